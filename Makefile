@@ -1,0 +1,61 @@
+# The few commands. `make help` lists them; CI calls the same ones.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations
+
+.PHONY: help setup dev demo up test check bench openapi lock format
+.DEFAULT_GOAL := help
+
+help:            ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /' | sed 's/^/  make /'
+
+setup: $(VENV)/.runtime  ## install what the product needs into .venv
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Pilot Lab needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV); }
+
+# `--python` lets any pip (22.3+) fill a .venv that was made without one (Debian splits ensurepip off).
+define install
+	@if [ -x $(BIN)/pip ]; then $(BIN)/pip $(1); else $(PYTHON) -m pip --python $(BIN)/python $(1); fi
+endef
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	$(call install,install --quiet --require-hashes --no-deps -r requirements/runtime.txt)
+	$(call install,install --quiet --no-deps --no-build-isolation --editable .)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(call install,install --quiet --require-hashes --no-deps -r requirements/dev.txt)
+	@touch $@
+
+dev: $(VENV)/.dev
+
+demo: setup      ## run a whole pilot on simulated machines, then serve its pages until Ctrl-C
+	@$(BIN)/pilotlab demo
+
+up: setup        ## start Pilot Lab for real use, data in ./data
+	@$(BIN)/pilotlab up
+
+test: dev        ## run the tests (what needs a server that is not installed is skipped, with the reason)
+	@$(BIN)/python -m pytest -q
+
+check: dev       ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: dev
+	@$(BIN)/ruff check --fix-only --quiet $(SOURCES); $(BIN)/ruff format $(SOURCES)
+
+bench: dev       ## measure, beside the limits, and write docs/performance.md
+	@$(BIN)/python -m benchmarks
+
+openapi: setup   ## write docs/openapi.json from the code
+	@$(BIN)/pilotlab openapi > docs/openapi.json
+
+lock: dev
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group build -o requirements/runtime.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt

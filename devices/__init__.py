@@ -1,0 +1,1 @@
+"""What the lab owns: the catalogue of devices, their signals, and the wire formats they speak."""

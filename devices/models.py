@@ -1,0 +1,79 @@
+"""Tables: devices and their signals, and what each device last said of itself."""
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lab.core.database import Base, UtcDateTime
+
+
+class Device(Base):
+    """A machine or instrument that the lab owns."""
+
+    __tablename__ = "devices"
+
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    """Short name such as `mill-1`: level 3 of its topics and its sign-in name at the broker."""
+    name: Mapped[str] = mapped_column(sa.String(200))
+    kind: Mapped[str] = mapped_column(sa.String(60))
+    description: Mapped[str] = mapped_column(sa.Text)
+    location: Mapped[str] = mapped_column(sa.String(200))
+    capabilities: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    """[{"name": "milling", "axes": 3, "travel_mm": 500}, …]"""
+    price_cents_per_hour: Mapped[int]
+    setup_minutes: Mapped[int]
+    cleanup_minutes: Mapped[int]
+    software_version: Mapped[str | None] = mapped_column(sa.String(60))
+    mqtt_password_hash: Mapped[str | None] = mapped_column(sa.String(300))
+    """In Mosquitto's password file format; `None`: the device cannot sign in at the broker."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    signals: Mapped[list["Signal"]] = relationship(
+        back_populates="device", order_by="Signal.name", cascade="all, delete-orphan"
+    )
+
+
+class Signal(Base):
+    """One quantity that a device measures."""
+
+    __tablename__ = "signals"
+    __table_args__ = (sa.UniqueConstraint("device_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"))
+    name: Mapped[str] = mapped_column(sa.String(100))
+    label: Mapped[str] = mapped_column(sa.String(200))
+    type: Mapped[str] = mapped_column(sa.String(20))
+    """number, boolean, text or enumeration."""
+    unit: Mapped[str | None] = mapped_column(sa.String(40))
+    """UCUM code, e.g. `kW`, `mm/s`, `Cel`; `1` for a bare number; `None` for what is no number."""
+    low: Mapped[float | None]
+    """Smallest plausible value; below: stored and flagged."""
+    high: Mapped[float | None]
+    choices: Mapped[list[str] | None] = mapped_column(sa.JSON)
+    """Of an enumeration."""
+    expected_interval_ms: Mapped[float | None]
+    sensor: Mapped[str | None] = mapped_column(sa.String(200))
+    uncertainty: Mapped[float | None]
+    """Expanded uncertainty (k = 2), in the signal's unit."""
+    calibration_due: Mapped[date | None]
+
+    device: Mapped[Device] = relationship(back_populates="signals")
+
+
+class DeviceBirth(Base):
+    """The last birth or death of a device."""
+
+    __tablename__ = "device_births"
+
+    device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"), primary_key=True)
+    boot: Mapped[str] = mapped_column(sa.String(64))
+    firmware: Mapped[str | None] = mapped_column(sa.String(60))
+    signals: Mapped[list[str]] = mapped_column(sa.JSON)
+    born_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When the birth was received."""
+    died_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a death of the same boot was received; `None`: online."""

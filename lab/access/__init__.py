@@ -1,0 +1,1 @@
+"""Who may see what: the only maker of a `telemetry.grants.Grant`."""

@@ -1,0 +1,1 @@
+"""Ground floor: errors, time, settings, database, jobs, logs and the MQTT connection."""

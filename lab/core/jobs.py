@@ -1,0 +1,203 @@
+"""The job table: work that must happen, outside the request that asked for it.
+
+At least once, with backoff; a `key` makes the effect happen once: a second job with the same key is the first one.
+Whoever handles a job must look whether its effect is there already, because a worker can die after the effect and
+before the note of it.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lab.core.clock import Clock
+from lab.core.database import Base, Database, UtcDateTime
+from lab.core.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=10)
+FIRST_RETRY = timedelta(seconds=5)
+LONGEST_RETRY = timedelta(hours=1)
+
+
+class Job(Base):
+    """One piece of work."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (sa.Index("ix_jobs_due", "state", "run_at"),)
+
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(60))
+    key: Mapped[str] = mapped_column(sa.String(200), unique=True)
+    payload: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    state: Mapped[str] = mapped_column(sa.String(20))
+    """queued, running, done or failed (gave up)."""
+    attempts: Mapped[int]
+    max_attempts: Mapped[int]
+    run_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Queued: when it is due. Running: when its lease ends and another worker may take it."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_error: Mapped[str | None] = mapped_column(sa.Text)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that this worker holds."""
+
+    id: str
+    kind: str
+    key: str
+    payload: Mapping[str, Any]
+    attempt: int
+
+
+def enqueue(
+    session: Session,
+    *,
+    kind: str,
+    key: str,
+    payload: Mapping[str, Any],
+    now: datetime,
+    run_at: datetime | None = None,
+    max_attempts: int = 8,
+) -> Job:
+    """Ask for work; part of the caller's transaction, so that it happens if and only if the cause is kept.
+
+    Args:
+        session: a write session.
+        kind: which handler.
+        key: names the effect; asking twice with one key gives the same job.
+        payload: JSON-ready arguments.
+        now: the present instant.
+        run_at: not before this instant; default `now`.
+        max_attempts: then it is `failed` and waits for a person.
+    """
+    known = session.scalar(sa.select(Job).where(Job.key == key))
+    if known is not None:
+        return known
+    job = Job(
+        id=new_id("job"),
+        kind=kind,
+        key=key,
+        payload=dict(payload),
+        state="queued",
+        attempts=0,
+        max_attempts=max_attempts,
+        run_at=run_at or now,
+        created_at=now,
+        finished_at=None,
+        last_error=None,
+    )
+    session.add(job)
+    session.flush()
+    return job
+
+
+def claim(session: Session, *, now: datetime) -> ClaimedJob | None:
+    """Take the next due job, or one whose worker died; nobody else gets it until its lease ends."""
+    job = session.scalar(
+        sa.select(Job)
+        .where(Job.state.in_(["queued", "running"]), Job.run_at <= now)
+        .order_by(Job.run_at, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if job is None:
+        return None
+    job.state = "running"
+    job.attempts += 1
+    job.run_at = now + LEASE
+    session.flush()
+    return ClaimedJob(job.id, job.kind, job.key, job.payload, job.attempts)
+
+
+def finish(session: Session, job_id: str, *, now: datetime) -> None:
+    """Note that the effect is there."""
+    session.execute(sa.update(Job).where(Job.id == job_id).values(state="done", finished_at=now, last_error=None))
+
+
+def fail(session: Session, job_id: str, *, now: datetime, error: str) -> None:
+    """Note a failed attempt: again later, ever later, or not at all after the last one."""
+    job = session.get_one(Job, job_id)
+    job.last_error = error[:2000]
+    if job.attempts >= job.max_attempts:
+        job.state, job.finished_at = "failed", now
+    else:
+        job.state = "queued"
+        job.run_at = now + min(LONGEST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1))
+
+
+Handler = Callable[[ClaimedJob], None]
+
+
+class Worker:
+    """Runs jobs one after another, in a thread of its own or call by call.
+
+    Args:
+        database: where the job table is.
+        clock: tells what is due.
+        handlers: by kind of job.
+    """
+
+    def __init__(self, database: Database, clock: Clock, handlers: Mapping[str, Handler]) -> None:
+        self._database = database
+        self._clock = clock
+        self._handlers = handlers
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def run_due(self) -> int:
+        """Run everything that is due now.
+
+        Returns:
+            How many jobs were attempted.
+        """
+        count = 0
+        while not self._stop.is_set():
+            with self._database.write() as session:
+                job = claim(session, now=self._clock.now())
+            if job is None:
+                break
+            count += 1
+            self._attempt(job)
+        return count
+
+    def _attempt(self, job: ClaimedJob) -> None:
+        handler = self._handlers.get(job.kind)
+        try:
+            if handler is None:
+                raise LookupError(f"nobody handles jobs of kind {job.kind}")
+            handler(job)
+        except Exception as error:
+            log.warning("job failed", job=job.id, kind=job.kind, attempt=job.attempt, exc_info=True)
+            with self._database.write() as session:
+                fail(session, job.id, now=self._clock.now(), error=f"{type(error).__name__}: {error}")
+        else:
+            with self._database.write() as session:
+                finish(session, job.id, now=self._clock.now())
+
+    def start(self, *, every: float = 0.5) -> None:
+        """Work in a thread, looking for due jobs every so many seconds."""
+        self._thread = threading.Thread(target=self._loop, args=(every,), name="jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, timeout: float = 10.0) -> None:
+        """Finish the job at hand and stop."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _loop(self, every: float) -> None:
+        while not self._stop.is_set():
+            try:
+                self.run_due()
+            except Exception:
+                log.exception("job worker stumbled")
+            self._stop.wait(every)

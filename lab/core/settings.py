@@ -1,0 +1,171 @@
+"""Settings: environment `PILOTLAB_…` over `pilotlab.toml` over the defaults below.
+
+A wrong setting stops the start with one line that names it.
+"""
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from lab.core.errors import SetupError
+
+
+class SettingsError(SetupError):
+    """A setting is missing, unknown or of the wrong form."""
+
+
+class Settings(BaseSettings):
+    """Everything an installation can choose. The docstring under a field is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PILOTLAB_", extra="forbid", toml_file="pilotlab.toml", use_attribute_docstrings=True
+    )
+
+    data_dir: Path = Path("data")
+    """Folder for everything the embedded system stores."""
+
+    lab: str = Field("gliwice", pattern=r"^[a-z0-9-]{1,40}$")
+    """Short name of the lab: the second level of every MQTT topic."""
+
+    lab_name: str = "Competence Centre for Industry 4.0, Gliwice"
+    """Name of the lab as people read it."""
+
+    time_zone: str = "Europe/Warsaw"
+    """IANA zone of the lab; used for opening hours, pages, mails and calendars only."""
+
+    opening_hours: dict[str, str] = {
+        "mon": "07:00-19:00",
+        "tue": "07:00-19:00",
+        "wed": "07:00-19:00",
+        "thu": "07:00-19:00",
+        "fri": "07:00-19:00",
+    }
+    """Opening hours by weekday (mon … sun) in the lab's zone, `HH:MM-HH:MM`; a day left out is closed."""
+
+    host: str = "127.0.0.1"
+    """Address the web pages are served on."""
+
+    port: int = Field(8000, ge=0, le=65535)
+    """Port of the web pages; 0 takes a free one."""
+
+    public_url: str | None = None
+    """Address by which people reach the pages (behind a proxy); checked against the Origin of changes."""
+
+    database_url: str | None = None
+    """SQLAlchemy address of PostgreSQL; empty: SQLite in the data folder."""
+
+    broker: Literal["auto", "mosquitto", "amqtt", "external"] = "auto"
+    """MQTT broker: `mosquitto` as a child of this program, `amqtt` inside it (demonstration and training only),
+    `external` for one that runs elsewhere, `auto` for Mosquitto where it is installed, else amqtt."""
+
+    broker_host: str = "127.0.0.1"
+    """Where an external broker answers, or where the own one listens."""
+
+    broker_port: int = Field(1883, ge=0, le=65535)
+    """Port of the broker; 0 takes a free one (own broker only)."""
+
+    broker_username: str | None = None
+    """Sign-in name of the product at an external broker."""
+
+    broker_password: SecretStr | None = None
+    """Password of the product at an external broker."""
+
+    broker_tls_ca: Path | None = None
+    """Certificate authority of an external broker; set: TLS is used."""
+
+    store: Literal["duckdb", "influxdb"] = "duckdb"
+    """Where samples are kept."""
+
+    influxdb_url: str = "http://127.0.0.1:8086"
+    """Address of InfluxDB 2."""
+
+    influxdb_token: SecretStr | None = None
+    """Token with read and write on the bucket."""
+
+    influxdb_org: str = "pilotlab"
+    """Organisation in InfluxDB."""
+
+    influxdb_bucket: str = "pilotlab"
+    """Bucket in InfluxDB."""
+
+    log_format: Literal["console", "json"] = "console"
+    """How log lines look."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important line that is still written."""
+
+    max_payload_bytes: int = Field(262_144, ge=1024)
+    """Largest MQTT payload taken; a larger one becomes a dead letter."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"'{value}' is no IANA time zone; 'Europe/Warsaw' is one") from error
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Settings":
+        if self.store == "influxdb" and self.influxdb_token is None:
+            raise ValueError("store 'influxdb' needs influxdb_token")
+        return self
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Address of the relational store."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'pilotlab.sqlite'}"
+
+    @property
+    def duckdb_path(self) -> Path:
+        """File of the embedded sample store."""
+        return self.data_dir / "samples.duckdb"
+
+    @property
+    def spool_path(self) -> Path:
+        """File of the recorder's spool."""
+        return self.data_dir / "spool.sqlite"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, `pilotlab.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Args:
+        overrides: settings given on the command line; `None` means "not given".
+
+    Raises:
+        SettingsError: with one line that names the setting, the fact and the way out.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(
+            f"setting {name}: {message} (set PILOTLAB_{name.upper()} or correct pilotlab.toml)", field=name
+        ) from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"pilotlab.toml cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Pilots, their analysis plans and their runs."""

@@ -1,0 +1,1 @@
+"""What a pilot found: sealed data, comparison, verdict, report and data package."""

@@ -1,0 +1,1 @@
+"""What machines said: recorder, spool, stores, queries and live streams."""

@@ -1,0 +1,1 @@
+"""Stores of samples behind one interface."""
