@@ -45,8 +45,8 @@ class Death(msgspec.Struct, frozen=True):
 class Data(msgspec.Struct, frozen=True, omit_defaults=True):
     """Measured values, in exactly one of three shapes.
 
-    `time` + `values`: many signals at one instant. `start` + `rate_hz` + `waves`: evenly spaced. `buffered` + `samples`:
-    recorded earlier and sent now, each sample with its own time.
+    `time` + `values`: many signals at one instant. `start` + `rate_hz` + `waves`: evenly spaced.
+    `buffered` + `samples`: recorded earlier and sent now, each sample with its own time.
     """
 
     boot: str
