@@ -1,0 +1,426 @@
+"""The one result object of a pilot: PDF, HTML page, JSON and charts are all made from it, so no number is typed twice.
+
+Frozen values only; `Results.model_validate_json(results.model_dump_json())` gives the same object, bit for bit.
+Numbers that are not known are `None`, never NaN. Times are aware UTC; `identification.time_zone` is for showing them.
+All texts are plain sentences, ready to print, never markup.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+RELATES_ONLY = "Results relate only to the items tested."
+LAB_OEE = "Lab OEE is not your plant's OEE."
+
+
+class Value(BaseModel):
+    """A part of the result: frozen, nothing unknown, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Verdict(StrEnum):
+    """What the lab advises (domain.md §2)."""
+
+    INVEST = "Invest"
+    INVEST_UNDER_CONDITIONS = "Invest under conditions"
+    EXTEND = "Extend the pilot"
+    DO_NOT_INVEST = "Do not invest"
+
+
+class GuardStatus(StrEnum):
+    """What the data say about a guard."""
+
+    MET = "met"
+    UNDECIDED = "undecided"
+    FAILED = "failed"
+
+
+class Identification(Value):
+    """Which report on what, for whom (ISO/IEC 17025 §7.8)."""
+
+    report_number: str
+    version: int
+    status: str
+    """draft, reviewed or approved."""
+    pilot_number: str
+    pilot_title: str
+    lab_name: str
+    customer: str
+    time_zone: str
+    """IANA zone of the lab, for showing times."""
+    dated: datetime
+    """The report's own date: when the data were sealed. Also the PDF's fixed time stamp."""
+    data_from: datetime | None
+    """Start of the first run."""
+    data_to: datetime | None
+    """End of the last run."""
+    data_set_version: int
+
+
+class EvidenceGrade(Value):
+    """How much the design lets one conclude (domain.md §3)."""
+
+    letter: Literal["A", "B", "C", "D", "E"]
+    label: str
+    """e.g. "randomised and replicated"."""
+    reason: str
+
+
+class PlannedCriterion(Value):
+    """One criterion as it stood in the locked plan."""
+
+    label: str
+    text: str
+
+
+class LockedPlan(Value):
+    """The analysis plan as it was locked."""
+
+    version: int
+    locked_at: datetime
+    locked_by: str
+    sha256: str
+    objective: str
+    hypothesis: str
+    criteria: tuple[PlannedCriterion, ...]
+    written_after_data: bool
+    written_after_data_sentence: str | None
+    """To be printed wherever the criteria are, when the flag is set."""
+
+
+class SignalSetup(Value):
+    """One measured quantity that the report uses."""
+
+    name: str
+    label: str
+    unit: str | None
+    low: float | None
+    high: float | None
+    rate_hz: float | None
+    sensor: str | None
+    uncertainty: float | None
+    """Expanded (k = 2), in the signal's unit."""
+    calibration_due: date | None
+    calibration_overdue: bool
+    """At the end of the last run."""
+
+
+class DeviceSetup(Value):
+    """One device of the set-up."""
+
+    id: str
+    name: str
+    kind: str
+    location: str
+    software_version: str | None
+    signals: tuple[SignalSetup, ...]
+
+
+class ArmSetup(Value):
+    """One way of working that was tried."""
+
+    name: str
+    label: str
+    role: Literal["baseline", "treatment", "other"]
+    """`other`: recorded and shown, not compared by the plan."""
+    settings: dict[str, float | str | bool]
+
+
+class OrderedRun(Value):
+    """A place in an order of runs."""
+
+    run: int
+    arm: str
+
+
+class Method(Value):
+    """How it was done."""
+
+    design: str
+    """Short name, e.g. `completely_randomised`."""
+    design_label: str
+    randomised: bool
+    seed: int | None
+    alpha: float
+    planned_order: tuple[OrderedRun, ...]
+    executed_order: tuple[OrderedRun, ...]
+    deviations: tuple[str, ...]
+    blinding: str
+    statistics: tuple[str, ...]
+    """One sentence per method used, with its library."""
+
+
+class Missing(Value):
+    """Message numbers `first … last` (inclusive) that never came."""
+
+    first: int
+    last: int
+
+
+class DeviceQuality(Value):
+    """What came of one device in one run."""
+
+    device: str
+    boot: str | None
+    first_seq: int | None
+    last_seq: int | None
+    expected_messages: int | None
+    """`None`: unknown, because nobody asked the device for its last message number."""
+    received_messages: int | None
+    missing: tuple[Missing, ...]
+    samples: int
+    duplicates: int
+    late: int
+    buffered: int
+    skewed: int
+    out_of_range: int
+    clock_offset_ms: float | None
+    """Settled less device time, the largest in size; `None` without samples."""
+
+
+class SignalCoverage(Value):
+    """How much of a run a signal covers."""
+
+    device: str
+    signal: str
+    samples: int
+    longest_gap_s: float | None
+    coverage_percent: float
+
+
+class RunQuality(Value):
+    """Data quality of one run."""
+
+    run: int
+    arm: str
+    executed_order: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_s: float | None
+    devices: tuple[DeviceQuality, ...]
+    coverage: tuple[SignalCoverage, ...]
+    coverage_percent: float | None
+    """The worst of the signals that the KPIs need."""
+    excluded: str | None
+    """The reason, if the run does not count for any KPI."""
+    result: dict[str, float | str | bool | None]
+    """What was found out about the part."""
+
+
+class RunValue(Value):
+    """One run's number for one KPI."""
+
+    run: int
+    arm: str
+    executed_order: int | None
+    value: float | None
+    """For a proportion 1 (yes) or 0 (no); `None`: not available, `excluded` says why."""
+    excluded: str | None
+    """Why the run does not enter the comparison of this KPI; `None`: it does."""
+    coverage_percent: float | None
+
+
+class ArmSummary(Value):
+    """The runs of one arm for one KPI."""
+
+    arm: str
+    label: str
+    role: Literal["baseline", "treatment", "other"]
+    n: int
+    mean: float | None
+    """For a proportion the share of runs with yes, 0 … 1."""
+    sd: float | None
+    """`None` below two runs and for proportions."""
+    low: float | None
+    high: float | None
+    """Interval of the mean or share at the confidence level; `None` where it cannot be given."""
+    successes: int | None
+    """Of a proportion."""
+
+
+class Interval(Value):
+    """An interval for an unknown number."""
+
+    low: float
+    high: float
+
+
+class Comparison(Value):
+    """Treatment less baseline, in the KPI's unit unless said otherwise. No field here is made without inference."""
+
+    difference: float
+    percent: float | None
+    """Of the baseline mean; `None` where that is zero."""
+    interval: Interval
+    """Of the difference."""
+    interval_percent: Interval | None
+    """The same as a share of the baseline mean, which is taken as exact."""
+    level: float
+    """Confidence level, e.g. 0.95."""
+    method: str
+    """e.g. "Welch's t interval" or "Newcombe's hybrid score interval"."""
+    df: float | None
+    p_value: float | None
+    """Two-sided, of no difference at all."""
+    p_holm: float | None
+    """Secondary KPIs: adjusted by Holm for looking at several."""
+    improvement: float
+    """The difference with the sign turned so that more is better."""
+    improvement_interval: Interval
+    hodges_lehmann: float | None
+    hodges_lehmann_interval: Interval | None
+    permutation_p: float | None
+    permutation_method: str | None
+    """e.g. "exact, all 924 arrangements"."""
+    hedges_g: float | None
+    hedges_g_interval: Interval | None
+
+
+class Criterion(Value):
+    """The primary KPI's criterion as locked, as an improvement in the KPI's unit."""
+
+    text: str
+    break_even: float
+    expected: float
+    met: bool | None
+    """Whether the lower bound lies above break-even; `None`: no inference possible."""
+    decision: Literal["above", "below", "open", "no inference"]
+    """Where the interval of the improvement lies against break-even."""
+
+
+class KpiResult(Value):
+    """One KPI: every run's number and the comparison of the arms."""
+
+    key: str
+    label: str
+    unit: str
+    """As people read it: `kWh`, `s`, `µm`; empty for a proportion or a bare number."""
+    kind: Literal["number", "proportion"]
+    direction: Literal["lower", "higher"]
+    """Which way is better."""
+    role: Literal["primary", "secondary", "guard"]
+    definition: str
+    runs: tuple[RunValue, ...]
+    """In executed order, excluded ones too."""
+    arms: tuple[ArmSummary, ...]
+    comparison: Comparison | None
+    no_inference: str | None
+    """Why there is no comparison."""
+    assumptions: tuple[str, ...]
+    """What was looked at, and what to be careful about."""
+    criterion: Criterion | None
+    """Of the primary KPI."""
+    sentence: str
+    """What a director reads."""
+
+
+class GuardResult(Value):
+    """A KPI that must not get worse by more than its margin."""
+
+    key: str
+    """Of the `KpiResult` with the same key."""
+    label: str
+    unit: str
+    kind: Literal["number", "proportion"]
+    margin: float
+    """Largest tolerable worsening, > 0, in the unit (proportions: 0 … 1)."""
+    worsening: float | None
+    """Treatment against baseline, more is worse; `None`: not known."""
+    interval: Interval | None
+    """Of the worsening."""
+    status: GuardStatus
+    sentence: str
+
+
+class KeyNumber(Value):
+    """One of the three to five numbers of the decision page."""
+
+    label: str
+    value: float | None
+    unit: str
+    interval: Interval | None
+    text: str
+    """Ready to print, with unit and interval."""
+
+
+class FurtherRuns(Value):
+    """How many more runs an arm would decide."""
+
+    per_arm: int | None
+    """`None`: no number can be given; the sentence says why."""
+    sentence: str
+
+
+class Economics(Value):
+    """What the locked plan says about money; figures of the company's own come later."""
+
+    break_even: float
+    expected: float
+    unit: str
+    sentence: str
+
+
+class ManifestEntry(Value):
+    """One sealed file."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(Value):
+    """The input manifest; it does not contain the report."""
+
+    sha256: str
+    """Of manifest.json itself; printed in the PDF."""
+    files: tuple[ManifestEntry, ...]
+
+
+class SoftwareVersion(Value):
+    """A program or library that took part."""
+
+    name: str
+    version: str
+
+
+class Results(Value):
+    """Everything that a report says."""
+
+    format: Literal[1] = 1
+    identification: Identification
+    question: str
+    answer: str
+    """One sentence."""
+    verdict: Verdict
+    verdict_reasons: tuple[str, ...]
+    """Why this verdict and no better one, by the locked rule; in order of weight."""
+    verdict_rule: str
+    grade: EvidenceGrade
+    key_numbers: tuple[KeyNumber, ...]
+    risks: tuple[str, ...]
+    next_step: str
+    plan: LockedPlan
+    devices: tuple[DeviceSetup, ...]
+    arms: tuple[ArmSetup, ...]
+    method: Method
+    quality: tuple[RunQuality, ...]
+    """In executed order."""
+    kpis: tuple[KpiResult, ...]
+    """The primary first, then secondary ones, then guards."""
+    guards: tuple[GuardResult, ...]
+    further_runs: FurtherRuns | None
+    """Given with the verdict Extend."""
+    economics: Economics
+    not_tested: tuple[str, ...]
+    statements: tuple[str, ...]
+    """To be printed as they stand: `RELATES_ONLY` always, `LAB_OEE` where an OEE is shown, and others."""
+    manifest: Manifest
+    software: tuple[SoftwareVersion, ...]
+
+    @property
+    def primary(self) -> KpiResult:
+        """The KPI that the verdict stands on."""
+        return self.kpis[0]
