@@ -1,0 +1,107 @@
+"""Every query about people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from lab.people.models import Account, ApiToken, Organisation, WebSession
+from lab.people.principals import Role
+
+
+def organisation(session: Session, organisation_id: str) -> Organisation | None:
+    """The organisation with this id."""
+    return session.get(Organisation, organisation_id)
+
+
+def organisation_named(session: Session, name: str) -> Organisation | None:
+    """The organisation with this name, whatever the case."""
+    return session.scalar(sa.select(Organisation).where(sa.func.lower(Organisation.name) == name.lower()))
+
+
+def organisations(session: Session, *, only: str | None = None) -> Sequence[Organisation]:
+    """All organisations by name, or the one with this id."""
+    query = sa.select(Organisation).order_by(Organisation.name)
+    if only is not None:
+        query = query.where(Organisation.id == only)
+    return session.scalars(query).all()
+
+
+def account(session: Session, account_id: str) -> Account | None:
+    """The account with this id."""
+    return session.get(Account, account_id)
+
+
+def account_signing_in_as(session: Session, sign_in: str) -> Account | None:
+    """The account with this sign-in name (lower case)."""
+    return session.scalar(sa.select(Account).where(Account.sign_in == sign_in))
+
+
+def accounts(session: Session, *, organisation_id: str | None = None) -> Sequence[Account]:
+    """Accounts by name, of all organisations or one."""
+    query = sa.select(Account).order_by(Account.name, Account.id)
+    if organisation_id is not None:
+        query = query.where(Account.organisation_id == organisation_id)
+    return session.scalars(query).all()
+
+
+def open_managers(session: Session) -> int:
+    """How many lab managers can sign in."""
+    query = sa.select(sa.func.count()).where(Account.role == Role.MANAGER, Account.disabled_at.is_(None))
+    return session.scalar(query) or 0
+
+
+def account_of_session(session: Session, token_hash: str, *, now: datetime) -> Account | None:
+    """The open account behind a browser session that has not expired."""
+    return session.scalar(
+        sa.select(Account)
+        .join(WebSession, WebSession.account_id == Account.id)
+        .where(WebSession.token_hash == token_hash, WebSession.expires_at > now, Account.disabled_at.is_(None))
+    )
+
+
+def account_of_token(session: Session, token_hash: str, *, now: datetime) -> tuple[Account, ApiToken] | None:
+    """The open account behind an API token that is neither expired nor revoked, and the token."""
+    row = session.execute(
+        sa.select(Account, ApiToken)
+        .join(ApiToken, ApiToken.account_id == Account.id)
+        .where(
+            ApiToken.token_hash == token_hash,
+            ApiToken.revoked_at.is_(None),
+            sa.or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now),
+            Account.disabled_at.is_(None),
+        )
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
+def delete_session(session: Session, token_hash: str) -> None:
+    """Forget one browser session."""
+    session.execute(sa.delete(WebSession).where(WebSession.token_hash == token_hash))
+
+
+def delete_sessions_of(session: Session, account_id: str) -> None:
+    """Forget all browser sessions of an account."""
+    session.execute(sa.delete(WebSession).where(WebSession.account_id == account_id))
+
+
+def delete_expired_sessions(session: Session, *, now: datetime) -> None:
+    """Forget browser sessions that have run out."""
+    session.execute(sa.delete(WebSession).where(WebSession.expires_at <= now))
+
+
+def tokens_of(session: Session, account_id: str) -> Sequence[ApiToken]:
+    """The API tokens of an account, newest first, revoked ones included."""
+    return session.scalars(
+        sa.select(ApiToken).where(ApiToken.account_id == account_id).order_by(ApiToken.created_at.desc(), ApiToken.id)
+    ).all()
+
+
+def revoke_tokens_of(session: Session, account_id: str, *, now: datetime) -> None:
+    """Revoke all API tokens of an account."""
+    session.execute(
+        sa.update(ApiToken)
+        .where(ApiToken.account_id == account_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )

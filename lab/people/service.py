@@ -1,0 +1,327 @@
+"""What is done with organisations, accounts, sign-ins and API tokens; the caller owns the transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from lab.core.ids import new_id
+from lab.people import repository
+from lab.people.errors import (
+    AccountUnknownError,
+    LastManagerError,
+    NotSignedInError,
+    OrganisationNameTakenError,
+    OrganisationUnknownError,
+    SignInNameTakenError,
+    SignInRefusedError,
+    TokenInvalidError,
+    TokenUnknownError,
+)
+from lab.people.models import Account, ApiToken, Organisation, WebSession
+from lab.people.passwords import hash_password, hash_token, new_token, verify_password
+from lab.people.principals import Principal, Role
+from lab.people.rules import (
+    SESSION_LENGTH,
+    check_at_browser,
+    check_organisation,
+    check_password,
+    check_role_fits,
+    check_token_life,
+    checked_name,
+    checked_scopes,
+    checked_sign_in,
+)
+
+# --- organisations ---
+
+
+def create_organisation(
+    session: Session,
+    principal: Principal,
+    *,
+    name: str,
+    kind: str = "company",
+    size_class: str | None = None,
+    nace: str | None = None,
+    region: str | None = None,
+    now: datetime,
+) -> Organisation:
+    """Register the lab itself, a company or a partner (staff).
+
+    Raises:
+        OrganisationFactError: a fact of a wrong form.
+        OrganisationNameTakenError: another one has this name.
+    """
+    principal.require_staff("register organisations")
+    name = checked_name(name)
+    check_organisation(kind=kind, size_class=size_class, nace=nace, region=region)
+    taken = OrganisationNameTakenError(f"there is already an organisation named {name}", field="name", rule="unique")
+    if repository.organisation_named(session, name) is not None:
+        raise taken
+    organisation = Organisation(
+        id=new_id("org"),
+        name=name,
+        kind=kind,
+        size_class=size_class,
+        nace=nace,
+        region=region,
+        created_at=now,
+    )
+    session.add(organisation)
+    try:
+        session.flush()
+    except IntegrityError as error:  # somebody registered it between the look and the write
+        raise taken from error
+    return organisation
+
+
+def get_organisation(session: Session, principal: Principal, organisation_id: str) -> Organisation:
+    """An organisation: any for staff, their own for everybody else.
+
+    Raises:
+        OrganisationUnknownError: there is none, or it is another's.
+    """
+    found = repository.organisation(session, organisation_id)
+    if found is None or not (principal.is_staff or principal.organisation_id == organisation_id):
+        raise OrganisationUnknownError("there is no such organisation", organisation=organisation_id)
+    return found
+
+
+def list_organisations(session: Session, principal: Principal) -> Sequence[Organisation]:
+    """Organisations by name: all for staff, their own for everybody else."""
+    return repository.organisations(session, only=None if principal.is_staff else principal.organisation_id)
+
+
+# --- accounts ---
+
+
+def create_account(
+    session: Session,
+    principal: Principal,
+    *,
+    organisation_id: str,
+    sign_in: str,
+    name: str,
+    role: Role | str,
+    password: str,
+    now: datetime,
+) -> Account:
+    """Open an account (managers).
+
+    Raises:
+        OrganisationUnknownError: no such organisation.
+        SignInNameError, OrganisationFactError, BlankNameError: a fact of a wrong form.
+        PasswordTooShortError, PasswordTooLongError, PasswordIsNameError: a password that is no good one.
+        SignInNameTakenError: another account has this sign-in name.
+    """
+    principal.require_manager("open accounts")
+    check_at_browser(principal, "open accounts")
+    organisation = get_organisation(session, principal, organisation_id)
+    sign_in, name, role = checked_sign_in(sign_in), checked_name(name), Role(role)
+    check_role_fits(role, organisation.kind)
+    check_password(password, sign_in=sign_in)
+    taken = SignInNameTakenError(f"the sign-in name {sign_in} is taken", field="sign_in", rule="unique")
+    if repository.account_signing_in_as(session, sign_in) is not None:
+        raise taken
+    account = Account(
+        id=new_id("acc"),
+        organisation_id=organisation.id,
+        sign_in=sign_in,
+        name=name,
+        role=role.value,
+        password_hash=hash_password(password),
+        created_at=now,
+        disabled_at=None,
+    )
+    session.add(account)
+    try:
+        session.flush()
+    except IntegrityError as error:  # somebody took it between the look and the write
+        raise taken from error
+    return account
+
+
+def list_accounts(session: Session, principal: Principal) -> Sequence[Account]:
+    """Accounts by name: all for staff, those of their own organisation for everybody else."""
+    return repository.accounts(session, organisation_id=None if principal.is_staff else principal.organisation_id)
+
+
+def reset_password(session: Session, principal: Principal, *, sign_in: str, password: str, now: datetime) -> Account:
+    """Give somebody a new password (managers). Ends their browser sessions and revokes their API tokens.
+
+    Raises:
+        AccountUnknownError: no such account.
+        PasswordTooShortError, PasswordTooLongError, PasswordIsNameError: a rule.
+    """
+    principal.require_manager("reset passwords")
+    check_at_browser(principal, "reset passwords")
+    account = repository.account_signing_in_as(session, sign_in.strip().lower())
+    if account is None:
+        raise AccountUnknownError(f"there is no account with the sign-in name {sign_in}", field="sign_in")
+    check_password(password, sign_in=account.sign_in)
+    account.password_hash = hash_password(password)
+    repository.delete_sessions_of(session, account.id)
+    repository.revoke_tokens_of(session, account.id, now=now)
+    return account
+
+
+def change_password(session: Session, principal: Principal, *, old: str, new: str) -> None:
+    """Change one's own password. Ends all browser sessions of the account; API tokens stay.
+
+    Raises:
+        SignInRefusedError: the old password is wrong.
+        PasswordTooShortError, PasswordTooLongError, PasswordIsNameError: a rule.
+    """
+    check_at_browser(principal, "change passwords")
+    account = repository.account(session, principal.account_id)
+    if account is None or not verify_password(old, account.password_hash):
+        raise SignInRefusedError("the present password is not right", field="old")
+    check_password(new, sign_in=account.sign_in)
+    account.password_hash = hash_password(new)
+    repository.delete_sessions_of(session, account.id)
+
+
+def disable_account(session: Session, principal: Principal, account_id: str, *, now: datetime) -> Account:
+    """Close an account (managers): its sessions end and its tokens are refused from now on; its history stays.
+
+    Raises:
+        AccountUnknownError: no such account.
+        LastManagerError: it is the last open account of a lab manager.
+    """
+    principal.require_manager("close accounts")
+    check_at_browser(principal, "close accounts")
+    account = repository.account(session, account_id)
+    if account is None:
+        raise AccountUnknownError("there is no such account", account=account_id)
+    if account.disabled_at is not None:
+        return account
+    if account.role == Role.MANAGER and repository.open_managers(session) == 1:
+        raise LastManagerError("this is the last lab manager; open another manager's account first")
+    account.disabled_at = now
+    repository.delete_sessions_of(session, account.id)
+    return account
+
+
+# --- sign-in ---
+
+
+def authenticate(session: Session, *, sign_in: str, password: str) -> Account:
+    """The account to which name and password belong; takes as long for names that do not exist.
+
+    Raises:
+        SignInRefusedError: they do not belong together, or the account is closed.
+    """
+    account = repository.account_signing_in_as(session, sign_in.strip().lower())
+    fits = verify_password(password, None if account is None else account.password_hash)
+    if account is None or not fits or account.disabled_at is not None:
+        raise SignInRefusedError("sign-in name and password do not belong together; please try again")
+    return account
+
+
+def open_session(session: Session, account_id: str, *, now: datetime) -> str:
+    """Start a browser session of an account that has been authenticated; returns the secret for the cookie."""
+    repository.delete_expired_sessions(session, now=now)
+    token = new_token("pls")
+    session.add(
+        WebSession(token_hash=hash_token(token), account_id=account_id, created_at=now, expires_at=now + SESSION_LENGTH)
+    )
+    session.flush()
+    return token
+
+
+def sign_in(session: Session, *, sign_in: str, password: str, now: datetime) -> str:
+    """Sign in with a password; returns the secret for the cookie, valid for `SESSION_LENGTH`.
+
+    Raises:
+        SignInRefusedError: name and password do not belong together, or the account is closed.
+    """
+    return open_session(session, authenticate(session, sign_in=sign_in, password=password).id, now=now)
+
+
+def sign_out(session: Session, token: str) -> None:
+    """End a browser session; one that is unknown or over is no error."""
+    repository.delete_session(session, hash_token(token))
+
+
+def principal_of_session(session: Session, token: str, now: datetime) -> Principal:
+    """Who is behind a cookie.
+
+    Raises:
+        NotSignedInError: the session is unknown or over, or the account is closed.
+    """
+    account = repository.account_of_session(session, hash_token(token), now=now)
+    if account is None:
+        raise NotSignedInError("you are not signed in any more; please sign in")
+    return Principal(account.id, account.organisation_id, Role(account.role), account.name)
+
+
+# --- API tokens ---
+
+
+def create_api_token(
+    session: Session,
+    principal: Principal,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    now: datetime,
+) -> tuple[ApiToken, str]:
+    """Make a token with which a program may act for this person; returns it with its secret, shown only now.
+
+    Raises:
+        ForbiddenError: a token may not make tokens.
+        ScopeUnknownError, TokenLifeError, BlankNameError: a rule.
+        AccountUnknownError: whoever asks has no account.
+    """
+    check_at_browser(principal, "make API tokens")
+    check_token_life(expires_at, now=now)
+    if repository.account(session, principal.account_id) is None:
+        raise AccountUnknownError("only somebody with an account can have API tokens", account=principal.account_id)
+    secret = new_token("plt")
+    token = ApiToken(
+        id=new_id("tok"),
+        account_id=principal.account_id,
+        name=checked_name(name),
+        token_hash=hash_token(secret),
+        scopes=checked_scopes(scopes),
+        created_at=now,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    session.add(token)
+    session.flush()
+    return token, secret
+
+
+def list_api_tokens(session: Session, principal: Principal) -> Sequence[ApiToken]:
+    """One's own tokens, newest first; the secrets are not kept and cannot be shown."""
+    return repository.tokens_of(session, principal.account_id)
+
+
+def revoke_api_token(session: Session, principal: Principal, token_id: str, *, now: datetime) -> ApiToken:
+    """Revoke one of one's own tokens; at once, for ever. Doing it twice is no error.
+
+    Raises:
+        TokenUnknownError: no such token of this person.
+    """
+    token = session.get(ApiToken, token_id)
+    if token is None or token.account_id != principal.account_id:
+        raise TokenUnknownError("you have no such API token", token=token_id)
+    token.revoked_at = token.revoked_at or now
+    return token
+
+
+def principal_of_token(session: Session, secret: str, now: datetime) -> Principal:
+    """Who is behind an API token, with the token's scopes.
+
+    Raises:
+        TokenInvalidError: it is unknown, expired or revoked, or the account is closed.
+    """
+    found = repository.account_of_token(session, hash_token(secret), now=now)
+    if found is None:
+        raise TokenInvalidError("this API token is not valid; make a new one on your account")
+    account, token = found
+    return Principal(account.id, account.organisation_id, Role(account.role), account.name, frozenset(token.scopes))
