@@ -4,10 +4,13 @@
 let it run faster than the world, a recording is replayed under the time at which it is meant to have happened.
 """
 
+import json
+import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from lab.core.time import from_nanoseconds, to_nanoseconds
@@ -45,6 +48,45 @@ class ClockAnchor:
     lab_ns: int
     rate: float
 
+    def lab_time_at(self, real_ns: int) -> int:
+        """Lab time at a real instant, both in nanoseconds since 1970."""
+        if self.rate == 0:
+            return self.lab_ns
+        return self.lab_ns + max(0, int((real_ns - self.real_ns) * self.rate))
+
+    def write_to(self, path: Path) -> None:
+        """Hand the setting to every `FollowedClock` on this file, in one step."""
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self)))
+        fresh.replace(path)
+
+
+class FollowedClock:
+    """A lab clock that another process steers through a file; demonstrations and training only.
+
+    Args:
+        path: written by `ClockAnchor.write_to`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._system = SystemClock()
+        self._seen = (-1, -1)
+        self._anchor = ClockAnchor(0, 0, 1.0)
+        self.now_ns()
+
+    def now_ns(self) -> int:
+        """The present lab instant in nanoseconds since 1970."""
+        status = os.stat(self._path)
+        if (status.st_mtime_ns, status.st_ino) != self._seen:
+            self._anchor = ClockAnchor(**json.loads(self._path.read_text()))
+            self._seen = (status.st_mtime_ns, status.st_ino)
+        return self._anchor.lab_time_at(self._system.now_ns())
+
+    def now(self) -> datetime:
+        """The present lab instant, aware UTC."""
+        return from_nanoseconds(self.now_ns())
+
 
 class LabClock:
     """A clock that is set by hand and goes at any rate; rate 0 stands still. Never goes back.
@@ -61,10 +103,7 @@ class LabClock:
 
     def now_ns(self) -> int:
         """The present lab instant in nanoseconds since 1970."""
-        anchor = self._anchor
-        if anchor.rate == 0:
-            return anchor.lab_ns
-        return anchor.lab_ns + max(0, int((self._system.now_ns() - anchor.real_ns) * anchor.rate))
+        return self._anchor.lab_time_at(self._system.now_ns())
 
     def now(self) -> datetime:
         """The present lab instant, aware UTC."""

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     influxdb_bucket: str = "pilotlab"
     """Bucket in InfluxDB."""
 
+    steered_clock: Path | None = None
+    """File that steers the lab's clock; for demonstrations and training, and every page says so."""
+
     log_format: Literal["console", "json"] = "console"
     """How log lines look."""
 
