@@ -73,6 +73,8 @@ class DeviceBirth(Base):
     boot: Mapped[str] = mapped_column(sa.String(64))
     firmware: Mapped[str | None] = mapped_column(sa.String(60))
     signals: Mapped[list[str]] = mapped_column(sa.JSON)
+    device_ns: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The device's own time of its birth; tells a reconnection from a repetition by the broker."""
     born_at: Mapped[datetime] = mapped_column(UtcDateTime)
     """When the birth was received."""
     died_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

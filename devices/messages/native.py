@@ -112,9 +112,7 @@ KINDS: dict[str, type[Message]] = {
     "reply": Reply,
 }
 
-_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(shape) for kind, shape in KINDS.items()
-}
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(shape) for kind, shape in KINDS.items()}
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -166,8 +164,6 @@ def _require_one_shape(data: Data) -> None:
     wave = data.start is not None and data.rate_hz is not None and data.waves is not None
     buffered = data.samples is not None
     if single + wave + buffered != 1:
-        raise MessageError(
-            "wrong-form", "data needs exactly one of: time + values; start + rate_hz + waves; samples"
-        )
+        raise MessageError("wrong-form", "data needs exactly one of: time + values; start + rate_hz + waves; samples")
     if wave and not (data.rate_hz is not None and data.rate_hz > 0):
         raise MessageError("wrong-form", f"rate_hz is {data.rate_hz}, it must be above 0")

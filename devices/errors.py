@@ -1,0 +1,19 @@
+"""What can be wrong with a device, or with what is said about one."""
+
+from lab.core.errors import ConflictError, InvalidError, NotFoundError
+
+
+class CatalogueError(InvalidError):
+    """A catalogue has faults; nothing of it is imported. Facts: `faults`, a list of {"place", "message"}."""
+
+
+class DeviceUnknownError(NotFoundError):
+    """The lab owns no device of this name. Facts: `device`."""
+
+
+class SignalChangedError(ConflictError):
+    """A signal would get another unit or type, and what is stored under its name would become wrong."""
+
+
+class WeakPasswordError(InvalidError):
+    """A password that a device cannot have. Facts: `field`, `rule`."""
