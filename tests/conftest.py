@@ -1,0 +1,210 @@
+"""Fixtures for all tests: the lab's clock, databases, and real servers (see `tests.services`)."""
+
+import importlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from lab.core.clock import LabClock
+from lab.core.database import Base, Database
+from tests.factories import MONDAY_MORNING
+from tests.services import (
+    InfluxDB,
+    InfluxDBServer,
+    Mosquitto,
+    PostgresCluster,
+    ServiceMissingError,
+    chromium_program,
+    start_influxdb,
+    start_mosquitto,
+    start_postgres,
+)
+from tests.services.mosquitto import given_mosquitto
+
+T = TypeVar("T")
+
+MODELS = [
+    "lab.core.jobs",
+    "lab.people.models",
+    "devices.models",
+    "bookings.models",
+    "telemetry.models",
+    "lab.pilots.models",
+    "lab.reports.models",
+]
+
+
+def have(start: Callable[[], T]) -> T:
+    """What `start` gives; without it the test is skipped, or fails where `PILOTLAB_REQUIRE_SERVICES=1`."""
+    try:
+        return start()
+    except ServiceMissingError as missing:
+        if os.environ.get("PILOTLAB_REQUIRE_SERVICES") == "1":
+            pytest.fail(f"PILOTLAB_REQUIRE_SERVICES=1, but {missing}", pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see default settings, whatever the developer's own installation has in its environment."""
+    for name in list(os.environ):
+        if name.startswith("PILOTLAB_") and name != "PILOTLAB_REQUIRE_SERVICES":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def lab_clock() -> LabClock:
+    """A clock that stands on Monday 2026-11-23, 07:00 UTC, 08:00 in Gliwice."""
+    return LabClock(MONDAY_MORNING)
+
+
+# Databases
+
+
+def create_tables(database: Database) -> None:
+    """Make every table of the product."""
+    for module in MODELS:
+        importlib.import_module(module)
+    Base.metadata.create_all(database.engine)
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that a server running as another user can reach (pytest's own is closed to others)."""
+    folder = Path(tempfile.mkdtemp(prefix="pilotlab-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_with_tables(server_folder: Path) -> Path:
+    path = server_folder / "tables.sqlite"
+    database = Database(f"sqlite:///{path}")
+    create_tables(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Address of a SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'lab.sqlite'}"
+
+
+@pytest.fixture
+def database(tmp_path: Path, _sqlite_with_tables: Path) -> Iterator[Database]:
+    """SQLite with all tables, empty."""
+    path = tmp_path / "tables.sqlite"
+    shutil.copyfile(_sqlite_with_tables, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster(server_folder: Path) -> Iterator[PostgresCluster]:
+    """One PostgreSQL server for all tests."""
+    cluster = have(lambda: start_postgres(server_folder / "postgres"))
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: PostgresCluster) -> Iterator[str]:
+    """Address of a fresh, empty PostgreSQL database."""
+    url = postgres_cluster.create_database()
+    yield url
+    postgres_cluster.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def _postgres_with_tables(postgres_cluster: PostgresCluster) -> str:
+    url = postgres_cluster.create_database()
+    database = Database(url)
+    create_tables(database)
+    database.close()
+    return database.url.database or ""
+
+
+@pytest.fixture
+def postgres_database(postgres_cluster: PostgresCluster, _postgres_with_tables: str) -> Iterator[Database]:
+    """PostgreSQL with all tables, empty."""
+    url = postgres_cluster.create_database(template=_postgres_with_tables)
+    database = Database(url)
+    yield database
+    database.close()
+    postgres_cluster.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request: pytest.FixtureRequest) -> Database:
+    """The test runs twice: on SQLite and on PostgreSQL, with all tables, empty."""
+    name = "database" if request.param == "sqlite" else "postgres_database"
+    found: Database = request.getfixturevalue(name)
+    return found
+
+
+# Brokers
+
+
+@pytest.fixture
+def mosquitto_factory(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Starts brokers that end with the test: `mosquitto_factory(["allow_anonymous false", …], files={…})`.
+
+    In the lines, `{folder}` is the folder of the files.
+    """
+    started: list[Mosquitto] = []
+
+    def start(lines: list[str] | None = None, *, files: dict[str, str] | None = None) -> Mosquitto:
+        folder = tmp_path / f"mosquitto-{len(started) + 1}"
+        started.append(have(lambda: start_mosquitto(folder, lines or [], files=files)))
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.remove()
+
+
+@pytest.fixture
+def own_mosquitto(mosquitto_factory: Callable[..., Mosquitto]) -> Mosquitto:
+    """A fresh broker for this test alone, which it may stop, kill and start again."""
+    return mosquitto_factory()
+
+
+@pytest.fixture
+def mosquitto(request: pytest.FixtureRequest) -> Mosquitto:
+    """A broker: that of `TEST_MQTT_URL`, which may remember other tests' messages, else a fresh one."""
+    given = given_mosquitto()
+    if given is not None:
+        return given
+    fresh: Mosquitto = request.getfixturevalue("own_mosquitto")
+    return fresh
+
+
+# Sample stores and browsers
+
+
+@pytest.fixture(scope="session")
+def influxdb_server(server_folder: Path) -> Iterator[InfluxDBServer]:
+    """One InfluxDB for all tests."""
+    server = have(lambda: start_influxdb(server_folder / "influxdb"))
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def influxdb(influxdb_server: InfluxDBServer) -> InfluxDB:
+    """An empty bucket: `.url .token .org .bucket`."""
+    return influxdb_server.create_bucket()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser's program."""
+    return have(chromium_program)
