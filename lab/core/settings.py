@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     broker_password: SecretStr | None = None
     """Password of the product at an external broker."""
 
+    broker_version: Literal[4, 5] = 5
+    """MQTT version spoken with an external broker: 4 is MQTT 3.1.1, 5 is MQTT 5."""
+
     broker_tls_ca: Path | None = None
     """Certificate authority of an external broker; set: TLS is used."""
 

@@ -14,6 +14,10 @@ class NaiveTimeError(InvalidError):
     """A time without a zone: nobody can know which instant is meant."""
 
 
+class TimeOutOfRangeError(InvalidError):
+    """A time that lies outside the years 1 to 9999 once it is told in UTC."""
+
+
 class EmptySpanError(InvalidError):
     """A span that ends before or at its start."""
 
@@ -23,6 +27,7 @@ def aware_utc(instant: datetime, *, field: str = "time") -> datetime:
 
     Raises:
         NaiveTimeError: if it has no zone.
+        TimeOutOfRangeError: if UTC has no year for it.
     """
     if instant.tzinfo is None or instant.utcoffset() is None:
         raise NaiveTimeError(
@@ -30,7 +35,12 @@ def aware_utc(instant: datetime, *, field: str = "time") -> datetime:
             field=field,
             rule="aware-time",
         )
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise TimeOutOfRangeError(
+            f"{field} {instant.isoformat()} is outside the years 1 to 9999", field=field, rule="time-in-range"
+        ) from error
 
 
 def to_microseconds(instant: datetime) -> int:

@@ -1,0 +1,220 @@
+"""The command line: `pilotlab …`. Every refusal is one line and exit code 2."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from lab.core.errors import PilotLabError
+from lab.core.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="Pilot Lab: test before you invest.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+admin = typer.Typer(help="People who run the lab.", no_args_is_help=True)
+devices = typer.Typer(help="What the lab owns.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
+app.add_typer(devices, name="devices")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder (PILOTLAB_DATA_DIR).")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port of the pages (PILOTLAB_PORT); 0: a free one.")]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address of the pages (PILOTLAB_HOST).")]
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", help="auto, mosquitto, amqtt or external (PILOTLAB_BROKER).")
+]
+
+
+def _settings(**overrides: object) -> Settings:
+    from lab.core.logs import set_up_logs
+
+    settings = load_settings(**overrides)
+    set_up_logs(format=settings.log_format, level=settings.log_level)
+    return settings
+
+
+@app.command()
+def up(
+    data: DataOption = None,
+    port: PortOption = None,
+    host: HostOption = None,
+    broker: BrokerOption = None,
+    catalogue: Annotated[Path | None, typer.Option(help="Devices to import at the start.")] = None,
+) -> None:
+    """Start everything in one process, for real use, and keep running until Ctrl-C."""
+    from lab.up import run_embedded
+
+    run_embedded(_settings(data_dir=data, port=port, host=host, broker=broker), catalogue=catalogue, console=out)
+
+
+@app.command()
+def web(port: PortOption = None, host: HostOption = None) -> None:
+    """Serve pages and do the jobs; part of a deployment (PostgreSQL, InfluxDB, a broker elsewhere)."""
+    from lab.system import listen, running, serve
+
+    settings = _settings(port=port, host=host)
+    with listen(settings.host, settings.port) as listener, running(settings, recorder=False) as system:
+        serve(system, listener)
+
+
+@app.command()
+def recorder() -> None:
+    """Record what machines say; part of a deployment."""
+    from lab.up import run_recorder
+
+    run_recorder(_settings())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this release's schema."""
+    from lab.system import open_database
+
+    database = open_database(_settings())
+    out.print("The database is at this release's schema.")
+    database.close()
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of the demonstration; emptied at each start.")
+    ] = None,
+    port: PortOption = None,
+    broker: BrokerOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the report instead of serving pages.")] = False,
+    output: Annotated[Path | None, typer.Option("--out", help="Write report and data package here.")] = None,
+    recording: Annotated[
+        Path | None, typer.Option(help="Replay this real recording instead of simulated machines.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the simulated machines.")] = 2026,
+) -> None:
+    """Run a whole pilot, from the question to the report, on machines that do not exist."""
+    from lab.demo import run_demo
+
+    run_demo(
+        data_dir=data, port=port, broker=broker, once=once, output=output, recording=recording, seed=seed, console=out
+    )
+
+
+@app.command()
+def doctor(data: DataOption = None) -> None:
+    """Say what is wrong with this installation, and what to do."""
+    from lab.doctor import examine, print_findings
+
+    findings = examine(_settings(data_dir=data))
+    print_findings(findings, out)
+    if any(finding.level == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of `/api/v1`."""
+    from lab.app import openapi_document
+
+    json.dump(openapi_document(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
+    sys.stdout.write("\n")
+
+
+@app.command("broker-files")
+def broker_files(
+    folder: Annotated[Path, typer.Argument(help="Where to write `passwords` and `acl`.")], data: DataOption = None
+) -> None:
+    """Write password and access files for a Mosquitto that runs elsewhere, from the devices in the database."""
+    from lab.administration import write_broker_files
+
+    settings = _settings(data_dir=data)
+    for path in write_broker_files(settings, folder):
+        out.print(f"wrote {path}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as version_of
+
+    out.print(version_of("pilotlab"))
+
+
+@admin.command("create")
+def admin_create(
+    sign_in: Annotated[str, typer.Argument(help="Sign-in name, e.g. an e-mail address.")],
+    name: Annotated[str, typer.Option(help="As people read it.")] = "Lab manager",
+    role: Annotated[Literal["manager", "engineer"], typer.Option(help="manager or engineer.")] = "manager",
+    password: Annotated[str | None, typer.Option(help="Default: asked for, or made and printed.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Create an account of the lab's own staff."""
+    from lab.administration import ask_password, create_staff
+
+    settings = _settings(data_dir=data)
+    chosen, generated = ask_password(password)
+    create_staff(settings, sign_in=sign_in, name=name, role=role, password=chosen)
+    out.print(f"created {role} {sign_in}" + (f", password: {chosen}" if generated else ""))
+
+
+@admin.command("reset-password")
+def admin_reset_password(
+    sign_in: Annotated[str, typer.Argument(help="Whose.")],
+    password: Annotated[str | None, typer.Option(help="Default: asked for, or made and printed.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Set a new password; all browsers of that person are signed out."""
+    from lab.administration import ask_password, set_password
+
+    settings = _settings(data_dir=data)
+    chosen, generated = ask_password(password)
+    set_password(settings, sign_in=sign_in, password=chosen)
+    out.print(f"new password of {sign_in}" + (f": {chosen}" if generated else " is set"))
+
+
+@devices.command("import")
+def devices_import(file: Annotated[Path, typer.Argument(help="Catalogue in YAML.")], data: DataOption = None) -> None:
+    """Import or update devices from a catalogue file."""
+    from lab.administration import import_devices
+
+    out.print(import_devices(_settings(data_dir=data), file))
+
+
+@devices.command("credentials")
+def devices_credentials(
+    device: Annotated[str, typer.Argument(help="The device's short name.")], data: DataOption = None
+) -> None:
+    """Make a new password for a device at the broker and print it once."""
+    from lab.administration import issue_device_password
+
+    password = issue_device_password(_settings(data_dir=data), device)
+    out.print(f"sign-in name {device}, password {password} (shown once; a running system takes it within seconds)")
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except PilotLabError as error:
+        err.print(f"pilotlab: {error.message}", soft_wrap=True, markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def main() -> None:
+    """Entry of the `pilotlab` program."""
+    with _one_line_errors():
+        app()
+
+
+if __name__ == "__main__":
+    main()

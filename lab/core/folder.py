@@ -1,0 +1,64 @@
+"""The data folder: made, tried, and held by one program at a time."""
+
+import os
+from pathlib import Path
+from typing import IO
+
+from lab.core.errors import SetupError
+
+try:
+    import fcntl
+except ImportError:  # Windows has other locks; there the ports keep a second start away
+    fcntl = None  # type: ignore[assignment]
+
+
+class DataFolderError(SetupError):
+    """The data folder cannot be used."""
+
+
+class FolderInUseError(SetupError):
+    """Another program works on the data folder."""
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the data folder and try whether it can be written.
+
+    Raises:
+        DataFolderError: naming the folder, the fact and the setting.
+    """
+    way_out = "choose another folder with PILOTLAB_DATA_DIR or --data"
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise DataFolderError(
+            f"data folder {folder} cannot be written ({error.strerror}); {way_out}", field="data_dir"
+        ) from error
+
+
+def hold_folder(folder: Path) -> IO[str]:
+    """Take the folder for this process, until the returned file is closed or the process ends, however it ends.
+
+    Raises:
+        FolderInUseError: if a running program holds it, with its process id.
+    """
+    lock = (folder / "pilotlab.lock").open("a+")
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise FolderInUseError(
+                f"another Pilot Lab (process {holder}) works on data folder {folder}; stop it or choose another folder "
+                "with --data",
+                field="data_dir",
+            ) from error
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock

@@ -1,0 +1,153 @@
+"""`pilotlab doctor`: what is wrong with this installation, and what to do."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from lab.core.broker import find_mosquitto
+from lab.core.database import Database
+from lab.core.errors import PilotLabError
+from lab.core.folder import hold_folder, prepare_folder
+from lab.core.migration import current_revision, newest_revision
+from lab.core.settings import Settings
+
+LOW_DISK_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: how it stands with one part."""
+
+    level: Literal["good", "mind", "wrong"]
+    part: str
+    fact: str
+    what_to_do: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at every part; changes nothing but a probe file in the data folder."""
+    checks: list[Callable[[Settings], Iterator[Finding]]] = [
+        _python,
+        _folder,
+        _database,
+        _broker,
+        _store,
+        _pages,
+        _report,
+    ]
+    findings: list[Finding] = []
+    for check in checks:
+        try:
+            findings.extend(check(settings))
+        except PilotLabError as error:
+            findings.append(Finding("wrong", check.__name__.strip("_"), error.message))
+        except (OSError, RuntimeError, ValueError, SQLAlchemyError) as error:
+            findings.append(Finding("wrong", check.__name__.strip("_"), f"{type(error).__name__}: {error}"))
+    return findings
+
+
+def print_findings(findings: list[Finding], console: Console) -> None:
+    """The findings as a table."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "part", "fact", "what to do"):
+        table.add_column(heading, overflow="fold")
+    marks = {"good": "[green]good[/green]", "mind": "[yellow]mind[/yellow]", "wrong": "[red]wrong[/red]"}
+    for finding in findings:
+        table.add_row(marks[finding.level], finding.part, finding.fact, finding.what_to_do)
+    console.print(table)
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    yield Finding("good", "python", sys.version.split()[0])
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    prepare_folder(settings.data_dir)
+    free = shutil.disk_usage(settings.data_dir).free
+    fact = f"{settings.data_dir} can be written, {free / 1024**3:.1f} GiB free"
+    if free < LOW_DISK_BYTES:
+        yield Finding("mind", "folder", fact, "make room: recording stops, without loss, when the disk is full")
+    else:
+        yield Finding("good", "folder", fact)
+    try:
+        hold_folder(settings.data_dir).close()
+        yield Finding("good", "running", "no Pilot Lab works on this folder now")
+    except PilotLabError as error:
+        yield Finding("mind", "running", error.message.split(";")[0])
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    database = Database(settings.sqlalchemy_url)
+    try:
+        present, newest = current_revision(database), newest_revision()
+    finally:
+        database.close()
+    where = database.url.render_as_string(hide_password=True)
+    if present == newest:
+        yield Finding("good", "database", f"{where}, schema {present}")
+    elif present is None:
+        yield Finding("mind", "database", f"{where} is empty", "the first `pilotlab up` fills it")
+    else:
+        yield Finding(
+            "mind", "database", f"{where} has schema {present}, this release {newest}", "run `pilotlab migrate`"
+        )
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if settings.broker == "external":
+        with socket.create_connection((settings.broker_host, settings.broker_port), 3):
+            yield Finding("good", "broker", f"{settings.broker_host}:{settings.broker_port} answers")
+        return
+    program = find_mosquitto()
+    if settings.broker == "amqtt" or program is None:
+        fact = "amqtt inside this program" + ("" if program else ": Mosquitto is not installed")
+        yield Finding(
+            "mind" if settings.broker != "mosquitto" else "wrong",
+            "broker",
+            fact,
+            "for demo and training only; for real use install Mosquitto (Debian: apt-get install mosquitto)",
+        )
+    else:
+        yield Finding("good", "broker", f"Mosquitto, {program}")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    if settings.store == "duckdb":
+        size = settings.duckdb_path.stat().st_size if settings.duckdb_path.exists() else 0
+        yield Finding("good", "store", f"DuckDB, {settings.duckdb_path}, {size / 1024**2:.1f} MiB")
+        return
+    from lab.system import open_store
+
+    store = open_store(settings)
+    try:
+        yield Finding("good", "store", f"InfluxDB at {settings.influxdb_url}, watermark {store.watermark()}")
+    finally:
+        store.close()
+
+
+def _pages(settings: Settings) -> Iterator[Finding]:
+    from lab.system import listen
+
+    listen(settings.host, settings.port).close()
+    yield Finding("good", "pages", f"port {settings.port} on {settings.host} is free")
+    if settings.host not in {"127.0.0.1", "localhost", "::1"} and not (settings.public_url or "").startswith("https"):
+        yield Finding(
+            "mind",
+            "pages",
+            f"pages are open to the network on {settings.host} without TLS",
+            "put a proxy with TLS in front and set PILOTLAB_PUBLIC_URL to its https address",
+        )
+
+
+def _report(_: Settings) -> Iterator[Finding]:
+    import typst
+
+    pdf = typst.Compiler(b"= Pilot Lab", ignore_system_fonts=True).compile(format="pdf")
+    yield Finding("good", "reports", f"typst makes PDF ({len(pdf or b'')} bytes)")

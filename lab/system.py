@@ -1,0 +1,255 @@
+"""Start and stop the parts of an installation, in the order in which they need each other.
+
+Embedded, everything runs in one process. In a deployment `web` and `recorder` run the same parts in processes of their
+own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from devices.credentials import hash_mqtt_password
+from devices.service import broker_passwords
+from lab.access.service import grant_for
+from lab.app import create_app
+from lab.core.broker import DEMO_ONLY, EmbeddedBroker, choose_broker, new_password
+from lab.core.clock import Clock, FollowedClock, SystemClock
+from lab.core.database import Database
+from lab.core.errors import SetupError
+from lab.core.folder import hold_folder, prepare_folder
+from lab.core.jobs import Worker
+from lab.core.migration import migrate
+from lab.core.mqtt import BrokerAddress
+from lab.core.settings import Settings
+from lab.reports.jobs import job_handlers
+from telemetry.live import LiveHub
+from telemetry.recorder import Recorder
+from telemetry.stores.interface import SampleStore
+
+log = structlog.get_logger(__name__)
+
+CREDENTIALS_CHECK_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class System:
+    """The running parts; those that this process does not run are `None`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    store: SampleStore
+    broker: EmbeddedBroker | None
+    address: BrokerAddress
+    recorder: Recorder | None
+    live: LiveHub | None
+    app: FastAPI | None
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The computer's clock, or the steered one of a demonstration."""
+    return FollowedClock(settings.steered_clock) if settings.steered_clock else SystemClock()
+
+
+def open_database(settings: Settings) -> Database:
+    """The relational store at this release's schema; an embedded one is made and migrated on the way.
+
+    Raises:
+        SetupError: if the folder cannot be written, the server does not answer, or the schema is of another release.
+    """
+    if settings.database_url is None:
+        prepare_folder(settings.data_dir)
+    database = Database(settings.sqlalchemy_url)
+    if migrate(database):
+        log.info("database is at this release's schema", url=database.url.render_as_string(hide_password=True))
+    return database
+
+
+def open_store(settings: Settings) -> SampleStore:
+    """The store of samples."""
+    if settings.store == "influxdb":
+        from telemetry.stores.influxdb import InfluxDBStore  # each store brings a large library
+
+        assert settings.influxdb_token is not None
+        return InfluxDBStore(
+            settings.influxdb_url,
+            settings.influxdb_token.get_secret_value(),
+            settings.influxdb_org,
+            settings.influxdb_bucket,
+        )
+    from telemetry.stores.duckdb import DuckDBStore
+
+    return DuckDBStore(settings.duckdb_path)
+
+
+@contextmanager
+def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> Iterator[System]:
+    """Run the parts of one process; everything is stopped again, last started first.
+
+    Args:
+        settings: the installation's settings.
+        recorder: whether this process records.
+        web: whether this process serves pages and does the jobs.
+
+    Raises:
+        SetupError: if a part cannot start; those started before it are stopped.
+    """
+    if not (recorder and web) and settings.store == "duckdb":
+        raise SetupError(
+            "DuckDB can be opened by one process only: run `pilotlab up`, or set PILOTLAB_STORE=influxdb to run web "
+            "and recorder apart",
+            field="store",
+        )
+    with ExitStack() as stack:
+        prepare_folder(settings.data_dir)
+        if recorder:
+            stack.enter_context(hold_folder(settings.data_dir))
+        clock = clock_of(settings)
+        database = open_database(settings)
+        stack.callback(database.close)
+        broker, address = _start_broker(settings, database, stack)
+        store = open_store(settings)
+        stack.callback(store.close)
+        system = System(settings, clock, database, store, broker, address, None, None, None)
+        if recorder:
+            system.recorder = Recorder(
+                address=address,
+                lab=settings.lab,
+                database=database,
+                store=store,
+                spool_path=settings.spool_path,
+                clock=clock,
+                client_id=f"pilotlab-recorder-{settings.lab}",
+                max_payload_bytes=settings.max_payload_bytes,
+            )
+            system.recorder.start()
+            stack.callback(system.recorder.stop)
+        if web:
+            _start_web(system, stack)
+        yield system
+
+
+def _start_broker(
+    settings: Settings, database: Database, stack: ExitStack
+) -> tuple[EmbeddedBroker | None, BrokerAddress]:
+    if settings.broker == "external":
+        secret = settings.broker_password
+        return None, BrokerAddress(
+            settings.broker_host,
+            settings.broker_port,
+            settings.broker_username,
+            secret.get_secret_value() if secret else None,
+            settings.broker_tls_ca,
+            version=settings.broker_version,
+        )
+    password = new_password()
+    broker = choose_broker(
+        settings.broker,
+        folder=settings.data_dir / "broker",
+        host=settings.broker_host,
+        port=settings.broker_port,
+        lab=settings.lab,
+        product_hash=hash_mqtt_password(password),
+        password=password,
+    )
+    if broker.kind == "amqtt":
+        log.warning(DEMO_ONLY)
+    refresh = _device_refresher(broker, database)
+    refresh()
+    broker.start()
+    stack.callback(broker.stop)
+    _repeat(refresh, every=CREDENTIALS_CHECK_SECONDS, name="credentials", stack=stack)
+    return broker, broker.address
+
+
+def _device_refresher(broker: EmbeddedBroker, database: Database) -> Callable[[], None]:
+    def refresh() -> None:
+        with database.read() as session:
+            broker.set_devices(broker_passwords(session))
+
+    return refresh
+
+
+def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitStack) -> None:
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.wait(every):
+            try:
+                action()
+            except Exception:
+                log.exception("a repeated task stumbled", task=name)
+
+    thread = threading.Thread(target=loop, name=name, daemon=True)
+    thread.start()
+    stack.callback(thread.join, every + 5)
+    stack.callback(stop.set)
+
+
+def _start_web(system: System, stack: ExitStack) -> None:
+    settings = system.settings
+    system.live = LiveHub(system.address, settings.lab, clock=system.clock)
+    stack.callback(system.live.stop)
+    handlers = job_handlers(system.database, system.store, grant_for, data_dir=settings.data_dir, clock=system.clock)
+    worker = Worker(system.database, system.clock, handlers)
+    worker.start()
+    stack.callback(worker.stop)
+    system.app = create_app(
+        settings=settings,
+        database=system.database,
+        clock=system.clock,
+        store=system.store,
+        live=system.live,
+        recorder=system.recorder,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket for the pages, taken before anything is started.
+
+    Raises:
+        SetupError: if the port is in use, naming the setting.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"pages: port {port} on {host} cannot be used ({error.strerror}); stop what uses it or set PILOTLAB_PORT "
+            "(or --port) to another one",
+            field="port",
+        ) from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Ends live streams as soon as the stop is asked for, so that nobody waits for them."""
+
+    def __init__(self, config: uvicorn.Config, live: LiveHub | None) -> None:
+        super().__init__(config)
+        self._live = live
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGINT or SIGTERM came."""
+        if self._live is not None:
+            self._live.end_streams()
+        super().handle_exit(sig, frame)
+
+
+def serve(system: System, listener: socket.socket) -> None:
+    """Serve the pages until SIGINT or SIGTERM."""
+    assert system.app is not None
+    config = uvicorn.Config(
+        system.app, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False
+    )
+    _Server(config, system.live).run(sockets=[listener])

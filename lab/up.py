@@ -1,0 +1,94 @@
+"""`pilotlab up` and `pilotlab recorder`: run until somebody says stop."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from devices.catalogue import load_catalogue
+from devices.service import import_catalogue
+from lab.administration import ask_password, describe_import, has_manager, lab_organisation
+from lab.core.database import Database
+from lab.core.settings import Settings
+from lab.people.principals import SYSTEM, Role
+from lab.people.service import create_account
+from lab.system import clock_of, listen, open_database, running, serve
+
+log = structlog.get_logger(__name__)
+
+FIRST_MANAGER = "manager"
+
+
+def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console) -> None:
+    """Start everything in one process and keep running until Ctrl-C or SIGTERM.
+
+    Args:
+        settings: the installation's settings.
+        catalogue: devices to import first.
+        console: where people read the address and, once, the first manager's sign-in.
+
+    Raises:
+        SetupError: if a part cannot start.
+    """
+    with listen(settings.host, settings.port) as listener:
+        _prepare(settings, catalogue, console)
+        with running(settings) as system:
+            port = listener.getsockname()[1]
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            assert system.broker is not None or settings.broker == "external"
+            if system.broker is not None:
+                console.print(f"Broker: {system.broker.kind} on {system.address.host}:{system.address.port}")
+            console.print(f"Pages: {settings.public_url or f'http://{host}:{port}'}   (Ctrl-C stops)", soft_wrap=True)
+            sys.stdout.flush()
+            serve(system, listener)
+    console.print("Stopped; everything received is stored.")
+
+
+def _prepare(settings: Settings, catalogue: Path | None, console: Console) -> None:
+    wanted = load_catalogue(catalogue) if catalogue else None
+    database = open_database(settings)
+    try:
+        _first_manager(settings, database, console)
+        if wanted is not None:
+            now = clock_of(settings).now()
+            result = database.transact(lambda session: import_catalogue(session, SYSTEM, wanted, now=now))
+            console.print(describe_import(result))
+    finally:
+        database.close()
+
+
+def _first_manager(settings: Settings, database: Database, console: Console) -> None:
+    now = clock_of(settings).now()
+    with database.read() as session:
+        if has_manager(session):
+            return
+    console.print(f"First start: making the lab manager's account, sign-in name [bold]{FIRST_MANAGER}[/bold].")
+    password, generated = ask_password(None)
+    with database.write() as session:
+        organisation = lab_organisation(session, settings, now=now)
+        create_account(
+            session,
+            SYSTEM,
+            organisation_id=organisation.id,
+            sign_in=FIRST_MANAGER,
+            name="Lab manager",
+            role=Role.MANAGER,
+            password=password,
+            now=now,
+        )
+    if generated:
+        console.print(f"Password (shown only now): {password}", markup=False)
+
+
+def run_recorder(settings: Settings) -> None:
+    """Record until SIGTERM or Ctrl-C, then drain and stop."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with running(settings, web=False):
+        log.info("recording", lab=settings.lab)
+        stop.wait()
+        log.info("stopping")
