@@ -1,12 +1,13 @@
 """Tables: pilots, their analysis plans and their runs."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lab.core.database import Base, UtcDateTime
+from lab.pilots import constraints
 
 
 class Pilot(Base):
@@ -51,7 +52,8 @@ class Run(Base):
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
     pilot_id: Mapped[str] = mapped_column(sa.ForeignKey("pilots.id"))
     plan_id: Mapped[str] = mapped_column(sa.ForeignKey("plans.id"))
-    booking_id: Mapped[str] = mapped_column(sa.String(40))
+    booking_id: Mapped[str | None] = mapped_column(sa.String(40))
+    """Whose time the run used; known from its start on."""
     number: Mapped[int]
     """Place in the planned order, from 1."""
     arm: Mapped[str] = mapped_column(sa.String(40))
@@ -61,6 +63,10 @@ class Run(Base):
     result: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     """What was found out about the part: {"finished": true, "passed": true, "roughness_um": 1.4}."""
     completeness: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
-    """By device: {"mill-1": {"boot": …, "first_seq": …, "last_seq": …, "received": …, "missing": …}}."""
+    """By device: {"mill-1": {"boot": …, "first_seq": …, "last_seq": …}}, noted at the stop."""
     excluded: Mapped[str | None] = mapped_column(sa.Text)
     """The reason, if the run does not count; excluded runs are kept and shown."""
+
+
+constraints.attach(cast(sa.Table, Plan.__table__), constraints.PLANS)
+constraints.attach(cast(sa.Table, Run.__table__), constraints.RUNS)

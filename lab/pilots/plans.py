@@ -1,0 +1,195 @@
+"""The analysis plan: what is asked, how it is tried, and by which numbers it is decided, fixed before the first run.
+
+The shape is here; whether it makes sense is for `lab.pilots.rules` to say, with a named refusal.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Setting = float | str | bool
+
+
+class PlanPart(BaseModel):
+    """A part of a plan: frozen, nothing unknown, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Arm(PlanPart):
+    """One way of working that is tried."""
+
+    name: Name
+    label: str = Field(min_length=1, max_length=100)
+    role: Literal["baseline", "treatment", "other"]
+    """`other`: runs that are recorded and shown, but not compared."""
+    settings: dict[str, Setting] = {}
+
+
+class SignalReference(PlanPart):
+    """A signal of a device, by their names in the catalogue."""
+
+    device: str = Field(min_length=1, max_length=40)
+    signal: str = Field(min_length=1, max_length=100)
+
+
+class IntegralOfSignals(PlanPart):
+    """Integral over the run of the sum of one or several signals of one unit (kW → kWh), by trapezoids."""
+
+    kind: Literal["integral"] = "integral"
+    signals: tuple[SignalReference, ...] = Field(min_length=1)
+
+
+class MeanOfSignal(PlanPart):
+    """Time-weighted mean of a signal over the run."""
+
+    kind: Literal["mean"] = "mean"
+    signal: SignalReference
+
+
+class DurationOfRun(PlanPart):
+    """How long the run took: between two events of a device, else by the run table's start and stop."""
+
+    kind: Literal["duration"] = "duration"
+    device: str | None = None
+    start_event: str = "run_started"
+    end_event: str = "part_finished"
+
+
+class EventValue(PlanPart):
+    """A field of the last event of a kind within the run."""
+
+    kind: Literal["event_value"] = "event_value"
+    device: str = Field(min_length=1, max_length=40)
+    event: str
+    field: str
+
+
+class ResultValue(PlanPart):
+    """A field of what was found out about the part, from the run table (`passed`, `roughness_um`)."""
+
+    kind: Literal["result_value"] = "result_value"
+    field: str
+
+
+Measure = Annotated[
+    IntegralOfSignals | MeanOfSignal | DurationOfRun | EventValue | ResultValue, Field(discriminator="kind")
+]
+
+
+class Kpi(PlanPart):
+    """One number a run, and how it is judged."""
+
+    key: Name
+    label: str = Field(min_length=1, max_length=100)
+    unit: str = Field(min_length=1, max_length=40)
+    """UCUM code: `kW.h`, `s`, `um`; `1` for a proportion."""
+    kind: Literal["number", "proportion"] = "number"
+    """`proportion`: every run says yes or no."""
+    direction: Literal["lower", "higher"]
+    """Which way is better."""
+    role: Literal["primary", "secondary", "guard"]
+    margin: float | None = Field(None, gt=0)
+    """Of a guard: the largest tolerable worsening, in the unit (proportions: 0 … 1)."""
+    population: Literal["finished", "all"] = "finished"
+    """`finished`: unfinished parts do not count, where the plan says `finished_only`; `all`: they do."""
+    measure: Measure
+
+
+class AnalysisPlan(PlanPart):
+    """What is asked, how it is tried, and how it is decided."""
+
+    objective: str = Field(min_length=1, max_length=2000)
+    hypothesis: str = Field(min_length=1, max_length=2000)
+    arms: tuple[Arm, ...]
+    kpis: tuple[Kpi, ...]
+    break_even: float
+    """Effect at which the investment just pays (Δ0): an improvement of the primary KPI, in its unit, > 0."""
+    expected: float
+    """Effect that the company hopes for (Δ1), above break-even."""
+    design: Literal["completely_randomised", "as_recorded"]
+    """`as_recorded`: the runs were made earlier, in an order that nobody can change any more."""
+    runs_per_arm: int | None = Field(None, le=1000)
+    """Of a randomised design."""
+    order: tuple[Name, ...] | None = Field(None, max_length=2000)
+    """Of a recorded design: the arm of every run, in the order in which they were made."""
+    seed: int = Field(ge=0, le=2**63 - 1)
+    """Of the randomised order and of every random draw of the analysis."""
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    finished_only: bool = True
+    """Whether unfinished parts are left out of KPIs whose population is `finished`."""
+    longest_gap_s: float = Field(5.0, gt=0)
+    """A longer silence of a signal is not bridged."""
+    least_coverage_percent: float = Field(95.0, ge=0, le=100)
+    """Below it a run has no number for the KPI."""
+    written_after_data: bool = False
+    """The criteria were written when the data already existed: evidence grade D at most."""
+    demonstration_only: bool = False
+    """Nothing is to be concluded: evidence grade E."""
+    not_tested: tuple[str, ...] = ()
+    """What the pilot says nothing about."""
+
+    def arm(self, name: str) -> Arm:
+        """The arm of this name.
+
+        Raises:
+            KeyError: if the plan has none.
+        """
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise KeyError(name)
+
+    @property
+    def baseline(self) -> Arm:
+        """What is compared with."""
+        return next(arm for arm in self.arms if arm.role == "baseline")
+
+    @property
+    def treatment(self) -> Arm:
+        """What is tried."""
+        return next(arm for arm in self.arms if arm.role == "treatment")
+
+    @property
+    def primary(self) -> Kpi:
+        """The KPI that decides."""
+        return next(kpi for kpi in self.kpis if kpi.role == "primary")
+
+    def signals(self) -> set[tuple[str, str]]:
+        """(device, signal) that the KPIs need."""
+        needed: set[tuple[str, str]] = set()
+        for kpi in self.kpis:
+            needed.update(measured_signals(kpi))
+        return needed
+
+    def devices(self) -> set[str]:
+        """Devices that the KPIs need, for a signal or an event."""
+        spoken = {device for device, _ in self.signals()}
+        for kpi in self.kpis:
+            if isinstance(kpi.measure, (EventValue, DurationOfRun)) and kpi.measure.device is not None:
+                spoken.add(kpi.measure.device)
+        return spoken
+
+
+def measured_signals(kpi: Kpi) -> list[tuple[str, str]]:
+    """(device, signal) that a KPI is made of; empty where it is made of events or the run table."""
+    match kpi.measure:
+        case IntegralOfSignals(signals=signals):
+            return [(reference.device, reference.signal) for reference in signals]
+        case MeanOfSignal(signal=reference):
+            return [(reference.device, reference.signal)]
+        case _:
+            return []
+
+
+def canonical_json(document: object) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8: the same value gives the same bytes."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def plan_sha256(document: object) -> str:
+    """SHA-256 (hex) of a plan's document in canonical JSON."""
+    return hashlib.sha256(canonical_json(document)).hexdigest()

@@ -1,0 +1,164 @@
+"""Pure decisions on plans and runs: does a plan make sense, in which order are the runs made."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from lab.pilots.errors import (
+    ArmsError,
+    EffectZeroError,
+    ExpectedEffectError,
+    GuardMarginError,
+    OneRunArmError,
+    PlanFormError,
+    PrimaryKpiError,
+    UnitMismatchError,
+    UnknownArmError,
+    UnknownSignalError,
+)
+from lab.pilots.plans import AnalysisPlan, DurationOfRun, IntegralOfSignals, Kpi, MeanOfSignal, measured_signals
+from lab.pilots.units import conversion_factor, integral_factor
+
+SignalUnits = Mapping[str, Mapping[str, str | None]]
+"""Device → signal → UCUM unit (`None`: not a number)."""
+
+
+def check_plan(plan: AnalysisPlan, units: SignalUnits) -> None:
+    """Refuse a plan that cannot lead to an honest answer.
+
+    Args:
+        plan: the plan.
+        units: what the catalogue has.
+
+    Raises:
+        InvalidError: one of the kinds drawn in `lab.pilots.errors`, for the first fault found.
+    """
+    _check_arms(plan)
+    _check_kpis(plan)
+    _check_effects(plan)
+    _check_runs(plan)
+    _check_devices(plan, units)
+    for position, kpi in enumerate(plan.kpis):
+        _check_measure(kpi, units, field=f"kpis.{position}")
+
+
+def randomised_order(plan: AnalysisPlan) -> tuple[str, ...]:
+    """The arm of every run, in planned order.
+
+    A randomised design is shuffled by numpy's PCG64 from the plan's seed. The order is stored with the runs, because
+    numpy does not promise the same shuffle in every release.
+    """
+    if plan.order is not None:
+        return plan.order
+    arms = [arm.name for arm in plan.arms for _ in range(plan.runs_per_arm or 0)]
+    places = np.random.default_rng(plan.seed).permutation(len(arms))
+    return tuple(arms[place] for place in places)
+
+
+def _check_arms(plan: AnalysisPlan) -> None:
+    names = [arm.name for arm in plan.arms]
+    if len(set(names)) < len(names):
+        raise ArmsError("two arms have the same name; give each its own", field="arms", rule="names-differ")
+    for role in ("baseline", "treatment"):
+        found = [arm.name for arm in plan.arms if arm.role == role]
+        if len(found) != 1:
+            raise ArmsError(
+                f"a plan needs exactly one {role} arm, this one has {len(found)}", field="arms", rule=f"one-{role}"
+            )
+
+
+def _check_kpis(plan: AnalysisPlan) -> None:
+    keys = [kpi.key for kpi in plan.kpis]
+    if len(set(keys)) < len(keys):
+        raise PlanFormError("two KPIs have the same key; give each its own", field="kpis", rule="keys-differ")
+    primary = [kpi.key for kpi in plan.kpis if kpi.role == "primary"]
+    if len(primary) != 1:
+        raise PrimaryKpiError(
+            f"a plan needs exactly one primary KPI, this one has {len(primary)}; the verdict stands on it",
+            field="kpis",
+            rule="one-primary",
+            primary=primary,
+        )
+    for kpi in plan.kpis:
+        if (kpi.role == "guard") != (kpi.margin is not None):
+            raise GuardMarginError(
+                f"KPI {kpi.key}: a guard needs a margin, and only a guard has one", field="margin", rule="guard-margin"
+            )
+
+
+def _check_effects(plan: AnalysisPlan) -> None:
+    for field in ("break_even", "expected"):
+        if getattr(plan, field) <= 0:
+            raise EffectZeroError(
+                f"{field} must be an improvement above zero in the unit of {plan.primary.key}",
+                field=field,
+                rule="above-zero",
+            )
+    if plan.expected <= plan.break_even:
+        raise ExpectedEffectError(
+            f"the expected effect {plan.expected:g} is not above break-even {plan.break_even:g}: "
+            "even if everything goes as hoped the pilot could not say Invest",
+            field="expected",
+            rule="above-break-even",
+        )
+
+
+def _check_runs(plan: AnalysisPlan) -> None:
+    if (plan.design == "as_recorded") != (plan.order is not None) or (plan.order is None) == (
+        plan.runs_per_arm is None
+    ):
+        raise PlanFormError(
+            "a recorded design needs its order, a randomised one needs runs_per_arm",
+            field="design",
+            rule="order-or-runs",
+        )
+    names = {arm.name for arm in plan.arms}
+    unknown = sorted(set(plan.order or ()) - names)
+    if unknown:
+        raise UnknownArmError(
+            f"the order names {', '.join(unknown)}, which the plan does not have", field="order", rule="known-arm"
+        )
+    counts = Counter(randomised_order(plan))
+    for arm in (plan.baseline, plan.treatment):
+        if counts[arm.name] < 2:
+            raise OneRunArmError(
+                f"arm {arm.name} has {counts[arm.name]} run(s); at least 2 are needed to see their spread",
+                field="order" if plan.order is not None else "runs_per_arm",
+                rule="two-runs",
+                nearest=2,
+            )
+
+
+def _check_devices(plan: AnalysisPlan, units: SignalUnits) -> None:
+    for device in sorted(plan.devices()):
+        if device not in units:
+            raise UnknownSignalError(
+                f"the lab has no device {device}", field="device", rule="known-device", device=device
+            )
+
+
+def _check_measure(kpi: Kpi, units: SignalUnits, *, field: str) -> None:
+    for device, signal in measured_signals(kpi):
+        if signal not in units[device]:
+            raise UnknownSignalError(
+                f"device {device} has no signal {signal}",
+                field=field,
+                rule="known-signal",
+                nearest=sorted(units[device]),
+            )
+        origin = units[device][signal]
+        if origin is None:
+            raise UnitMismatchError(
+                f"signal {signal} of {device} is not a number", field=field, rule="units-match", signal=signal
+            )
+        if isinstance(kpi.measure, IntegralOfSignals):
+            integral_factor(origin, kpi.unit)
+        elif isinstance(kpi.measure, MeanOfSignal):
+            conversion_factor(origin, kpi.unit)
+    if isinstance(kpi.measure, DurationOfRun):
+        conversion_factor("s", kpi.unit)
+    if kpi.kind == "proportion" and kpi.unit != "1":
+        raise UnitMismatchError(
+            f"KPI {kpi.key}: a proportion has the unit 1", field=field, rule="units-match", nearest=["1"]
+        )

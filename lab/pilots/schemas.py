@@ -1,0 +1,98 @@
+"""What goes over HTTP about pilots."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lab.pilots.models import Pilot, Plan, Run
+from lab.pilots.plans import Setting
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+
+class PilotRequest(BaseModel):
+    """A new pilot."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organisation_id: str | None = Field(None, max_length=40)
+    """Left out: the own company."""
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    question: Text
+
+
+class RunStart(BaseModel):
+    """Which booking the run uses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    booking_id: str = Field(max_length=40)
+
+
+class RunStop(BaseModel):
+    """What was found out about the part, and what the devices say that they sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    result: dict[str, Setting | None]
+    completeness: dict[str, dict[str, Any]] = {}
+
+
+class RunExclusion(BaseModel):
+    """Why a run does not count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text
+
+
+class PilotAnswer(BaseModel):
+    """A pilot."""
+
+    id: str
+    number: str
+    organisation_id: str
+    title: str
+    question: str
+    state: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, pilot: Pilot) -> "PilotAnswer":
+        """From the table's row."""
+        return cls.model_validate(pilot, from_attributes=True)
+
+
+class PlanAnswer(BaseModel):
+    """An analysis plan; locked, if there is a time."""
+
+    pilot_id: str
+    version: int
+    locked_at: datetime | None
+    locked_by: str | None
+    sha256: str | None
+    document: dict[str, Any]
+
+    @classmethod
+    def of(cls, plan: Plan) -> "PlanAnswer":
+        """From the table's row."""
+        return cls.model_validate(plan, from_attributes=True)
+
+
+class RunAnswer(BaseModel):
+    """A run."""
+
+    number: int
+    arm: str
+    executed_order: int | None
+    booking_id: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    result: dict[str, Any]
+    excluded: str | None
+
+    @classmethod
+    def of(cls, run: Run) -> "RunAnswer":
+        """From the table's row."""
+        return cls.model_validate(run, from_attributes=True)
