@@ -32,9 +32,7 @@ class Grant:
     uncertain: bool = False
     """Whether samples of uncertain settled time are included (staff only)."""
 
-    def spans_of(
-        self, device_id: str, start_ns: int = BEGINNING_NS, end_ns: int = END_NS
-    ) -> list[tuple[int, int]]:
+    def spans_of(self, device_id: str, start_ns: int = BEGINNING_NS, end_ns: int = END_NS) -> list[tuple[int, int]]:
         """The parts of `[start_ns, end_ns)` of a device that may be seen, in order, none empty."""
         cut = (
             (max(span.start_ns, start_ns), min(span.end_ns, end_ns))
@@ -45,9 +43,7 @@ class Grant:
 
     def covers(self, device_id: str, instant_ns: int) -> bool:
         """Whether this instant of this device may be seen."""
-        return any(
-            span.device_id == device_id and span.start_ns <= instant_ns < span.end_ns for span in self.spans
-        )
+        return any(span.device_id == device_id and span.start_ns <= instant_ns < span.end_ns for span in self.spans)
 
 
 GrantMaker = Callable[[Session, Principal], Grant]

@@ -80,7 +80,13 @@ class SampleStore(Protocol):
         ...
 
     def read(
-        self, device: str, signals: list[str], spans: list[tuple[int, int]], *, uncertain: bool = False
+        self,
+        device: str,
+        signals: list[str],
+        spans: list[tuple[int, int]],
+        *,
+        uncertain: bool = False,
+        limit: int | None = None,
     ) -> pa.Table:
         """Samples whose settled time lies in one of the spans `[start_ns, end_ns)`.
 
@@ -89,6 +95,7 @@ class SampleStore(Protocol):
             signals: their names; empty: all.
             spans: of settled time.
             uncertain: whether samples of uncertain time are included.
+            limit: at most so many rows, the first ones of the sorted answer; `None`: all.
 
         Returns:
             Schema SAMPLES, sorted by signal, settled_ns, device_ns.
@@ -107,7 +114,7 @@ class SampleStore(Protocol):
         """Minimum, maximum, mean and count of one signal in buckets of equal width; schema BUCKETS, sorted."""
         ...
 
-    def last_values(self, device: str, spans: list[tuple[int, int]]) -> pa.Table:
+    def last_values(self, device: str, spans: list[tuple[int, int]], *, uncertain: bool = False) -> pa.Table:
         """The sample with the greatest settled time of each signal within the spans; schema SAMPLES."""
         ...
 
