@@ -1,11 +1,12 @@
 """Tables of the calendar. The database itself keeps a device from being reserved twice (I1)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from bookings import constraints
 from lab.core.database import Base, UtcDateTime
 
 
@@ -42,6 +43,18 @@ class BookingDevice(Base):
     """One device of a booking, with its buffers."""
 
     __tablename__ = "booking_devices"
+    __table_args__ = (
+        sa.CheckConstraint("reserved_end > reserved_start", name="end_after_start"),
+        # What is reserved from an instant on is read from here: by the triggers, the conflicts and the slot search.
+        sa.Index(
+            "ix_booking_devices_reserved",
+            "device_id",
+            "reserved_end",
+            "reserved_start",
+            sqlite_where=sa.text("active = 1"),
+            postgresql_where=sa.text("active"),
+        ),
+    )
 
     booking_id: Mapped[str] = mapped_column(sa.ForeignKey("bookings.id"), primary_key=True)
     device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"), primary_key=True)
@@ -50,9 +63,12 @@ class BookingDevice(Base):
     reserved_end: Mapped[datetime] = mapped_column(UtcDateTime)
     """End plus the device's clean-up time."""
     active: Mapped[bool]
-    """Whether it holds the device: requested, confirmed, in use, done."""
+    """Whether it holds or held the device: requested, confirmed, in use, done, or cancelled after its start."""
 
     booking: Mapped[Booking] = relationship(back_populates="devices")
+
+
+constraints.attach(cast(sa.Table, BookingDevice.__table__))
 
 
 class BookingChange(Base):

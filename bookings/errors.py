@@ -1,0 +1,83 @@
+"""What can be refused about a booking.
+
+PilotLabError (lab.core.errors)
+├── InvalidError
+│   ├── RuleBrokenError          a rule of the lab says no; the nearest allowed choice is named
+│   ├── UnknownDevicesError      no such device
+│   ├── DevicesRetiredError      the device is no longer in service
+│   └── UnknownOrganisationError booked for nobody
+├── ForbiddenError
+│   └── NotYourBookingError      for another company, or by somebody who may not book
+├── NotFoundError
+│   └── BookingUnknownError      no such booking, or another company's
+├── ConflictError
+│   ├── DeviceBusyError          somebody holds a device at that time; alternatives are named
+│   ├── BookingStartedError      too late to move
+│   ├── BookingNotStartedError   too early to use or finish
+│   └── BookingClosedError       cancelled, done or over
+├── StaleError
+│   └── BookingChangedError      somebody else changed it meanwhile
+└── SetupError
+    └── OpeningHoursError        the lab's opening hours cannot be read
+"""
+
+from lab.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    SetupError,
+    StaleError,
+)
+
+
+class RuleBrokenError(InvalidError):
+    """A rule of the lab says no. Facts: `field`, `rule`, `nearest` (`{"start", "end"}` or None), and the rule's own."""
+
+
+class UnknownDevicesError(InvalidError):
+    """There are no such devices. Facts: `field`, `rule`, `devices`."""
+
+
+class DevicesRetiredError(InvalidError):
+    """The devices are no longer in service. Facts: `field`, `rule`, `devices`."""
+
+
+class UnknownOrganisationError(InvalidError):
+    """There is no organisation to book for. Facts: `field`, `rule`."""
+
+
+class NotYourBookingError(ForbiddenError):
+    """A company books for itself only; recipients of reports do not book. Facts: `field`, `rule`."""
+
+
+class BookingUnknownError(NotFoundError):
+    """There is no such booking, or it is another company's, which is the same answer. Facts: `booking_id`."""
+
+
+class DeviceBusyError(ConflictError):
+    """Somebody holds a device at that time.
+
+    Facts: `field`, `rule`, `devices` (the busy ones), `conflicts` (own bookings with title and times, others' only as
+    "taken") and `alternatives` (free spans under all rules, the nearest first).
+    """
+
+
+class BookingStartedError(ConflictError):
+    """After its start a booking does not move: who held a device when is history. Facts: `rule`, `start`."""
+
+
+class BookingNotStartedError(ConflictError):
+    """It has not begun. Facts: `rule`, `start`."""
+
+
+class BookingClosedError(ConflictError):
+    """It is cancelled, done or over. Facts: `rule`, `state`, `end`."""
+
+
+class BookingChangedError(StaleError):
+    """It was changed since the caller read it. Facts: `field`, `rule`, `version` (the present one)."""
+
+
+class OpeningHoursError(SetupError):
+    """The setting `opening_hours` cannot be read."""
