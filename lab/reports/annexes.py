@@ -1,0 +1,92 @@
+"""The annexes of a report: every run, its data quality, the sealed files, the words used."""
+
+from lab.reports.blocks import Block, Column, Fact, Facts, Paragraph, Section, Table
+from lab.reports.charts import KPIS_PER_CHART
+from lab.reports.numbers import format_number
+from lab.reports.results import Results
+from lab.reports.tables import quality_cells, quality_columns, runs_of_kpis
+from lab.reports.words import Words
+from lab.reports.writing import write_executed, write_time, write_value
+
+
+def annex_runs(results: Results, words: Words) -> Section:
+    """Every run as it was, excluded ones too."""
+    blocks: list[Block] = [
+        runs_of_kpis(results.kpis[start : start + KPIS_PER_CHART], words)
+        for start in range(0, len(results.kpis), KPIS_PER_CHART)
+    ]
+    if any(run.excluded for kpi in results.kpis for run in kpi.runs):
+        blocks.append(Paragraph(words["excluded_note"]))
+    blocks.append(_findings(results, words))
+    return Section("annex-runs", words["annex_runs"], tuple(blocks))
+
+
+def _findings(results: Results, words: Words) -> Table:
+    names = tuple(dict.fromkeys(name for run in results.quality for name in run.result))
+    zone = results.identification.time_zone
+    columns = (
+        Column(words["col_order"], align="right"),
+        Column(words["col_run"], align="right"),
+        Column(words["col_arm"], share=1),
+        Column(words["col_start"]),
+        Column(words["col_duration"], align="right"),
+        *(Column(name, align="right", share=1) for name in names),
+    )
+    rows = tuple(
+        (
+            write_executed(run.executed_order, words),
+            str(run.run),
+            run.arm,
+            write_time(run.started_at, zone),
+            words["not_shown"] if run.duration_s is None else format_number(run.duration_s, decimals=1),
+            *(write_value(run.result.get(name), words) for name in names),
+        )
+        for run in results.quality
+    )
+    return Table(words["runs_results"], columns, rows, small=True)
+
+
+def annex_quality(results: Results, words: Words) -> Section:
+    """What came of every device in every run."""
+    first = (Column(words["col_run"], align="right"), Column(words["col_device"], share=1.3))
+    rows = tuple(
+        (str(run.run), part.device, *quality_cells((part,), words), _percent(run.coverage_percent, words))
+        for run in results.quality
+        for part in run.devices
+    )
+    columns = (*quality_columns(words, first), Column(words["col_coverage"], align="right", share=1))
+    table = Table(words["quality_runs"], columns, rows, small=True)
+    return Section("annex-quality", words["annex_quality"], (table,))
+
+
+def _percent(value: float | None, words: Words) -> str:
+    return words["unknown"] if value is None else format_number(value, decimals=1)
+
+
+def annex_manifest(results: Results, words: Words) -> Section:
+    """The sealed files with their hashes, and the software."""
+    files = Table(
+        words["manifest_files"],
+        (
+            Column(words["col_file"], share=1),
+            Column(words["col_bytes"], align="right"),
+            Column(words["col_sha256"], code=True),
+        ),
+        tuple((file.path, format_number(file.bytes, decimals=0), file.sha256) for file in results.manifest.files),
+        small=True,
+    )
+    software = Table(
+        words["software"],
+        (Column(words["col_name"], share=1), Column(words["col_version"], share=2)),
+        tuple((item.name, item.version) for item in results.software),
+        small=True,
+    )
+    hash_fact = Facts((Fact(words["manifest_hash"], results.manifest.sha256, code=True),))
+    blocks = (Paragraph(words["manifest_intro"]), hash_fact, files, software)
+    return Section("annex-manifest", words["annex_manifest"], blocks)
+
+
+def annex_glossary(results: Results, words: Words) -> Section:
+    """The words used, for readers who are new to all this."""
+    facts = tuple(Fact(name, text) for name, text in words.glossary.items())
+    return Section("annex-glossary", words["annex_glossary"], (Facts(facts),))

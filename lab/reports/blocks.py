@@ -1,0 +1,145 @@
+"""What a report is made of, before it is laid out: PDF and HTML are two layouts of the same blocks.
+
+Every text is ready to print and never markup: numbers are written, times are in the lab's zone.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading below the section's own."""
+
+    text: str
+    kind: Literal["heading"] = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Plain text."""
+
+    text: str
+    kind: Literal["paragraph"] = "paragraph"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A statement nobody may miss."""
+
+    text: str
+    kind: Literal["notice"] = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list, in order of weight."""
+
+    items: tuple[str, ...]
+    kind: Literal["bullets"] = "bullets"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and what it is."""
+
+    name: str
+    text: str
+    code: bool = False
+    """A hash or the like: monospaced, never hyphenated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and what they are, one a line."""
+
+    facts: tuple[Fact, ...]
+    kind: Literal["facts"] = "facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    align: Literal["left", "right", "center"] = "left"
+    share: float = 0
+    """Part of the free width; 0: as wide as its content."""
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of written cells under named columns."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    small: bool = False
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart with its caption, its text for who cannot see it, and the same numbers as a table."""
+
+    chart: str
+    """File name among the charts."""
+    caption: str
+    alt: str
+    table: Table
+    kind: Literal["figure"] = "figure"
+
+
+Block = Heading | Paragraph | Notice | Bullets | Facts | Table | Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A numbered part of the report."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPage:
+    """What a director needs to decide, on one page."""
+
+    kicker: str
+    title: str
+    customer: str
+    question: str
+    answer: str
+    verdict: str
+    tone: Literal["invest", "conditions", "extend", "no"]
+    grade: str
+    grade_label: str
+    notice: str | None
+    numbers: Table
+    reasons: tuple[str, ...]
+    risks: tuple[str, ...]
+    not_tested: tuple[str, ...]
+    next_step: str
+    locked: str
+    locked_hash: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report, ready to be laid out."""
+
+    language: str
+    title: str
+    author: str
+    description: str
+    header_left: str
+    header_right: str
+    page_of: str
+    """`Page {page} of {pages}`, filled in by the layout."""
+    labels: dict[str, str] = field(repr=False)
+    """Words that stand in the layout itself."""
+    decision: DecisionPage
+    sections: tuple[Section, ...]

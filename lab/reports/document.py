@@ -1,0 +1,136 @@
+"""From the result object to the blocks of a report: what is said, in which order. Layout is the templates' business."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lab.reports.annexes import annex_glossary, annex_manifest, annex_quality, annex_runs
+from lab.reports.blocks import Column, DecisionPage, Document, Section, Table
+from lab.reports.results import KpiResult, Results, Verdict
+from lab.reports.sections import (
+    identification,
+    limits,
+    method,
+    not_tested,
+    plan,
+    quality,
+    recommendation,
+    results_by_kpi,
+    set_up,
+)
+from lab.reports.words import Words, words_of
+from lab.reports.writing import after_data_sentence, criterion_word, short_hash, write_time
+
+TONES: dict[Verdict, Literal["invest", "conditions", "extend", "no"]] = {
+    Verdict.INVEST: "invest",
+    Verdict.INVEST_UNDER_CONDITIONS: "conditions",
+    Verdict.EXTEND: "extend",
+    Verdict.DO_NOT_INVEST: "no",
+}
+MOST_ON_PAGE_ONE = 3
+LAYOUT_WORDS = (
+    "question",
+    "answer",
+    "verdict",
+    "evidence_grade",
+    "grade_scale",
+    "key_numbers",
+    "why",
+    "risks",
+    "not_tested_short",
+    "next_step",
+    "figure",
+    "table",
+    "figure_table",
+    "none_named",
+)
+
+
+def as_results(results: Results | Mapping[str, Any]) -> Results:
+    """The result object itself, also from its JSON form."""
+    return results if isinstance(results, Results) else Results.model_validate(results)
+
+
+def build_document(results: Results, *, language: str = "en") -> Document:
+    """Everything a report says, ready to be laid out.
+
+    Raises:
+        LanguageUnknownError: if there are no words for `language`.
+    """
+    words = words_of(language)
+    identity = results.identification
+    parts = (identification, plan, set_up, method, quality, results_by_kpi, limits, not_tested, recommendation)
+    annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary)
+    return Document(
+        language=language,
+        title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",
+        author=identity.lab_name,
+        description=results.question,
+        header_left=words.say("header", number=identity.report_number, version=identity.version),
+        header_right=words.say("manifest_short", hash=short_hash(results.manifest.sha256)),
+        page_of=words["page_of"],
+        labels={key: words[key] for key in LAYOUT_WORDS},
+        decision=decision_page(results, words),
+        sections=tuple(_number(part(results, words), number) for number, part in enumerate(parts, start=1))
+        + tuple(annex(results, words) for annex in annexes),
+    )
+
+
+def _number(section: Section, number: int) -> Section:
+    return Section(section.id, f"{number}  {section.title}", section.blocks)
+
+
+def decision_page(results: Results, words: Words) -> DecisionPage:
+    """The first page, from which a director decides."""
+    identity, locked = results.identification, results.plan
+    status = words.get(f"status_{identity.status}", identity.status)
+    version = words.say("version", version=identity.version)
+    return DecisionPage(
+        kicker=f"{words['report']} {identity.report_number} · {version} · {status}",
+        title=identity.pilot_title,
+        customer=words.say("for_customer", customer=identity.customer),
+        question=results.question,
+        answer=results.answer,
+        verdict=results.verdict.value,
+        tone=TONES[results.verdict],
+        grade=results.grade.letter,
+        grade_label=results.grade.label,
+        notice=after_data_sentence(results, words),
+        numbers=_key_numbers(results, words),
+        reasons=results.verdict_reasons,
+        risks=_cut(results.risks, words, "section_recommendation"),
+        not_tested=_cut(results.not_tested, words, "section_not_tested"),
+        next_step=results.next_step,
+        locked=words.say(
+            "criteria_locked", time=write_time(locked.locked_at, identity.time_zone), person=locked.locked_by
+        ),
+        locked_hash=short_hash(locked.sha256),
+        statements=results.statements,
+    )
+
+
+def _cut(items: tuple[str, ...], words: Words, section: str) -> tuple[str, ...]:
+    if len(items) <= MOST_ON_PAGE_ONE:
+        return items
+    more = words.say("and_more", n=len(items) - MOST_ON_PAGE_ONE, section=words[section])
+    return (*items[:MOST_ON_PAGE_ONE], more)
+
+
+def _key_numbers(results: Results, words: Words) -> Table:
+    kpis = {kpi.label: kpi for kpi in results.kpis}
+    rows = tuple(
+        (number.label, number.text, _criterion_of(kpis.get(number.label), results, words))
+        for number in results.key_numbers
+    )
+    columns = (
+        Column(words["col_number"], share=1),
+        Column(words["col_change"], share=2.2),
+        Column(words["col_criterion"]),
+    )
+    return Table(words["key_numbers"], columns, rows)
+
+
+def _criterion_of(kpi: KpiResult | None, results: Results, words: Words) -> str:
+    if kpi is None:
+        return words["no_criterion"]
+    return criterion_word(kpi, results.guards, words)
+

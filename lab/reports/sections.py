@@ -1,0 +1,267 @@
+"""The numbered sections of a report, each a function from the result object to blocks."""
+
+from lab.reports.blocks import Block, Bullets, Column, Fact, Facts, Figure, Heading, Notice, Paragraph, Section, Table
+from lab.reports.charts import describe_chart, list_charts
+from lab.reports.numbers import format_number, format_quantity
+from lab.reports.results import DeviceSetup, OrderedRun, Results, SignalSetup
+from lab.reports.tables import comparison_facts, kpi_by_arm, kpi_summary, quality_by_device, runs_of_kpis
+from lab.reports.words import Words
+from lab.reports.writing import after_data_sentence, write_time, write_value
+
+
+def identification(results: Results, words: Words) -> Section:
+    """Which report on what, for whom."""
+    identity = results.identification
+    zone = identity.time_zone
+    period = f"{write_time(identity.data_from, zone)} – {write_time(identity.data_to, zone)}"
+    facts = (
+        Fact(words["report_number"], f"{identity.report_number}, {words.say('version', version=identity.version)}"),
+        Fact(words["report_status"], words.get(f"status_{identity.status}", identity.status)),
+        Fact(words["pilot"], f"{identity.pilot_number}: {identity.pilot_title}"),
+        Fact(words["customer"], identity.customer),
+        Fact(words["lab"], identity.lab_name),
+        Fact(words["dated"], write_time(identity.dated, zone)),
+        Fact(words["data_period"], words["not_executed"] if identity.data_from is None else period),
+        Fact(words["data_set"], words.say("version", version=identity.data_set_version)),
+        Fact(words["manifest_hash"], results.manifest.sha256, code=True),
+    )
+    tail = " ".join((words.say("times_zone", zone=zone), *results.statements))
+    return Section("identification", words["section_identification"], (Facts(facts), Paragraph(tail)))
+
+
+def plan(results: Results, words: Words) -> Section:
+    """What was asked and what was to count as success, as locked."""
+    locked = results.plan
+    time = write_time(locked.locked_at, results.identification.time_zone)
+    late = after_data_sentence(results, words)
+    facts = (
+        Fact(words["question"], results.question),
+        Fact(words["objective"], locked.objective),
+        Fact(words["hypothesis"], locked.hypothesis),
+        Fact(
+            words["locked"], words.say("locked_text", time=time, person=locked.locked_by, version=locked.version)
+        ),
+        Fact(words["plan_hash"], locked.sha256, code=True),
+    )
+    criteria = Table(
+        words["criteria"],
+        (Column(words["col_kpi"], share=1), Column(words["col_criterion"], share=2)),
+        tuple((criterion.label, criterion.text) for criterion in locked.criteria),
+    )
+    blocks: list[Block] = [Notice(late)] if late else []
+    blocks += [Facts(facts), criteria, Heading(words["verdict_rule"]), Paragraph(results.verdict_rule)]
+    return Section("plan", words["section_plan"], tuple(blocks))
+
+
+def set_up(results: Results, words: Words) -> Section:
+    """What was compared, on which devices, measured by what."""
+    arms = Table(
+        words["arms"],
+        (Column(words["col_arm"], share=2), Column(words["col_role"], share=1), Column(words["col_settings"], share=2)),
+        tuple(
+            (
+                f"{arm.label} ({arm.name})",
+                words[f"role_{arm.role}"],
+                ", ".join(f"{name} = {write_value(value, words)}" for name, value in arm.settings.items())
+                or words["none"],
+            )
+            for arm in results.arms
+        ),
+    )
+    devices = Table(
+        words["devices"],
+        (
+            Column(words["col_device"], share=2),
+            Column(words["col_kind"], share=2),
+            Column(words["col_location"], share=1),
+            Column(words["col_software"]),
+        ),
+        tuple(
+            (f"{device.name} ({device.id})", device.kind, device.location, device.software_version or words["not_shown"])
+            for device in results.devices
+        ),
+    )
+    rows = tuple(_signal_row(device, signal, words) for device in results.devices for signal in device.signals)
+    columns = (
+        Column(words["col_signal"], share=2),
+        Column(words["col_device"], share=1),
+        Column(words["col_range"]),
+        Column(words["col_rate"]),
+        Column(words["col_sensor"], share=1.4),
+        Column(words["col_uncertainty"], share=0.9),
+        Column(words["col_calibration"], share=1),
+    )
+    return Section("setup", words["section_setup"], (arms, devices, Table(words["signals"], columns, rows, small=True)))
+
+
+def _signal_row(device: DeviceSetup, signal: SignalSetup, words: Words) -> tuple[str, ...]:
+    low = "" if signal.low is None else format_number(signal.low)
+    high = "" if signal.high is None else format_number(signal.high)
+    span = f"{low or '…'} to {format_quantity(signal.high, signal.unit or '') if signal.high is not None else '…'}"
+    due = words["not_shown"] if signal.calibration_due is None else signal.calibration_due.isoformat()
+    return (
+        f"{signal.label} ({signal.name})",
+        device.id,
+        span if low or high else words["not_shown"],
+        words["not_shown"] if signal.rate_hz is None else format_quantity(signal.rate_hz, "Hz"),
+        signal.sensor or words["not_shown"],
+        words["not_shown"] if signal.uncertainty is None else format_quantity(signal.uncertainty, signal.unit or ""),
+        words.say("calibration_overdue", date=due) if signal.calibration_overdue else due,
+    )
+
+
+def method(results: Results, words: Words) -> Section:
+    """How it was done: design, order, deviations, statistics."""
+    how = results.method
+    facts = (
+        Fact(words["design"], how.design_label if how.randomised else f"{how.design_label}, {words['not_randomised']}"),
+        Fact(words["seed"], words["none"] if how.seed is None else str(how.seed)),
+        Fact(words["evidence_grade"], f"{results.grade.letter}: {results.grade.label}. {results.grade.reason}"),
+        Fact(words["blinding"], how.blinding),
+        Fact(words["alpha"], words.say("confidence", level=format_number((1 - how.alpha) * 100))),
+    )
+    kept = words["order_kept"] if how.planned_order == how.executed_order else words["order_changed"]
+    return Section(
+        "method",
+        words["section_method"],
+        (
+            Facts(facts),
+            Heading(words["orders"]),
+            Paragraph(kept),
+            _orders(how.planned_order, how.executed_order, words),
+            Heading(words["deviations"]),
+            Bullets(how.deviations) if how.deviations else Paragraph(words["no_deviations"]),
+            Heading(words["statistics"]),
+            Bullets(how.statistics),
+        ),
+    )
+
+
+def _orders(planned: tuple[OrderedRun, ...], executed: tuple[OrderedRun, ...], words: Words) -> Table:
+    def write(order: tuple[OrderedRun, ...], place: int) -> str:
+        if place >= len(order):
+            return "–"
+        return words.say("run_of_arm", run=order[place].run, arm=order[place].arm)
+
+    rows = tuple(
+        (str(place + 1), write(planned, place), write(executed, place)) for place in range(max(len(planned), len(executed)))
+    )
+    columns = (
+        Column(words["col_place"], align="right"),
+        Column(words["col_planned"], share=1),
+        Column(words["col_executed"], share=1),
+    )
+    return Table(words["orders"], columns, rows, small=True)
+
+
+def quality(results: Results, words: Words) -> Section:
+    """What came of the data, and what was left out."""
+    known = [run.coverage_percent for run in results.quality if run.coverage_percent is not None]
+    coverage = (
+        words.say("coverage_sentence", low=format_number(min(known)), high=format_number(max(known)))
+        if known
+        else words["coverage_unknown"]
+    )
+    whole = [
+        words.say("exclusion", run=run.run, arm=run.arm, reason=run.excluded) for run in results.quality if run.excluded
+    ]
+    out = {run.run for run in results.quality if run.excluded}
+    single = [
+        words.say("kpi_exclusion", run=run.run, arm=run.arm, kpi=kpi.label, reason=run.excluded)
+        for kpi in results.kpis
+        for run in kpi.runs
+        if run.excluded and run.run not in out
+    ]
+    return Section(
+        "quality",
+        words["section_quality"],
+        (
+            Paragraph(coverage),
+            quality_by_device(results, words),
+            Paragraph(words["missing_sentence"]),
+            Heading(words["exclusions"]),
+            Bullets((*whole, *single)) if whole or single else Paragraph(words["no_exclusions"]),
+        ),
+    )
+
+
+def results_by_kpi(results: Results, words: Words) -> Section:
+    """Every KPI: charts, all in one table, then one by one."""
+    blocks: list[Block] = [kpi_summary(results, words)]
+    level = format_number((1 - results.method.alpha) * 100)
+    for chart in list_charts(results):
+        table = kpi_summary(results, words) if chart.kind == "effects" else runs_of_kpis(chart.kpis, words)
+        caption = words.say(f"figure_{chart.kind}", level=level)
+        blocks.append(Figure(chart.name, caption, describe_chart(results, chart, words), table))
+    for kpi in results.kpis:
+        blocks += [
+            Heading(words.say("kpi_heading", label=kpi.label, role=words[f"role_{kpi.role}"])),
+            Paragraph(kpi.sentence),
+            kpi_by_arm(kpi, words),
+            Facts(comparison_facts(kpi, results.guards, words)),
+        ]
+    return Section("results", words["section_results"], tuple(blocks))
+
+
+def limits(results: Results, words: Words) -> Section:
+    """What the intervals cover and what not."""
+    blocks: list[Block] = [Paragraph(words["limits_intro"])]
+    overdue = [
+        f"{signal.label} ({device.id})"
+        for device in results.devices
+        for signal in device.signals
+        if signal.calibration_overdue
+    ]
+    if overdue:
+        blocks.append(Notice(words.say("calibration_notice", signals=", ".join(overdue))))
+    lines = tuple(dict.fromkeys(f"{kpi.label}: {line}" for kpi in results.kpis for line in kpi.assumptions))
+    if lines:
+        blocks += [Heading(words["assumptions"]), Bullets(_merged(results))]
+    sensors = tuple(
+        _sensor_line(device, signal, words) for device in results.devices for signal in device.signals
+    )
+    if sensors:
+        blocks += [Heading(words["sensor_uncertainty"]), Bullets(sensors)]
+    return Section("limits", words["section_limits"], tuple(blocks))
+
+
+def _merged(results: Results) -> tuple[str, ...]:
+    """Each assumption once, with the KPIs it holds for unless it holds for all."""
+    said: dict[str, list[str]] = {}
+    for kpi in results.kpis:
+        for line in kpi.assumptions:
+            said.setdefault(line, []).append(kpi.label)
+    everywhere = len(results.kpis)
+    return tuple(
+        line if len(labels) == everywhere else f"{', '.join(labels)}: {line}" for line, labels in said.items()
+    )
+
+
+def _sensor_line(device: DeviceSetup, signal: SignalSetup, words: Words) -> str:
+    if signal.uncertainty is None:
+        return words.say("sensor_uncertainty_unknown", signal=signal.label, device=device.id)
+    value = format_quantity(signal.uncertainty, signal.unit or "")
+    return words.say("sensor_uncertainty_item", signal=signal.label, device=device.id, value=value)
+
+
+def not_tested(results: Results, words: Words) -> Section:
+    """What nobody may conclude from this report."""
+    body: Block = Bullets(results.not_tested) if results.not_tested else Paragraph(words["none_named"])
+    return Section("not-tested", words["section_not_tested"], (body, Paragraph(" ".join(results.statements))))
+
+
+def recommendation(results: Results, words: Words) -> Section:
+    """The verdict, why, and what next."""
+    blocks: list[Block] = [
+        Facts((Fact(words["verdict"], results.verdict.value), Fact(words["answer"], results.answer))),
+        Heading(words["reasons"]),
+        Bullets(results.verdict_reasons),
+        Heading(words["economics"]),
+        Paragraph(results.economics.sentence),
+    ]
+    if results.further_runs is not None:
+        blocks += [Heading(words["further_runs"]), Paragraph(results.further_runs.sentence)]
+    if results.risks:
+        blocks += [Heading(words["all_risks"]), Bullets(results.risks)]
+    blocks += [Heading(words["next_step"]), Paragraph(results.next_step)]
+    return Section("recommendation", words["section_recommendation"], tuple(blocks))
