@@ -1,0 +1,84 @@
+"""`compose.yaml` fits the product: its commands, its settings, its secrets."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from lab.cli import app
+from lab.core.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+PRODUCT = {"migrate", "broker-files", "web", "recorder"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return compose["services"]
+
+
+def test_every_part_of_a_deployment_is_there(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == PRODUCT | {"postgres", "influxdb", "mosquitto"}
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCT))
+def test_product_containers_run_commands_that_exist(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert services[name]["command"][0] in get_command(app).commands
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCT))
+def test_product_containers_are_given_settings_that_exist_and_fit(
+    services: dict[str, dict[str, Any]], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in services[name]["environment"].items():
+        assert variable.removeprefix("PILOTLAB_").lower() in Settings.model_fields
+        monkeypatch.setenv(
+            variable, re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda found: found[1] or "secret", value)
+        )
+    assert Settings().broker == "external"
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCT))
+def test_product_containers_can_write_their_volumes_only(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert services[name]["read_only"] is True
+    assert services[name]["cap_drop"] == ["ALL"]
+
+
+def test_servers_that_stay_are_watched_and_come_back(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        if name in {"migrate", "broker-files"}:
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert service["healthcheck"]["test"], name
+
+
+def test_every_volume_is_declared(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+    used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    assert {name for name in used if not name.startswith(".")} == set(compose["volumes"])
+
+
+def test_every_secret_is_asked_for_and_none_is_written_down(services: dict[str, dict[str, Any]]) -> None:
+    example = dict(
+        line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and line[0] != "#"
+    )
+    required = set(re.findall(r"\$\{(\w+):\?", (ROOT / "compose.yaml").read_text()))
+    assert required == {"POSTGRES_PASSWORD", "BROKER_PASSWORD", "INFLUXDB_PASSWORD", "INFLUXDB_TOKEN"}
+    assert all(example[name] == "" for name in required)
+    for service in services.values():
+        for variable, value in service.get("environment", {}).items():
+            if variable.endswith(("PASSWORD", "TOKEN")):
+                assert value.startswith("${"), variable
+
+
+def test_nothing_is_open_to_the_network_unless_asked_for(services: dict[str, dict[str, Any]]) -> None:
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(":-127.0.0.1:" in port for port in ports)
