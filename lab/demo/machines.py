@@ -1,0 +1,83 @@
+"""The simulated machines: one process of their own, led by JSON lines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab.core.clock import ClockAnchor
+from lab.core.errors import UnavailableError
+from lab.core.mqtt import BrokerAddress
+
+
+class MachineRefusedError(UnavailableError):
+    """The simulators refused an order, or they are gone."""
+
+
+class Machines:
+    """Orders to the simulators.
+
+    Args:
+        address: of the broker; each machine signs in as itself.
+        lab: the lab's short name.
+        seed: of everything that is random.
+        log_path: where their complaints go.
+    """
+
+    def __init__(self, address: BrokerAddress, *, lab: str, seed: int, log_path: Path) -> None:
+        command = [sys.executable, "-m", "simulators.cli", "--host", address.host, "--port", str(address.port)]
+        command += ["--lab", lab, "--mqtt-version", str(address.version), "--seed", str(seed)]
+        with log_path.open("ab") as log_file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                env=dict(os.environ),
+                start_new_session=True,
+                text=True,
+            )
+
+    def order(self, do: str, **details: Any) -> dict[str, Any]:
+        """Give one order and wait until it is carried out and everything published is confirmed.
+
+        Raises:
+            MachineRefusedError: with the machine's own words.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except OSError as error:
+            raise MachineRefusedError(f"the simulated machines are gone: {error}") from error
+        if not line:
+            raise MachineRefusedError("the simulated machines stopped")
+        reply: dict[str, Any] = json.loads(line)
+        if not reply.get("ok"):
+            raise MachineRefusedError(f"machines: {do}: {reply.get('error', 'refused')}")
+        return reply
+
+    def set_clock(self, anchor: ClockAnchor) -> None:
+        """Tell the machines what time it is in the lab."""
+        self.order("clock", real_ns=anchor.real_ns, lab_ns=anchor.lab_ns, rate=anchor.rate)
+
+    def stop(self) -> None:
+        """Let the machines say goodbye and end."""
+        if self._process.poll() is None:
+            try:
+                self.order("stop")
+            except MachineRefusedError:
+                self._process.terminate()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
