@@ -22,7 +22,7 @@ from telemetry.stores.errors import StoreUnavailableError
 from telemetry.stores.interface import BUCKETS, SAMPLES, Flag, Written
 from telemetry.stores.spans import merged
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 _NEVER = -(2**63)
 _TABLES = """
@@ -214,7 +214,7 @@ class DuckDBStore:
         return connection
 
     def _reopen_next_time(self) -> None:
-        _log.warning("sample store failed and will be opened anew", file=self._path.name)
+        log.warning("sample store failed and will be opened anew", file=self._path.name)
         with self._opening:
             if self._connection is not None:
                 with suppress(duckdb.Error):

@@ -1,0 +1,212 @@
+"""Telemetry over HTTP. Every answer is cut to the grant of whoever asks (I4)."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from devices.messages.times import format_time
+from lab.core.errors import ForbiddenError, InvalidError, UnauthenticatedError
+from lab.core.http import ClockDep, DatabaseDep
+from lab.core.time import EmptySpanError
+from lab.people.endpoints import PrincipalDep, principal_of
+from telemetry import queries, schemas
+from telemetry.grants import GrantDep, grant_of
+from telemetry.live import LiveHub, Sight, sight_of
+from telemetry.stores.interface import SampleStore
+
+MOST_SAMPLES = 100_000
+"""Rows in one answer of raw samples."""
+MOST_BUCKETS = 10_000
+"""Buckets of one signal in one answer."""
+MOST_EVENTS = 10_000
+"""Events in one answer."""
+_DEFAULT_SPAN_NS = 3600 * 1_000_000_000
+_USUAL_BUCKETS = 1000
+
+router = APIRouter(prefix="/api/v1", tags=["telemetry"])
+
+
+class TooManyBucketsError(InvalidError):
+    """So narrow buckets over so long a span make too large an answer. Facts: `field`, `rule`, `limit`, `nearest`."""
+
+
+def store_of(request: Request) -> SampleStore:
+    """The store of samples."""
+    return cast(SampleStore, request.app.state.store)
+
+
+def live_of(request: Request) -> LiveHub:
+    """The hub of live streams."""
+    return cast(LiveHub, request.app.state.live)
+
+
+StoreDep = Annotated[SampleStore, Depends(store_of)]
+LiveDep = Annotated[LiveHub, Depends(live_of)]
+Signals = Annotated[list[str] | None, Query(description="Name of a signal; repeat it for several; none: all.")]
+Start = Annotated[
+    str | None, Query(description="First instant, RFC 3339 with a zone; without it, an hour before the end.")
+]
+End = Annotated[
+    str | None, Query(description="First instant that is not wanted any more; without it, the present one.")
+]
+
+
+def asked_span(clock: ClockDep, start: Start = None, end: End = None) -> tuple[int, int]:
+    """The span `[start, end)` of a request in nanoseconds.
+
+    Raises:
+        NaiveTimeError, TimeNotUnderstoodError, EmptySpanError: naming the field.
+    """
+    end_ns = clock.now_ns() if end is None else schemas.instant_ns(end, field="end")
+    start_ns = end_ns - _DEFAULT_SPAN_NS if start is None else schemas.instant_ns(start, field="start")
+    if end_ns <= start_ns:
+        raise EmptySpanError(
+            f"the end {format_time(end_ns)} is not after the start {format_time(start_ns)}",
+            field="end",
+            rule="end-after-start",
+        )
+    return start_ns, end_ns
+
+
+SpanDep = Annotated[tuple[int, int], Depends(asked_span)]
+
+
+@router.get("/devices/{device}/samples")
+def get_samples(
+    device: str, grant: GrantDep, store: StoreDep, span: SpanDep, signal: Signals = None
+) -> schemas.SamplesAnswer:
+    """Raw samples, at most 100,000; for longer spans there are buckets."""
+    found = queries.read_raw(store, grant, device, signal or [], *span, limit=MOST_SAMPLES)
+    return schemas.SamplesAnswer.model_construct(
+        device=device,
+        start=format_time(span[0]),
+        end=format_time(span[1]),
+        signals=schemas.samples_by_signal(found),
+    )
+
+
+@router.get("/devices/{device}/buckets")
+def get_buckets(
+    device: str,
+    grant: GrantDep,
+    store: StoreDep,
+    span: SpanDep,
+    signal: Annotated[list[str], Query(min_length=1, max_length=20, description="Name; repeat it for several.")],
+    width_ms: Annotated[
+        int | None, Query(ge=1, le=10**12, description="Width of a bucket; without it, about 1000 buckets.")
+    ] = None,
+) -> schemas.BucketsAnswer:
+    """Minimum, maximum, mean and count of number signals in buckets of equal width, at most 10,000 of each signal."""
+    length_ms = -(-(span[1] - span[0]) // 1_000_000)
+    width_ms = width_ms or max(1, -(-length_ms // _USUAL_BUCKETS))
+    if length_ms > MOST_BUCKETS * width_ms:
+        narrowest = -(-length_ms // MOST_BUCKETS)
+        raise TooManyBucketsError(
+            f"buckets of {width_ms} ms over this span would be more than {MOST_BUCKETS}; take at least {narrowest} ms",
+            field="width_ms",
+            rule="most-buckets",
+            limit=MOST_BUCKETS,
+            nearest=narrowest,
+        )
+    return schemas.BucketsAnswer(
+        device=device,
+        start=format_time(span[0]),
+        end=format_time(span[1]),
+        width_ms=width_ms,
+        signals={
+            name: schemas.buckets_by_column(
+                queries.read_buckets(store, grant, device, name, *span, width_ns=width_ms * 1_000_000)
+            )
+            for name in signal
+        },
+    )
+
+
+@router.get("/devices/{device}/latest")
+def get_latest(device: str, grant: GrantDep, store: StoreDep) -> schemas.LatestAnswer:
+    """The newest sample of each signal."""
+    found = queries.last_values(store, grant, device)
+    return schemas.LatestAnswer(device=device, values=schemas.latest_by_signal(found))
+
+
+@router.get("/devices/{device}/events")
+def get_events(
+    device: str,
+    grant: GrantDep,
+    database: DatabaseDep,
+    span: SpanDep,
+    kind: Annotated[list[str] | None, Query(description="Name of an event, or state; none: all.")] = None,
+) -> schemas.EventsAnswer:
+    """What the machine reported, in order of time, at most 10,000."""
+    with database.read() as session:
+        found = queries.events(session, grant, device, *span, kind or [], limit=MOST_EVENTS)
+    return schemas.EventsAnswer(
+        device=device,
+        start=format_time(span[0]),
+        end=format_time(span[1]),
+        events=[schemas.event_answer(event) for event in found],
+    )
+
+
+@router.get("/dead-letters")
+def get_dead_letters(
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    device: Annotated[str | None, Query(description="Only of this device, as the topic named it.")] = None,
+    reason: Annotated[str | None, Query(description="Only of this reason.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+) -> schemas.DeadLettersAnswer:
+    """What could not be stored and why, the newest first. For the lab's staff."""
+    before = None if cursor is None else schemas.parse_cursor(cursor)
+    with database.read() as session:
+        found = queries.dead_letters(session, principal, device=device, reason=reason, before=before, limit=limit + 1)
+    page = found[:limit]
+    return schemas.DeadLettersAnswer(
+        items=[schemas.dead_letter_answer(letter) for letter in page],
+        next=schemas.cursor_after(page[-1]) if len(found) > limit else None,
+    )
+
+
+def first_sight(device: str, grant: GrantDep, database: DatabaseDep, clock: ClockDep) -> Sight:
+    """What somebody who opens a live stream may see; refused before the stream begins.
+
+    Raises:
+        DeviceNotVisibleError: if the present instant is not theirs.
+    """
+    if not grant.covers(device, clock.now_ns()):
+        raise queries.not_visible(device)
+    with database.read() as session:
+        return sight_of(session, grant, device)
+
+
+@router.get("/devices/{device}/live", response_class=EventSourceResponse)
+async def watch_device(
+    request: Request,
+    device: str,
+    live: LiveDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    sight: Annotated[Sight, Depends(first_sight)],
+    signal: Signals = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Values as they come, as Server-Sent Events `values`, `status` and `end` (see `telemetry.live`).
+
+    A company sees them while its own slot runs.
+    """
+
+    def look_again() -> Sight | None:
+        try:
+            principal = principal_of(request, database, clock)
+            grant = grant_of(request, principal, database)
+        except (UnauthenticatedError, ForbiddenError):
+            return None
+        with database.read() as session:
+            return sight_of(session, grant, device)
+
+    async with aclosing(live.stream(device, sight, look_again, signals=signal or ())) as events:
+        async for event in events:
+            yield event

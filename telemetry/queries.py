@@ -1,0 +1,203 @@
+"""What may be asked of telemetry: always through a `Grant`, so that nobody sees beyond it (I4).
+
+A device that the grant does not name does not exist for whoever asks; of one that it names, what lies outside the
+granted spans is cut away silently. Times are settled times, spans half-open `[start_ns, end_ns)`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from lab.core.errors import InvalidError, NotFoundError
+from lab.people.principals import Principal
+from telemetry.grants import BEGINNING_NS, END_NS, Grant
+from telemetry.models import ClockOffset, DeadLetter, MachineEvent
+from telemetry.stores.interface import Flag, SampleStore
+
+
+class DeviceNotVisibleError(NotFoundError):
+    """There is no such device, or whoever asks has no business with it."""
+
+
+class TooManySamplesError(InvalidError):
+    """The answer would be larger than one answer may be. Facts: `field`, `rule`, `limit`."""
+
+
+def read_raw(
+    store: SampleStore,
+    grant: Grant,
+    device: str,
+    signals: Sequence[str],
+    start_ns: int,
+    end_ns: int,
+    *,
+    limit: int | None = None,
+) -> pa.Table:
+    """Samples as they were stored.
+
+    Args:
+        store: where they are.
+        grant: of whoever asks.
+        device: whose samples.
+        signals: their names; empty: all.
+        start_ns: first settled time.
+        end_ns: first settled time that is not wanted any more.
+        limit: most rows of an answer; `None`: any number.
+
+    Returns:
+        Schema SAMPLES, sorted by signal, settled_ns, device_ns.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+        TooManySamplesError: if there are more rows than `limit`.
+    """
+    spans = visible_spans(grant, device, start_ns, end_ns)
+    most = None if limit is None else limit + 1
+    found = store.read(device, list(signals), spans, uncertain=grant.uncertain, limit=most)
+    if limit is not None and found.num_rows > limit:
+        raise TooManySamplesError(
+            f"there are more than {limit} samples in this span; ask for a shorter one, fewer signals, or buckets",
+            field="end",
+            rule="most-samples",
+            limit=limit,
+        )
+    return found
+
+
+def read_buckets(
+    store: SampleStore, grant: Grant, device: str, signal: str, start_ns: int, end_ns: int, *, width_ns: int
+) -> pa.Table:
+    """Minimum, maximum, mean and count of one signal in buckets of equal width.
+
+    Returns:
+        Schema BUCKETS; `start_ns` is a multiple of the width, empty buckets are absent.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+    """
+    spans = visible_spans(grant, device, start_ns, end_ns)
+    return store.buckets(device, signal, spans, width_ns=width_ns, uncertain=grant.uncertain)
+
+
+def last_values(
+    store: SampleStore, grant: Grant, device: str, *, start_ns: int = BEGINNING_NS, end_ns: int = END_NS
+) -> pa.Table:
+    """The newest sample of each signal; schema SAMPLES, sorted by signal.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+    """
+    spans = visible_spans(grant, device, start_ns, end_ns)
+    return store.last_values(device, spans, uncertain=grant.uncertain)
+
+
+def events(
+    session: Session,
+    grant: Grant,
+    device: str,
+    start_ns: int,
+    end_ns: int,
+    kinds: Sequence[str] = (),
+    *,
+    limit: int | None = None,
+) -> list[MachineEvent]:
+    """What a machine reported, in order of settled time.
+
+    Args:
+        session: to read with.
+        grant: of whoever asks.
+        device: whose events.
+        start_ns: first settled time.
+        end_ns: first settled time that is not wanted any more.
+        kinds: names of events, or `state`; empty: all.
+        limit: most events of an answer; `None`: any number.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+        TooManySamplesError: if there are more events than `limit`.
+    """
+    spans = visible_spans(grant, device, start_ns, end_ns)
+    query = sa.select(MachineEvent).where(MachineEvent.device_id == device, _in_spans(spans))
+    if kinds:
+        query = query.where(MachineEvent.kind.in_(kinds))
+    if not grant.uncertain:
+        query = query.where(MachineEvent.flags.bitwise_and(int(Flag.UNCERTAIN)) == 0)
+    query = query.order_by(MachineEvent.settled_ns, MachineEvent.boot, MachineEvent.seq)
+    found = list(session.scalars(query.limit(None if limit is None else limit + 1)))
+    if limit is not None and len(found) > limit:
+        raise TooManySamplesError(
+            f"there are more than {limit} events in this span; ask for a shorter one or for fewer kinds",
+            field="end",
+            rule="most-events",
+            limit=limit,
+        )
+    return found
+
+
+def dead_letters(
+    session: Session,
+    principal: Principal,
+    *,
+    device: str | None = None,
+    reason: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 100,
+) -> list[DeadLetter]:
+    """What could not be stored, the newest first.
+
+    Args:
+        session: to read with.
+        principal: who asks.
+        device: only of this one, as the topic named it.
+        reason: only these.
+        before: only those after this one in the answer's order: `received_at` and `key` of the last one seen.
+        limit: most letters.
+
+    Raises:
+        ForbiddenError: for anybody but the lab's staff.
+    """
+    principal.require_staff("read dead letters")
+    query = sa.select(DeadLetter).order_by(DeadLetter.received_at.desc(), DeadLetter.key.desc()).limit(limit)
+    if device is not None:
+        query = query.where(DeadLetter.device_id == device)
+    if reason is not None:
+        query = query.where(DeadLetter.reason == reason)
+    if before is not None:
+        instant, key = before
+        earlier = DeadLetter.received_at < instant
+        query = query.where(earlier | ((DeadLetter.received_at == instant) & (DeadLetter.key < key)))
+    return list(session.scalars(query))
+
+
+def clock_offsets(session: Session, device: str) -> list[ClockOffset]:
+    """How the device's clock was corrected, by boot and device time."""
+    query = sa.select(ClockOffset).where(ClockOffset.device_id == device)
+    return list(session.scalars(query.order_by(ClockOffset.boot, ClockOffset.from_device_ns)))
+
+
+def visible_spans(grant: Grant, device: str, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+    """The parts of `[start_ns, end_ns)` that may be seen; perhaps none.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+    """
+    if not any(span.device_id == device for span in grant.spans):
+        raise not_visible(device)
+    return grant.spans_of(device, start_ns, end_ns)
+
+
+def not_visible(device: str) -> DeviceNotVisibleError:
+    """The same answer for a device that does not exist and for one that is none of the asker's business."""
+    return DeviceNotVisibleError(
+        f"there is no device {device} whose data you may see; you see a device's data of the time you booked it for",
+        device=device,
+    )
+
+
+def _in_spans(spans: list[tuple[int, int]]) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        sa.false(), *((MachineEvent.settled_ns >= start) & (MachineEvent.settled_ns < end) for start, end in spans)
+    )
