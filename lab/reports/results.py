@@ -173,6 +173,7 @@ class DeviceQuality(Value):
     missing: tuple[Missing, ...]
     samples: int
     duplicates: int
+    """Samples stored twice in spite of one identity; counted, not assumed to be 0."""
     late: int
     buffered: int
     skewed: int
@@ -205,7 +206,7 @@ class RunQuality(Value):
     coverage_percent: float | None
     """The worst of the signals that the KPIs need."""
     excluded: str | None
-    """The reason, if the run does not count for any KPI."""
+    """The reason, if the run is left out; it names the KPIs for which it counts nevertheless."""
     result: dict[str, float | str | bool | None]
     """What was found out about the part."""
 

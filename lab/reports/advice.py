@@ -1,0 +1,224 @@
+"""What the report advises, in sentences: answer, reasons, risks, next step, further runs, the few key numbers."""
+
+from collections.abc import Sequence
+
+from lab.pilots.plans import AnalysisPlan
+from lab.pilots.units import unit_label
+from lab.reports.comparison import spread
+from lab.reports.numbers import format_number, format_quantity
+from lab.reports.outcomes import counted, written_interval, written_value
+from lab.reports.results import (
+    DeviceSetup,
+    EvidenceGrade,
+    FurtherRuns,
+    GuardResult,
+    GuardStatus,
+    KeyNumber,
+    KpiResult,
+    RunQuality,
+    Verdict,
+)
+from lab.reports.verdict import runs_needed
+
+_MOST_KEY_NUMBERS = 5
+
+
+def answer(
+    plan: AnalysisPlan, verdict: Verdict, primary: KpiResult, guards: Sequence[GuardResult], grade: EvidenceGrade
+) -> str:
+    """The answer to the pilot's question, in one sentence."""
+    pays = f"the {of_primary(plan, plan.break_even)} at which the investment just pays"
+    if primary.comparison is None:
+        effect = "the runs allow no conclusion"
+    else:
+        interval = primary.comparison.improvement_interval
+        effect = (
+            f"{mid_sentence(primary.label)} improves by "
+            f"{written_value(primary.comparison.improvement, primary, interval)} ({100 * primary.comparison.level:g} % interval {written_interval(interval, primary)})"
+        )
+    failed = [guard.label for guard in guards if guard.status is GuardStatus.FAILED]
+    match verdict:
+        case Verdict.INVEST:
+            return (
+                f"Yes: with {mid_sentence(plan.treatment.label)}, {effect}, more than {pays}, and every guard is met."
+            )
+        case Verdict.INVEST_UNDER_CONDITIONS:
+            return f"Yes, under conditions: {effect}, more than {pays}, but {_conditions(guards, grade)}."
+        case Verdict.DO_NOT_INVEST if failed:
+            return f"No: {_listed([mid_sentence(label) for label in failed])} got worse by more than the agreed margin."
+        case Verdict.DO_NOT_INVEST:
+            return f"No: {effect}, less than {pays}."
+        case Verdict.EXTEND:
+            return f"Not answered yet: {effect}, which does not settle whether it is more than {pays}."
+
+
+def reasons(
+    plan: AnalysisPlan, verdict: Verdict, primary: KpiResult, guards: Sequence[GuardResult], grade: EvidenceGrade
+) -> tuple[str, ...]:
+    """Why this verdict and no better one, by the locked rule."""
+    limit = of_primary(plan, plan.break_even)
+    decision = primary.criterion.decision if primary.criterion is not None else "no inference"
+    found = {
+        "above": f"The whole interval of the improvement lies above break-even ({limit}).",
+        "below": f"The whole interval of the improvement lies below break-even ({limit}).",
+        "open": f"The interval of the improvement lies on both sides of break-even ({limit}).",
+        "no inference": f"{primary.label}: {primary.no_inference}.",
+    }[decision]
+    rank = {GuardStatus.FAILED: 0, GuardStatus.UNDECIDED: 1, GuardStatus.MET: 2}
+    judged = [
+        f"Guard {mid_sentence(guard.label)}: {_lowered(guard.sentence)}"
+        for guard in sorted(guards, key=lambda guard: rank[guard.status])
+    ]
+    most = {"D": ": the best verdict that it allows is Invest under conditions", "E": ": it allows no advice to invest"}
+    evidence = f"Evidence grade {grade.letter}, {grade.label}{most.get(grade.letter, '')}."
+    guard_decides = verdict is Verdict.DO_NOT_INVEST and decision != "below"
+    return (*judged, found, evidence) if guard_decides else (found, *judged, evidence)
+
+
+def risks(
+    plan: AnalysisPlan,
+    guards: Sequence[GuardResult],
+    grade: EvidenceGrade,
+    quality: Sequence[RunQuality],
+    devices: Sequence[DeviceSetup],
+) -> tuple[str, ...]:
+    """What a director must know before signing, most important first."""
+    found = [f"{guard.label}: {_lowered(guard.sentence)}" for guard in guards if guard.status is not GuardStatus.MET]
+    found += _unfinished(plan, quality)
+    if grade.letter in "DE":
+        found.append(grade.reason)
+    left_out = [run for run in quality if run.excluded is not None and plan.arm(run.arm).role != "other"]
+    if left_out:
+        found.append(
+            f"{len(left_out)} run(s) were left out, with reasons: {_listed([str(run.run) for run in left_out])}."
+        )
+    gaps = sorted({part.device for run in quality for part in run.devices if part.missing})
+    if gaps:
+        found.append(f"Messages of {_listed(gaps)} are missing; see the data quality.")
+    overdue = [
+        f"{signal.label} of {device.id}"
+        for device in devices
+        for signal in device.signals
+        if signal.calibration_overdue
+    ]
+    if overdue:
+        found.append(f"Calibration overdue: {_listed(overdue)}.")
+    return tuple(found)
+
+
+def next_step(verdict: Verdict, further: FurtherRuns | None) -> str:
+    """What to do now, and who."""
+    match verdict:
+        case Verdict.INVEST:
+            return (
+                "Customer: prepare the purchase; customer and lab: agree on how the effect is checked on the own site."
+            )
+        case Verdict.INVEST_UNDER_CONDITIONS:
+            return (
+                "Customer and lab: before the purchase, settle the open points named above or agree on watching them."
+            )
+        case Verdict.DO_NOT_INVEST:
+            return "Customer and lab: talk about other settings or other equipment; do not buy on these numbers."
+        case Verdict.EXTEND:
+            runs = "more runs" if further is None or further.per_arm is None else f"{further.per_arm} more runs an arm"
+            return f"Customer and lab: decide whether {runs} are worth their cost, then book the slots."
+
+
+def further_runs(plan: AnalysisPlan, primary: KpiResult, grade: EvidenceGrade) -> FurtherRuns:
+    """How many more runs an arm would decide, if the effect is as large as the one seen."""
+    if grade.letter == "E" and plan.demonstration_only:
+        return FurtherRuns(
+            per_arm=None, sentence="More runs of a demonstration decide nothing; a randomised pilot would."
+        )
+    base, treat = counted(primary, plan.baseline.name), counted(primary, plan.treatment.name)
+    sd = spread(base, treat)
+    if primary.comparison is None or not sd:
+        return FurtherRuns(
+            per_arm=None, sentence="No number can be given before each arm has two runs that count and that differ."
+        )
+    needed = runs_needed(
+        improvement=primary.comparison.improvement,
+        break_even=plan.break_even,
+        sd=sd,
+        runs=min(len(base), len(treat)),
+        alpha=plan.alpha,
+    )
+    if needed.further is None:
+        return FurtherRuns(
+            per_arm=None,
+            sentence="The effect seen lies so near to break-even that no reasonable number of runs would part them.",
+        )
+    return FurtherRuns(
+        per_arm=needed.further,
+        sentence=f"About {needed.further} more runs an arm ({needed.per_arm} in all) would decide with 80 % "
+        "probability, if the effect is as large as the one seen.",
+    )
+
+
+def key_numbers(kpis: Sequence[KpiResult]) -> tuple[KeyNumber, ...]:
+    """The three to five numbers of the decision page."""
+    return tuple(_key_number(kpi) for kpi in kpis[:_MOST_KEY_NUMBERS])
+
+
+def mid_sentence(label: str) -> str:
+    """A label as it stands within a sentence; abbreviations keep their capitals."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def _key_number(kpi: KpiResult) -> KeyNumber:
+    comparison = kpi.comparison
+    if kpi.kind == "proportion":
+        shares = "; ".join(f"{arm.label}: {arm.successes} of {arm.n}" for arm in kpi.arms if arm.role != "other")
+        text = shares
+    elif comparison is None:
+        text = "no inference possible"
+    else:
+        percent = (
+            "" if comparison.percent is None else f" ({format_number(comparison.percent, decimals=1, sign=True)} %)"
+        )
+        text = (
+            f"{written_value(comparison.difference, kpi, comparison.interval, sign=True)}{percent}, "
+            f"{100 * comparison.level:g} % interval {written_interval(comparison.interval, kpi, sign=True)}"
+        )
+    return KeyNumber(
+        label=kpi.label,
+        value=None if comparison is None else comparison.difference,
+        unit=kpi.unit,
+        interval=None if comparison is None else comparison.interval,
+        text=text,
+    )
+
+
+def _conditions(guards: Sequence[GuardResult], grade: EvidenceGrade) -> str:
+    open_guards = [mid_sentence(guard.label) for guard in guards if guard.status is GuardStatus.UNDECIDED]
+    points = []
+    if open_guards:
+        points.append(f"whether it costs quality is still open ({_listed(open_guards)})")
+    if grade.letter == "D":
+        points.append(f"the evidence is only of grade D ({grade.label})")
+    return " and ".join(points)
+
+
+def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
+    found = []
+    for arm in (plan.baseline, plan.treatment):
+        noted = [run for run in quality if run.arm == arm.name and isinstance(run.result.get("finished"), bool)]
+        lost = [run for run in noted if run.result["finished"] is False]
+        if lost:
+            found.append(f"{arm.label}: {len(lost)} of {len(noted)} parts was not finished.")
+    return found
+
+
+def of_primary(plan: AnalysisPlan, value: float) -> str:
+    """An amount of the primary KPI with its unit, ready to print."""
+    if plan.primary.kind == "proportion":
+        return format_quantity(100 * value, "percentage points")
+    return format_quantity(value, unit_label(plan.primary.unit))
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

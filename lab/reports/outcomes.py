@@ -1,0 +1,281 @@
+"""From runs to what the report says about each KPI and each guard."""
+
+from collections.abc import Sequence
+
+from lab.pilots.plans import (
+    AnalysisPlan,
+    DurationOfRun,
+    EventValue,
+    IntegralOfSignals,
+    Kpi,
+    MeanOfSignal,
+    ResultValue,
+)
+from lab.pilots.units import unit_label
+from lab.reports.comparison import (
+    NoInferenceError,
+    compare_numbers,
+    compare_proportions,
+    holm,
+    mean_interval,
+    share_interval,
+)
+from lab.reports.kpis import run_value
+from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity, with_unit
+from lab.reports.results import (
+    ArmSummary,
+    Comparison,
+    Criterion,
+    GuardResult,
+    GuardStatus,
+    Interval,
+    KpiResult,
+    RunValue,
+)
+from lab.reports.sealing import SealedData
+from lab.reports.verdict import decision_of, guard_status
+
+_ROLES = {"primary": 0, "secondary": 1, "guard": 2}
+_FEW = 5
+
+
+def kpi_results(data: SealedData) -> tuple[KpiResult, ...]:
+    """Every KPI of the plan: the primary first, then secondary ones (adjusted by Holm), then guards."""
+    ordered = sorted(data.plan.kpis, key=lambda kpi: _ROLES[kpi.role])
+    return _adjusted([_kpi_result(data, kpi) for kpi in ordered])
+
+
+def counted(result: KpiResult, arm: str) -> list[float]:
+    """The numbers of an arm that enter the comparison, in executed order."""
+    return [run.value for run in result.runs if run.arm == arm and run.excluded is None and run.value is not None]
+
+
+def guard_result(result: KpiResult, margin: float) -> GuardResult:
+    """What the data say about a guard."""
+    comparison = result.comparison
+    interval = None if comparison is None else _turned(comparison.improvement_interval)
+    status = guard_status(interval, margin)
+    return GuardResult(
+        key=result.key,
+        label=result.label,
+        unit=result.unit,
+        kind=result.kind,
+        margin=margin,
+        worsening=None if comparison is None else -comparison.improvement,
+        interval=interval,
+        status=status,
+        sentence=_guard_sentence(result, interval, margin, status),
+    )
+
+
+def points(interval: Interval) -> Interval:
+    """A difference of shares in percentage points."""
+    return Interval(low=100 * interval.low, high=100 * interval.high)
+
+
+def written_interval(interval: Interval, result: KpiResult | GuardResult, *, sign: bool = False) -> str:
+    """An interval with its unit, ready to print."""
+    if result.kind == "proportion":
+        return format_interval(100 * interval.low, 100 * interval.high, "percentage points", decimals=0, sign=sign)
+    return format_interval(interval.low, interval.high, result.unit, sign=sign)
+
+
+def written_value(
+    value: float, result: KpiResult | GuardResult, interval: Interval | None, *, sign: bool = False
+) -> str:
+    """A difference with its unit, to the digits that its interval allows."""
+    if result.kind == "proportion":
+        return format_quantity(100 * value, "percentage points", decimals=0, sign=sign)
+    decimals = None if interval is None else decimals_of(interval.low, interval.high)
+    return format_quantity(value, result.unit, decimals=decimals, sign=sign)
+
+
+def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
+    plan = data.plan
+    made = sorted(data.runs, key=lambda run: (run.executed_order is None, run.executed_order or 0, run.number))
+    runs = tuple(run_value(data, run, kpi) for run in made)
+    base, treat = (_values(runs, arm.name) for arm in (plan.baseline, plan.treatment))
+    comparison, no_inference = _compare(plan, kpi, base, treat)
+    result = KpiResult(
+        key=kpi.key,
+        label=kpi.label,
+        unit=unit_label(kpi.unit),
+        kind=kpi.kind,
+        direction=kpi.direction,
+        role=kpi.role,
+        definition=_definition(plan, kpi),
+        runs=runs,
+        arms=tuple(_arm_summary(plan, kpi, arm.name, _values(runs, arm.name)) for arm in plan.arms),
+        comparison=comparison,
+        no_inference=no_inference,
+        assumptions=_assumptions(plan, kpi, base, treat, comparison),
+        criterion=_criterion(plan, kpi, comparison) if kpi.role == "primary" else None,
+        sentence="",
+    )
+    return result.model_copy(update={"sentence": _sentence(result)})
+
+
+def _values(runs: Sequence[RunValue], arm: str) -> list[float]:
+    return [run.value for run in runs if run.arm == arm and run.value is not None and not _left_out(run)]
+
+
+def _left_out(run: RunValue) -> bool:
+    """Arms that are not compared still have a mean of their own; every other exclusion keeps a run out."""
+    return run.excluded is not None and run.excluded != "arm not compared by the plan"
+
+
+def _compare(
+    plan: AnalysisPlan, kpi: Kpi, base: Sequence[float], treat: Sequence[float]
+) -> tuple[Comparison | None, str | None]:
+    try:
+        if kpi.kind == "proportion":
+            return compare_proportions(base, treat, direction=kpi.direction, alpha=plan.alpha), None
+        return compare_numbers(base, treat, direction=kpi.direction, alpha=plan.alpha, seed=plan.seed), None
+    except NoInferenceError as reason:
+        return None, str(reason)
+
+
+def _adjusted(results: Sequence[KpiResult]) -> tuple[KpiResult, ...]:
+    """Secondary KPIs are looked at together: their p values are adjusted by Holm."""
+    tested = [
+        result
+        for result in results
+        if result.role == "secondary" and result.comparison is not None and result.comparison.p_value is not None
+    ]
+    p_values = [result.comparison.p_value or 0.0 for result in tested if result.comparison is not None]
+    adjusted = dict(zip([result.key for result in tested], holm(p_values), strict=True))
+    return tuple(
+        result.model_copy(update={"comparison": result.comparison.model_copy(update={"p_holm": adjusted[result.key]})})
+        if result.key in adjusted and result.comparison is not None
+        else result
+        for result in results
+    )
+
+
+def _arm_summary(plan: AnalysisPlan, kpi: Kpi, name: str, values: Sequence[float]) -> ArmSummary:
+    arm = plan.arm(name)
+    n = len(values)
+    mean = sum(values) / n if n else None
+    proportion = kpi.kind == "proportion"
+    interval = share_interval(values, plan.alpha) if proportion else mean_interval(values, plan.alpha)
+    squares = sum((value - mean) ** 2 for value in values) if mean is not None else 0.0
+    return ArmSummary(
+        arm=name,
+        label=arm.label,
+        role=arm.role,
+        n=n,
+        mean=mean,
+        sd=(squares / (n - 1)) ** 0.5 if n > 1 and not proportion else None,
+        low=None if interval is None else interval.low,
+        high=None if interval is None else interval.high,
+        successes=int(sum(values)) if proportion else None,
+    )
+
+
+def _criterion(plan: AnalysisPlan, kpi: Kpi, comparison: Comparison | None) -> Criterion:
+    improvement = None if comparison is None else comparison.improvement_interval
+    decision = decision_of(improvement, plan.break_even)
+    return Criterion(
+        text=criterion_text(plan, kpi),
+        break_even=plan.break_even,
+        expected=plan.expected,
+        met=None if comparison is None else decision == "above",
+        decision=decision,
+    )
+
+
+def criterion_text(plan: AnalysisPlan, kpi: Kpi) -> str:
+    """What the plan asks of a KPI, as a sentence."""
+    if kpi.margin is not None:
+        return f"Not worse by more than {_amount(kpi.margin, kpi)}."
+    if kpi.role == "primary":
+        way = "rises" if kpi.direction == "higher" else "falls"
+        return (
+            f"{kpi.label} {way} by more than {_amount(plan.break_even, kpi)} (break-even); "
+            f"{_amount(plan.expected, kpi)} is hoped for."
+        )
+    return "No criterion; shown for information."
+
+
+def _amount(value: float, kpi: Kpi) -> str:
+    if kpi.kind == "proportion":
+        return format_quantity(100 * value, "percentage points")
+    return format_quantity(value, unit_label(kpi.unit))
+
+
+def _definition(plan: AnalysisPlan, kpi: Kpi) -> str:
+    match kpi.measure:
+        case IntegralOfSignals(signals=signals):
+            names = " + ".join(f"{part.signal} of {part.device}" for part in signals)
+            text = f"Integral of {names} over the run (trapezoids; silences above {plan.longest_gap_s:g} s not bridged)"
+        case MeanOfSignal(signal=part):
+            text = f"Time-weighted mean of {part.signal} of {part.device} over the run"
+        case DurationOfRun(device=None):
+            text = "Time between start and stop of the run"
+        case DurationOfRun(device=device, start_event=start, end_event=end):
+            text = f"Time from {start} to {end}, as {device} reported them"
+        case EventValue(device=device, event=event, field=field):
+            text = f"{field} of the last {event} that {device} reported in the run"
+        case ResultValue(field=field):
+            text = f"{field} as noted in the run table"
+    if plan.finished_only:
+        text += "; finished parts only" if kpi.population == "finished" else "; unfinished parts count too"
+    return text + "."
+
+
+def _assumptions(
+    plan: AnalysisPlan, kpi: Kpi, base: Sequence[float], treat: Sequence[float], comparison: Comparison | None
+) -> tuple[str, ...]:
+    if comparison is None:
+        return ()
+    notes = ["Runs are taken as independent of each other."]
+    if plan.design != "completely_randomised":
+        notes.append("The order was not randomised: a drift of the machine would be taken for an effect.")
+    if kpi.kind == "number":
+        notes.append("The two arms may differ in spread; Welch's interval allows for that.")
+    if min(len(base), len(treat)) < _FEW:
+        notes.append(
+            f"Only {min(len(base), len(treat))} runs in an arm: the interval is wide, and it rests on the assumption "
+            "that runs spread normally."
+            if kpi.kind == "number"
+            else f"Only {min(len(base), len(treat))} parts in an arm: a share is known only roughly."
+        )
+    return tuple(notes)
+
+
+def _sentence(result: KpiResult) -> str:
+    if result.comparison is None:
+        return f"{result.label}: {result.no_inference}."
+    base, treat = (next(arm for arm in result.arms if arm.role == role) for role in ("baseline", "treatment"))
+    comparison, level = result.comparison, f"{100 * result.comparison.level:g} %"
+    interval = written_interval(comparison.interval, result, sign=True)
+    change = written_value(comparison.difference, result, comparison.interval, sign=True)
+    if result.kind == "proportion":
+        shares = " and ".join(f"{arm.successes} of {arm.n} ({arm.label})" for arm in (base, treat))
+        return f"{result.label}: {shares}; difference {change} ({level} interval {interval})."
+    verb = "fell" if comparison.difference < 0 else "rose"
+    decimals = decimals_of(comparison.interval.low, comparison.interval.high)
+    first, last = (format_number(arm.mean or 0.0, decimals=decimals) for arm in (base, treat))
+    percent = "" if comparison.percent is None else f", {format_number(comparison.percent, decimals=1, sign=True)} %"
+    return (
+        f"{result.label} {verb} from {first} to {with_unit(last, result.unit)}: {change}{percent} "
+        f"({level} interval {interval})."
+    )
+
+
+def _guard_sentence(result: KpiResult, interval: Interval | None, margin: float, status: GuardStatus) -> str:
+    limit = written_value(margin, result, None)
+    if interval is None:
+        return f"Undecided: {result.no_inference}."
+    reach = written_interval(interval, result, sign=True)
+    match status:
+        case GuardStatus.MET:
+            return f"Met: the change for the worse lies within {reach}, the margin is {limit}."
+        case GuardStatus.FAILED:
+            return f"Failed: the change for the worse lies within {reach}, all of it beyond the margin of {limit}."
+        case GuardStatus.UNDECIDED:
+            return f"Undecided: the change for the worse lies within {reach}, on both sides of the margin of {limit}."
+
+
+def _turned(interval: Interval) -> Interval:
+    return Interval(low=-interval.high, high=-interval.low)

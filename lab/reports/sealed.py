@@ -1,0 +1,112 @@
+"""What a sealed data set holds: the shapes of its JSON files. Everything that a report says comes from here."""
+
+from datetime import date, datetime
+from typing import Any
+
+from lab.reports.results import Value
+
+
+class SealedPilot(Value):
+    """pilot.json: which pilot, for whom, under which locked plan."""
+
+    pilot_id: str
+    number: str
+    title: str
+    question: str
+    customer: str
+    lab_name: str
+    time_zone: str
+    sealed_at: datetime
+    data_set_version: int
+    plan_version: int
+    plan_locked_at: datetime
+    plan_locked_by: str
+    """Name of the person."""
+    plan_sha256: str
+
+
+class SealedMessages(Value):
+    """Messages of one device in one run, as counted by their numbers."""
+
+    device: str
+    boot: str | None
+    first_seq: int | None
+    last_seq: int | None
+    expected: int | None
+    """`None`: nobody knows, because the device was not asked."""
+    received: int | None
+    missing: tuple[tuple[int, int], ...]
+    """Numbers `first … last`, inclusive, that never came."""
+
+
+class SealedRun(Value):
+    """A line of runs.json (and, flattened, of runs.csv)."""
+
+    number: int
+    arm: str
+    executed_order: int | None
+    booking_id: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    excluded: str | None
+    result: dict[str, float | str | bool | None]
+    messages: tuple[SealedMessages, ...]
+    data: str | None
+    """Path of the samples within the data set; `None`: the run was never made."""
+
+
+class SealedEvent(Value):
+    """A line of events.json."""
+
+    run: int
+    device: str
+    boot: str
+    seq: int
+    kind: str
+    device_ns: int
+    settled_ns: int
+    received_ns: int
+    flags: int
+    fields: dict[str, Any]
+
+
+class SealedSignal(Value):
+    """A signal as the catalogue had it at the sealing."""
+
+    name: str
+    label: str
+    type: str
+    unit: str | None
+    """UCUM code."""
+    low: float | None
+    high: float | None
+    expected_interval_ms: float | None
+    sensor: str | None
+    uncertainty: float | None
+    calibration_due: date | None
+
+
+class SealedDevice(Value):
+    """A device of signals.json."""
+
+    id: str
+    name: str
+    kind: str
+    location: str
+    software_version: str | None
+    signals: tuple[SealedSignal, ...]
+
+
+class SealedFile(Value):
+    """One file of manifest.json."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class SealedManifest(Value):
+    """manifest.json: every other file of the data set."""
+
+    format: int = 1
+    files: tuple[SealedFile, ...]

@@ -1,0 +1,265 @@
+"""A data set on disk: written once, with the hash of every file, and read back only as it was written.
+
+The same content gives the same bytes: JSON is canonical, Parquet is sorted by device, signal, time and compressed by
+zstd with fixed settings, nothing names the moment of writing.
+"""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from lab.pilots.plans import AnalysisPlan, canonical_json
+from lab.reports.errors import DataSetAlteredError
+from lab.reports.sealed import SealedDevice, SealedEvent, SealedFile, SealedManifest, SealedPilot, SealedRun
+from telemetry.stores.interface import SAMPLES
+
+MANIFEST = "manifest.json"
+ORDER = [
+    ("device", "ascending"),
+    ("signal", "ascending"),
+    ("settled_ns", "ascending"),
+    ("device_ns", "ascending"),
+    ("boot", "ascending"),
+]
+
+SamplesOf = Callable[[SealedRun], Iterable[pa.Table]]
+"""A run's samples (schema SAMPLES) in portions: by device, then by signal, each portion wholly of one signal."""
+
+_RUNS = TypeAdapter(tuple[SealedRun, ...])
+_EVENTS = TypeAdapter(tuple[SealedEvent, ...])
+_DEVICES = TypeAdapter(tuple[SealedDevice, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetContent:
+    """Everything of a data set but the samples."""
+
+    pilot: SealedPilot
+    plan_document: Mapping[str, Any]
+    runs: tuple[SealedRun, ...]
+    events: tuple[SealedEvent, ...]
+    devices: tuple[SealedDevice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedData:
+    """A data set as read back and checked."""
+
+    folder: Path
+    pilot: SealedPilot
+    plan: AnalysisPlan
+    runs: tuple[SealedRun, ...]
+    events: tuple[SealedEvent, ...]
+    devices: tuple[SealedDevice, ...]
+    manifest: SealedManifest
+    manifest_sha256: str
+
+    def samples(self, run: SealedRun, *, device: str, signal: str) -> pa.Table:
+        """One signal's samples in a run (schema SAMPLES); empty for a run that was never made."""
+        if run.data is None:
+            return SAMPLES.empty_table()
+        return pq.read_table(
+            self.folder / run.data, filters=[("device", "=", device), ("signal", "=", signal)], use_threads=False
+        )
+
+    def flags(self, run: SealedRun) -> pa.Table:
+        """What is needed to judge a run's data: identity, times and flags of every sample."""
+        columns = ["device", "signal", "boot", "device_ns", "settled_ns", "flags"]
+        if run.data is None:
+            return SAMPLES.empty_table().select(columns)
+        return pq.read_table(self.folder / run.data, columns=columns, use_threads=False)
+
+    def signal_unit(self, device: str, signal: str) -> str | None:
+        """UCUM unit of a signal as sealed."""
+        for known in self.devices:
+            if known.id == device:
+                return next((found.unit for found in known.signals if found.name == signal), None)
+        return None
+
+
+def write_data_set(folder: Path, content: DataSetContent, samples_of: SamplesOf) -> str:
+    """Write a data set into a new folder.
+
+    Args:
+        folder: does not exist yet.
+        content: all but the samples.
+        samples_of: gives a run's samples.
+
+    Returns:
+        SHA-256 (hex) of its manifest.
+    """
+    (folder / "data").mkdir(parents=True)
+    _write(folder / "pilot.json", canonical_json(content.pilot.model_dump(mode="json")))
+    _write(folder / "plan.json", canonical_json(content.plan_document))
+    _write(folder / "runs.json", _lines(content.runs))
+    _write(folder / "runs.csv", _run_table(content.runs).encode())
+    _write(folder / "events.json", _lines(content.events))
+    _write(folder / "signals.json", _lines(content.devices))
+    for run in content.runs:
+        if run.data is not None:
+            _write_samples(folder / run.data, samples_of(run))
+    manifest = canonical_json(SealedManifest(files=_entries(folder)).model_dump(mode="json"))
+    _write(folder / MANIFEST, manifest)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def read_data_set(folder: Path, *, manifest_sha256: str | None = None) -> SealedData:
+    """Read a data set and check every file against the manifest.
+
+    Args:
+        folder: holds manifest.json and what it names; other files are not looked at.
+        manifest_sha256: what the manifest must have, where that is known.
+
+    Raises:
+        DataSetAlteredError: naming the file that is missing, altered or not of the right form.
+    """
+    manifest_bytes = _read(folder, MANIFEST)
+    found = hashlib.sha256(manifest_bytes).hexdigest()
+    if manifest_sha256 is not None and found != manifest_sha256:
+        raise _altered(MANIFEST, "is not the one that was sealed")
+    try:
+        manifest = SealedManifest.model_validate_json(manifest_bytes)
+    except ValidationError as error:
+        raise _altered(MANIFEST, "is not of the right form") from error
+    check_files(folder, manifest)
+    try:
+        return SealedData(
+            folder=folder,
+            pilot=SealedPilot.model_validate_json(_read(folder, "pilot.json")),
+            plan=_plan(folder),
+            runs=_RUNS.validate_json(_read(folder, "runs.json")),
+            events=_EVENTS.validate_json(_read(folder, "events.json")),
+            devices=_DEVICES.validate_json(_read(folder, "signals.json")),
+            manifest=manifest,
+            manifest_sha256=found,
+        )
+    except ValidationError as error:
+        raise DataSetAlteredError("a file of the data set is not of the right form", rule="sealed") from error
+
+
+def check_files(folder: Path, manifest: SealedManifest) -> None:
+    """Compare every file with its hash.
+
+    Raises:
+        DataSetAlteredError: for the first that is missing or differs.
+    """
+    for entry in manifest.files:
+        path = folder / entry.path
+        if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+            raise _altered(entry.path, "is missing")
+        if path.stat().st_size != entry.bytes or file_sha256(path) != entry.sha256:
+            raise _altered(entry.path, "is not what was sealed: its SHA-256 differs")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file, read in portions."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have everything in a folder reach the disk before its name does."""
+    for path in [*sorted(folder.rglob("*")), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _plan(folder: Path) -> AnalysisPlan:
+    document = _read(folder, "plan.json")
+    pilot = SealedPilot.model_validate_json(_read(folder, "pilot.json"))
+    if hashlib.sha256(document).hexdigest() != pilot.plan_sha256:
+        raise _altered("plan.json", "is not the plan that was locked")
+    return AnalysisPlan.model_validate_json(document)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise _altered(name, "is missing") from error
+
+
+def _altered(name: str, what: str) -> DataSetAlteredError:
+    return DataSetAlteredError(f"{name} of the sealed data {what}", file=name, rule="sealed")
+
+
+def _lines(rows: Sequence[SealedRun] | Sequence[SealedEvent] | Sequence[SealedDevice]) -> bytes:
+    """A JSON list with one element a line, so that people can read it and compare it."""
+    return b"[\n" + b",\n".join(canonical_json(row.model_dump(mode="json")) for row in rows) + b"\n]\n"
+
+
+def _run_table(runs: Sequence[SealedRun]) -> str:
+    facts = sorted({name for run in runs for name in run.result})
+    columns = ["run", "arm", "executed_order", "booking", "started_at", "ended_at", "excluded", "data"]
+    rows: list[list[object]] = [[*columns, *(f"result_{name}" for name in facts)]]
+    for run in runs:
+        written = json.loads(run.model_dump_json())
+        rows.append(
+            [
+                run.number,
+                *(written[name] for name in ("arm", "executed_order", "booking_id", "started_at", "ended_at")),
+                run.excluded,
+                run.data,
+                *(run.result.get(name) for name in facts),
+            ]
+        )
+    return "".join(_csv_line(row) for row in rows)
+
+
+def _csv_line(cells: Sequence[object]) -> str:
+    line = _Line()
+    csv.writer(line, lineterminator="\n").writerow(["" if cell is None else _cell(cell) for cell in cells])
+    return line.text
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+class _Line:
+    """Takes what the csv writer writes."""
+
+    text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+
+def _write_samples(path: Path, portions: Iterable[pa.Table]) -> None:
+    with pq.ParquetWriter(
+        path,
+        SAMPLES,
+        compression="zstd",
+        compression_level=3,
+        version="2.6",
+        use_dictionary=["device", "signal", "boot", "text"],
+    ) as writer:
+        for portion in portions:
+            if portion.num_rows:
+                table = portion.select(SAMPLES.names).cast(SAMPLES).sort_by(ORDER).combine_chunks()
+                writer.write_table(table, row_group_size=1_000_000)
+
+
+def _entries(folder: Path) -> tuple[SealedFile, ...]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        SealedFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=file_sha256(path))
+        for path in paths
+    )

@@ -1,0 +1,139 @@
+"""What the lab advises: pure functions of the intervals, the guards and the evidence (domain.md §3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from statsmodels.stats.power import TTestIndPower
+
+from lab.reports.results import EvidenceGrade, GuardStatus, Interval, Verdict
+
+Letter = Literal["A", "B", "C", "D", "E"]
+
+RULE = (
+    "Invest: the lower bound of the improvement lies above break-even, every guard is met, and the evidence is of "
+    "grade A to C. Invest under conditions: the same with a guard undecided, or grade D. Do not invest: the upper "
+    "bound lies below break-even, or a guard has failed. Extend the pilot: everything else; grade E is never more than "
+    "this."
+)
+
+LABELS: dict[Letter, str] = {
+    "A": "randomised and replicated",
+    "B": "alternating (ABAB) or crossover",
+    "C": "before and after, with a control",
+    "D": "before and after",
+    "E": "demonstration only",
+}
+
+_POWER = 0.8
+_MOST_RUNS = 200
+
+
+def verdict_of(
+    improvement: Interval | None, break_even: float, guards: Sequence[GuardStatus], grade: Letter
+) -> Verdict:
+    """The verdict by the locked rule.
+
+    Args:
+        improvement: interval of the primary KPI's improvement; `None`: no inference possible.
+        break_even: Δ0, in the same unit.
+        guards: what the data say about each.
+        grade: of the evidence.
+    """
+    if GuardStatus.FAILED in guards or (improvement is not None and improvement.high < break_even):
+        return Verdict.DO_NOT_INVEST
+    if improvement is None or improvement.low <= break_even or grade == "E":
+        return Verdict.EXTEND
+    if GuardStatus.UNDECIDED in guards or grade == "D":
+        return Verdict.INVEST_UNDER_CONDITIONS
+    return Verdict.INVEST
+
+
+def decision_of(improvement: Interval | None, break_even: float) -> Literal["above", "below", "open", "no inference"]:
+    """Where the interval of the improvement lies against break-even; touching it leaves the question open."""
+    if improvement is None:
+        return "no inference"
+    if improvement.low > break_even:
+        return "above"
+    return "below" if improvement.high < break_even else "open"
+
+
+def guard_status(worsening: Interval | None, margin: float) -> GuardStatus:
+    """What the interval of a worsening says about the largest tolerable one ("not worse than", both bounds).
+
+    The two-sided interval is stricter than the one-sided test of the same α (TOST, Schuirmann 1987) by α/2.
+    """
+    if worsening is None:
+        return GuardStatus.UNDECIDED
+    if worsening.high < margin:
+        return GuardStatus.MET
+    return GuardStatus.FAILED if worsening.low > margin else GuardStatus.UNDECIDED
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the grade is made of."""
+
+    design: str
+    demonstration_only: bool
+    written_after_data: bool
+    order_followed: bool
+    """Whether the executed order of the arms is the planned one."""
+    least_runs: int
+    """Counted runs of the smaller of the two arms."""
+
+
+def grade_of(evidence: Evidence) -> EvidenceGrade:
+    """How much the design lets one conclude, with the reason."""
+    letter, reason = _graded(evidence)
+    return EvidenceGrade(letter=letter, label=LABELS[letter], reason=reason)
+
+
+def _graded(evidence: Evidence) -> tuple[Letter, str]:
+    if evidence.demonstration_only:
+        return "E", "The pilot was planned as a demonstration; nothing is to be concluded from it."
+    if evidence.least_runs < 2:
+        return "E", "An arm has fewer than two runs that count: nothing shows how much runs differ by themselves."
+    if evidence.written_after_data:
+        order = "" if evidence.design == "completely_randomised" else ", and the order of the runs was not randomised"
+        return "D", f"The criteria were written after the data existed{order}."
+    if evidence.design != "completely_randomised":
+        return "D", "The order of the runs was not randomised: a change over time would look like an effect."
+    if not evidence.order_followed:
+        return "D", "The randomised order was not followed: a change over time would look like an effect."
+    return "A", "The order of the runs was randomised with a stored seed, and each arm was run several times."
+
+
+@dataclass(frozen=True, slots=True)
+class RunsNeeded:
+    """How many runs an arm a decision takes, all told."""
+
+    per_arm: int | None
+    """`None`: more than anybody would make, or not to be said."""
+    further: int | None
+
+
+def runs_needed(*, improvement: float, break_even: float, sd: float, runs: int, alpha: float) -> RunsNeeded:
+    """Runs an arm with which an effect as large as the one seen would be told from break-even, with power 0.8.
+
+    Args:
+        improvement: as seen.
+        break_even: Δ0.
+        sd: run-to-run standard deviation, > 0.
+        runs: already made, of the smaller arm.
+        alpha: 1 − confidence level.
+    """
+    effect = abs(improvement - break_even) / sd
+    if effect == 0 or _power(effect, _MOST_RUNS, alpha) < _POWER:
+        return RunsNeeded(None, None)
+    low, high = 2, _MOST_RUNS
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _power(effect, middle, alpha) >= _POWER else (middle + 1, high)
+    return RunsNeeded(low, max(1, low - runs))
+
+
+def _power(effect: float, runs: int, alpha: float) -> float:
+    power = float(TTestIndPower().power(effect, runs, alpha))
+    return 1.0 if np.isnan(power) else power  # the non-central t gives up where the power is 1 to all digits
