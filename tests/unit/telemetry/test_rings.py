@@ -1,0 +1,134 @@
+"""What a screen gets to see of a device's messages."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.messages.native import Data
+from devices.messages.times import format_time
+from telemetry.rings import MESSAGE_POINTS, RING_LENGTH, Correction, DeviceRings, reduced
+
+NOW = 1_795_435_200_000_000_000
+SECOND = 1_000_000_000
+
+
+def rings(**clocks: Correction) -> DeviceRings:
+    found = DeviceRings()
+    found.known = {"power", "program", "door"}
+    found.clocks = {boot: [correction] for boot, correction in clocks.items()}
+    return found
+
+
+def message(second: float = 0, boot: str = "a", **values: Any) -> Data:
+    return Data(boot=boot, seq=1, time=NOW + round(second * SECOND), values=values)
+
+
+def seen(found: DeviceRings, signal: str = "power", after: int = 0) -> list[tuple[float, object]]:
+    points = found.newer_than(after).get(signal, [])
+    return [((point.time_ns - NOW) / SECOND, point.value) for point in points]
+
+
+def test_numbers_booleans_and_texts_are_shown() -> None:
+    ring = rings()
+    ring.take(message(power=1, program="P17", door=True), now_ns=NOW)
+    assert seen(ring) == [(0, 1.0)]
+    assert seen(ring, "program") == [(0, "P17")]
+    assert seen(ring, "door")[0][1] is True
+
+
+def test_unknown_signals_and_impossible_values_are_not_shown() -> None:
+    ring = rings()
+    ring.take(message(secret=1.0, power=math.nan, program=None, door=[1]), now_ns=NOW)
+    assert ring.newer_than(0) == {}
+
+
+def test_a_reader_gets_each_point_once() -> None:
+    ring = rings()
+    ring.take(message(0, power=1), now_ns=NOW)
+    number = ring.last_number
+    assert seen(ring, after=number) == []
+    ring.take(message(0.5, power=2), now_ns=NOW)
+    assert seen(ring, after=number) == [(0.5, 2.0)]
+
+
+def test_a_live_value_never_goes_back_in_time() -> None:
+    ring = rings(a=Correction(0, 0, False))
+    for second in (5, 3, 5, 6, -86_400):
+        ring.take(message(second, power=second), now_ns=NOW + 6 * SECOND)
+    assert seen(ring) == [(5, 5.0), (6, 6.0)]
+
+
+def test_while_nothing_is_known_of_a_clock_only_the_present_is_shown() -> None:
+    ring = rings()
+    ring.take(message(-600, power=1), now_ns=NOW)
+    ring.take(message(600, power=2), now_ns=NOW)
+    ring.take(message(1, power=3), now_ns=NOW)
+    assert seen(ring) == [(1, 3.0)]
+
+
+def test_a_known_clock_is_corrected_and_its_past_is_shown() -> None:
+    ring = rings(skewed=Correction(0, -3600 * SECOND, False), right=Correction(0, 0, False))
+    ring.take(message(3600 - 30, boot="skewed", power=1), now_ns=NOW)
+    ring.take(message(-20, boot="right", power=2), now_ns=NOW)
+    ring.take(message(30, boot="right", power=3), now_ns=NOW)  # the future
+    assert seen(ring) == [(-30, 1.0), (-20, 2.0)]
+
+
+def test_the_correction_in_force_at_the_stamp_counts() -> None:
+    ring = rings()
+    ring.clocks = {"a": [Correction(NOW - 90 * SECOND, 0, False), Correction(NOW, -50 * SECOND, True)]}
+    ring.take(message(-60, power=1), now_ns=NOW)
+    ring.take(message(10, power=2), now_ns=NOW)
+    points = ring.newer_than(0)["power"]
+    assert [((point.time_ns - NOW) // SECOND, point.uncertain) for point in points] == [(-60, False), (-40, True)]
+
+
+def test_waves_are_spread_over_their_time_and_reduced() -> None:
+    ring = rings()
+    wave = [math.sin(index / 7) for index in range(1000)]
+    ring.take(Data(boot="a", seq=1, start=NOW - SECOND, rate_hz=1000, waves={"power": wave}), now_ns=NOW)
+    points = seen(ring)
+    assert len(points) <= MESSAGE_POINTS
+    assert max(value for _, value in points) == max(wave)
+    assert min(value for _, value in points) == min(wave)
+    assert points[-1] == (-0.001, wave[-1])
+
+
+def test_buffered_samples_and_written_times_are_understood() -> None:
+    ring = rings(a=Correction(0, 0, False))
+    pairs = [(format_time(NOW - 10 * SECOND), 1.0), (NOW - 9 * SECOND, 2.0), (NOW - 20 * SECOND, 0.0)]
+    ring.take(Data(boot="a", seq=1, buffered=True, samples={"power": pairs}), now_ns=NOW)
+    assert seen(ring) == [(-20, 0.0), (-10, 1.0), (-9, 2.0)]
+
+
+def test_a_time_that_is_none_is_left_to_the_recorder() -> None:
+    ring = rings()
+    ring.take(Data(boot="a", seq=1, time="yesterday", values={"power": 1.0}), now_ns=NOW)
+    assert ring.newer_than(0) == {}
+
+
+def test_memory_is_bounded() -> None:
+    ring = rings()
+    for index in range(RING_LENGTH + 50):
+        ring.take(message(index / 1000, power=index), now_ns=NOW)
+    points = seen(ring)
+    assert len(points) == RING_LENGTH
+    assert points[-1][1] == RING_LENGTH + 49
+
+
+numbers = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=300)
+
+
+@given(numbers, st.integers(3, 50))
+def test_reduction_keeps_extremes_order_and_the_last_point(values: list[float], most: int) -> None:
+    points = [(index, value, False) for index, value in enumerate(values)]
+    kept = list(reduced(points, most))
+    assert len(kept) <= max(most, 3)
+    assert all(a[0] < b[0] for a, b in pairwise(kept))
+    assert set(kept) <= set(points)
+    assert kept[-1] == points[-1]
+    assert max(value for _, value, _ in kept) == max(values)
+    assert min(value for _, value, _ in kept) == min(values)
