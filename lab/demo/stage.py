@@ -45,6 +45,11 @@ class Stage:
             self.clients[role] = ApiClient(self.product.url, self.world.person(role).token)
         return self.clients[role]
 
+    def close_clients(self) -> None:
+        """Let the connections go."""
+        for client in self.clients.values():
+            client.close()
+
     def steer(self, anchor: ClockAnchor) -> ClockAnchor:
         """Show the product the lab clock's new setting."""
         anchor.write_to(_clock_file(self.folder))
@@ -120,7 +125,7 @@ def staged(settings: Settings, catalogues: list[Path], *, starts: datetime) -> I
         seconds = product.start()
         address = BrokerAddress(settings.broker_host, settings.broker_port, version=5 if kind == "mosquitto" else 4)
         stage = Stage(settings, folder, clock, world, product, address, kind, seconds)
-        stack.callback(lambda: [client.close() for client in stage.clients.values()])
+        stack.callback(stage.close_clients)
         yield stage
 
 

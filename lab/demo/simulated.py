@@ -1,0 +1,73 @@
+"""The pilot on simulated machines: does a faster feed save energy and time without hurting quality?"""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lab.core.settings import Settings
+from lab.core.time import from_nanoseconds
+from lab.demo.calendar import at, last_working_day, slot
+from lab.demo.machines import Machines
+from lab.demo.stage import Stage
+from lab.demo.story import Finished, Narrator, book, open_pilot, report, start_run, stop_run
+from lab.people.principals import Role
+from lab.pilots.examples import QUESTION, demo_plan
+
+RATE = 100.0
+"""Lab seconds in a second while a part is made."""
+SLOT = timedelta(hours=4)
+DEVICES = ["mill-1", "meter-1"]
+DEVICE = "mill-1"
+"""Whose live page is shown at the end."""
+BREAK_EVEN_KWH = 0.02
+EXPECTED_KWH = 0.035
+
+
+def first_instant(settings: Settings, now: datetime) -> datetime:
+    """Eight in the morning of the last working day."""
+    return at(settings, last_working_day(settings, now), 8)
+
+
+def tell(stage: Stage, narrator: Narrator, *, seed: int, output: Path) -> tuple[Finished, Machines]:
+    """From the question to the report; the machines stay on, idling, for the live page."""
+    plan = demo_plan(break_even_kwh=BREAK_EVEN_KWH, expected_kwh=EXPECTED_KWH, seed=seed)
+    pilot = open_pilot(stage, narrator, title="Faster feed on the CNC mill", question=QUESTION, plan=plan)
+    span = slot(stage.settings, stage.clock.now().date(), length=SLOT)
+    booking = book(stage, narrator, pilot, DEVICES, span)
+    machines = Machines(stage.broker_address, lab=stage.settings.lab, seed=seed, log_path=stage.folder / "machines.log")
+    try:
+        machines.set_clock(stage.steer(stage.clock.jump_to(span.start)))
+        for device in DEVICES:
+            machines.order("start", device=device, password=stage.world.device_passwords[device])
+        runs = stage.client(Role.ENGINEER).get(f"/pilots/{pilot['id']}/runs")
+        with narrator.bar(f"Runs, {RATE:.0f} × faster than the world", len(runs)) as advance:
+            for run in runs:
+                _make_part(stage, machines, pilot, booking, run, settings=dict(plan.arm(run["arm"]).settings))
+                advance(f"run {run['number']}: {plan.arm(run['arm']).label}")
+        finished = report(stage, narrator, pilot, booking, output)
+        machines.order("idle", on=True)
+    except BaseException:
+        machines.stop()
+        raise
+    return finished, machines
+
+
+def _make_part(
+    stage: Stage,
+    machines: Machines,
+    pilot: dict[str, Any],
+    booking: dict[str, Any],
+    run: dict[str, Any],
+    *,
+    settings: dict[str, Any],
+) -> None:
+    stage.steer(stage.clock.advance(timedelta(seconds=45)))  # the blank is clamped
+    start_run(stage, pilot, run["number"], booking)
+    machines.set_clock(stage.steer(stage.clock.set_rate(RATE)))
+    done = machines.order("run", run=run["number"], arm=run["arm"], settings=settings, devices=DEVICES)
+    stage.steer(stage.clock.set_rate(1.0))
+    ended = from_nanoseconds(done["ended_ns"]) + timedelta(milliseconds=1)
+    if ended > stage.clock.now():
+        stage.steer(stage.clock.jump_to(ended))
+    machines.set_clock(stage.clock.anchor)
+    stop_run(stage, pilot, run["number"], done)
