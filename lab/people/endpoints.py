@@ -57,6 +57,7 @@ def principal_of(request: Request, database: DatabaseDep, clock: ClockDep) -> Pr
         else:
             principal = service.principal_of_session(session, cookie or "", clock.now())
     check_scope(principal, request.method)
+    request.state.principal = principal  # so that a page about a later mishap knows who reads it
     return principal
 
 

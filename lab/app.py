@@ -1,0 +1,218 @@
+"""The web application: which routers there are, and how errors become HTTP."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.staticfiles import StaticFiles
+
+from bookings.endpoints import router as bookings_router
+from devices.endpoints import router as devices_router
+from lab.access.service import grant_for
+from lab.core.clock import Clock
+from lab.core.database import Database
+from lab.core.errors import PilotLabError, UnauthenticatedError
+from lab.core.settings import Settings
+from lab.people.attempts import FailedAttempts
+from lab.people.endpoints import router as people_router
+from lab.pilots.endpoints import router as pilots_router
+from lab.web.endpoints import router as pages_router
+from lab.web.error_pages import error_page
+from lab.web.guards import BodyLimit, SameOriginChanges, SecurityHeaders, UnexpectedErrors
+from lab.web.links import sign_in_address, wants_page
+from lab.web.rendering import STATIC
+from telemetry.endpoints import router as telemetry_router
+from telemetry.stores.interface import SampleStore
+
+STATUS_OF_KIND = {
+    "invalid": 422,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not-found": 404,
+    "conflict": 409,
+    "stale": 412,
+    "too-many": 429,
+    "unavailable": 503,
+    "setup": 500,
+    "error": 500,
+}
+"""The one table from the kinds of `lab.core.errors` to HTTP."""
+
+_TITLES = {
+    400: "The request cannot be understood",
+    401: "Please sign in",
+    403: "This is not allowed",
+    404: "There is no such thing",
+    405: "This cannot be done here",
+    409: "This collides with the present state",
+    412: "Somebody was faster",
+    413: "The request is too large",
+    422: "Something in the request is not right",
+    429: "Too often",
+    500: "Something went wrong on our side",
+    503: "A part of the lab's system does not answer",
+}
+_PLAIN_WORDS = {
+    "missing": "is needed",
+    "extra_forbidden": "is not known here; please leave it out",
+    "timezone_aware": "has no time zone; write it with Z or an offset, for example 2026-11-23T08:00:00+01:00",
+    "json_invalid": "is not valid JSON",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be an object with named fields",
+    "model_attributes_type": "must be an object with named fields",
+    "none_required": "must be left out or null",
+}
+"""Pydantic's most frequent findings as somebody without Python reads them."""
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "Names the error for programs."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One sentence: the fact and, where there is one, the way out."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+
+
+def create_app(
+    *,
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    store: SampleStore | None,
+    live: Any,
+    recorder: Any = None,
+) -> FastAPI:
+    """Wire the web application; what it is given is started and stopped by whoever gives it.
+
+    Args:
+        settings: of the installation.
+        database: the relational store, migrated.
+        clock: the lab's clock.
+        store: where samples are read from.
+        live: the `telemetry.live.LiveHub` behind the live pages.
+        recorder: the `telemetry.recorder.Recorder` if it runs in this process; asked by `/readyz`.
+    """
+    app = FastAPI(
+        title="Pilot Lab",
+        summary="Slots on shared machines, their data, and a report a company can decide by.",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # the usual page loads scripts from elsewhere
+        redoc_url=None,
+        responses={
+            "4XX": {
+                "description": "What is wrong, and the way out (RFC 9457)",
+                "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}},
+            }
+        },
+    )
+    state = app.state
+    state.settings, state.database, state.clock = settings, database, clock
+    state.store, state.live, state.recorder = store, live, recorder
+    state.failed_attempts, state.grant_maker = FailedAttempts(), grant_for
+    _include_routers(app)
+    _answer_errors(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, answer=_answer)
+    app.add_middleware(SameOriginChanges, answer=_answer, public_url=settings.public_url)
+    app.add_middleware(UnexpectedErrors, answer=_answer)
+    app.add_middleware(SecurityHeaders, https=urlsplit(settings.public_url or "").scheme == "https")
+    return app
+
+
+def _include_routers(app: FastAPI) -> None:
+    for router in (people_router, devices_router, bookings_router, telemetry_router, pilots_router):
+        app.include_router(router)
+    app.include_router(pages_router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+
+def _answer_errors(app: FastAPI) -> None:
+    def domain_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, PilotLabError)
+        if isinstance(error, UnauthenticatedError) and wants_page(request) and request.url.path != "/sign-in":
+            return RedirectResponse(sign_in_address(request), 303)
+        return _answer(request, STATUS_OF_KIND[error.kind], error.message, error)
+
+    def invalid_request(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        found = [_in_plain_words(fault) for fault in error.errors()]
+        detail = "; ".join(f"{fault['field']} {fault['message']}" for fault in found)
+        if wants_page(request):
+            return error_page(request, 422, _TITLES[422], detail)
+        return _problem(422, "invalid-request", detail, {"errors": found})
+
+    def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        details = {
+            404: "There is nothing at this address; check it, or start again from the first page.",
+            405: f"{request.method} is not possible at this address.",
+        }
+        response = _answer(request, error.status_code, details.get(error.status_code, str(error.detail)), None)
+        response.headers.update(error.headers or {})
+        return response
+
+    app.add_exception_handler(PilotLabError, domain_error)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.add_exception_handler(HTTPException, http_error)
+
+
+def _answer(request: Request, status: int, detail: str, error: Exception | None) -> Response:
+    facts = error.facts if isinstance(error, PilotLabError) else {}
+    if wants_page(request):
+        response = error_page(request, status, _title(status), detail)
+    else:
+        name = type(error).__name__ if error is not None else ""
+        response = _problem(status, _kebab(name) or str(status), detail, facts)
+    if "retry_after_seconds" in facts:
+        response.headers["Retry-After"] = str(facts["retry_after_seconds"])
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _problem(status: int, name: str, detail: str, facts: Mapping[str, Any]) -> Response:
+    body = {
+        **jsonable_encoder(facts),
+        "type": f"urn:pilotlab:problem:{name}",
+        "title": _title(status),
+        "status": status,
+        "detail": detail,
+    }
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def _title(status: int) -> str:
+    return _TITLES.get(status, "This did not work")
+
+
+def _kebab(class_name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name.removesuffix("Error")).lower()
+
+
+def _in_plain_words(fault: Mapping[str, Any]) -> dict[str, str]:
+    place: Sequence[Any] = fault["loc"]
+    inside = [str(part) for part in place[1:] if not (fault["type"] == "json_invalid" and isinstance(part, int))]
+    message = _PLAIN_WORDS.get(fault["type"])
+    if message is None:
+        message = fault["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
+    return {"field": ".".join(inside) or str(place[0]), "message": message}

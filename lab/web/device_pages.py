@@ -1,0 +1,68 @@
+"""One machine: what it is, what it says, and its live chart."""
+
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from bookings.models import Booking
+from bookings.service import list_bookings
+from bookings.states import OPEN
+from devices.service import get_birth, get_device
+from lab.access.service import may_see_live
+from lab.core.errors import UnavailableError
+from lab.core.http import ClockDep, DatabaseDep
+from lab.core.time import Span
+from lab.people.endpoints import PrincipalDep
+from lab.people.principals import Principal, Role
+from lab.web.latest import latest_values
+from lab.web.rendering import page
+from lab.web.wording import device_state
+from telemetry.grants import GrantDep
+
+router = APIRouter()
+
+NEXT_DAYS = timedelta(days=60)
+
+
+@router.get("/devices/{device_id}")
+def show_device(
+    request: Request,
+    device_id: str,
+    principal: PrincipalDep,
+    grant: GrantDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+) -> Response:
+    """The machine; the live chart only for who may see it now, everybody else is told why not."""
+    now = clock.now()
+    with database.read() as session:
+        device, birth = get_device(session, device_id), get_birth(session, device_id)
+        live = may_see_live(session, principal, device_id, now)
+        try:
+            values = latest_values(request.app.state.store, grant, device, clock.now_ns())
+            store_answers = True
+        except UnavailableError:
+            values, store_answers = [], False
+        return page(
+            request,
+            "device.html",
+            title=device.name,
+            principal=principal,
+            device=device,
+            birth=birth,
+            state=device_state(birth),
+            live=live,
+            values=values,
+            store_answers=store_answers,
+            next_booking=None if principal.is_staff else _next_booking(session, principal, device_id, now),
+            may_book=principal.is_staff or principal.role is Role.MEMBER,
+        )
+
+
+def _next_booking(session: Session, principal: Principal, device_id: str, now: datetime) -> Booking | None:
+    for booking in list_bookings(session, principal, Span(now, now + NEXT_DAYS)):
+        if booking.state in OPEN and any(row.device_id == device_id for row in booking.devices):
+            return booking
+    return None

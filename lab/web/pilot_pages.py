@@ -1,0 +1,86 @@
+"""Pilots: the list, and one pilot with its plan, runs and reports."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from bookings.models import Booking
+from bookings.service import list_bookings
+from lab.core.http import DatabaseDep
+from lab.people import repository as people
+from lab.people.endpoints import PrincipalDep
+from lab.people.principals import Principal
+from lab.pilots.errors import PlanMissingError
+from lab.pilots.models import Plan, Run
+from lab.pilots.plans import AnalysisPlan
+from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
+from lab.web.booking_pages import names
+from lab.web.rendering import page
+from lab.web.report_pages import newest_reports
+from lab.web.report_reading import list_reports
+
+router = APIRouter()
+
+
+@router.get("/pilots")
+def show_pilots(request: Request, principal: PrincipalDep, database: DatabaseDep) -> Response:
+    """All pilots one may see, with their state and the verdict of the newest report."""
+    with database.read() as session:
+        return page(
+            request,
+            "pilots.html",
+            title="Pilots",
+            principal=principal,
+            pilots=list_pilots(session, principal),
+            reports=newest_reports(session, principal),
+            **names(session, principal),
+        )
+
+
+@router.get("/pilots/{pilot_id}")
+def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> Response:
+    """One pilot: the question, the plan as it is locked, the runs, the reports."""
+    with database.read() as session:
+        pilot = get_pilot(session, principal, pilot_id)
+        row, plan = _plan(session, principal, pilot_id)
+        runs = planned_runs(session, pilot_id)
+        locked_by = people.account(session, row.locked_by) if row is not None and row.locked_by else None
+        return page(
+            request,
+            "pilot.html",
+            title=f"{pilot.number} {pilot.title}",
+            principal=principal,
+            pilot=pilot,
+            row=row,
+            plan=plan,
+            locked_by=locked_by.name if locked_by else "",
+            arm_labels={arm.name: arm.label for arm in plan.arms} if plan else {},
+            runs=runs,
+            finished=sum(run.ended_at is not None for run in runs),
+            run_states={run.id: _run_state(run) for run in runs},
+            bookings=_bookings_of(session, principal, pilot_id),
+            reports=list_reports(session, principal, pilot_id),
+            **names(session, principal),
+        )
+
+
+def _plan(session: Session, principal: Principal, pilot_id: str) -> tuple[Plan | None, AnalysisPlan | None]:
+    try:
+        row = get_plan(session, principal, pilot_id)
+    except PlanMissingError:
+        return None, None
+    return row, AnalysisPlan.model_validate(row.document)
+
+
+def _bookings_of(session: Session, principal: Principal, pilot_id: str) -> list[Booking]:
+    return [booking for booking in list_bookings(session, principal) if booking.pilot_id == pilot_id]
+
+
+def _run_state(run: Run) -> tuple[str, str]:
+    if run.excluded is not None:
+        return "cancelled", "left out"
+    if run.ended_at is not None:
+        return "done", "finished"
+    if run.started_at is not None:
+        return "running", "running"
+    return "planned", "to do"

@@ -1,0 +1,108 @@
+"""From a template to a page."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from starlette.requests import Request
+
+from lab.core.settings import Settings
+from lab.people.principals import Principal
+from lab.pilots.units import unit_label
+from lab.web import wording
+
+STATIC = Path(__file__).parent / "static"
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    title: str,
+    principal: Principal | None,
+    status: int = 200,
+    **facts: Any,
+) -> HTMLResponse:
+    """Fill a template.
+
+    Args:
+        request: the request that is answered.
+        template: its file name.
+        title: of the page.
+        principal: who is signed in; `None`: nobody.
+        status: of the answer.
+        facts: what the template shows.
+    """
+    settings: Settings = request.app.state.settings
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            title=title,
+            principal=principal,
+            path=request.url.path,
+            lab_name=settings.lab_name,
+            zone=settings.time_zone,
+            now=request.app.state.clock.now(),
+            **facts,
+        )
+    )
+    return HTMLResponse(html, status)
+
+
+def static_address(name: str) -> str:
+    """The address of one of our own files; it changes with the content, so that browsers may keep it."""
+    return f"/static/{name}?v={_digest(name)}"
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lab.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = static_address
+    environment.globals["lab_span"] = _lab_span
+    environment.filters.update(
+        {
+            "lab_date": _zoned(wording.lab_date),
+            "lab_time": _zoned(wording.lab_time),
+            "lab_clock": _zoned(wording.lab_clock),
+            "field_time": _zoned(wording.field_time),
+            "short_duration": wording.short_duration,
+            "quantity": wording.quantity,
+            "finding": wording.finding,
+            "price": wording.price,
+            "unit": unit_label,
+            "booking_state": lambda state: wording.BOOKING_STATES.get(state, state),
+            "pilot_state": lambda state: wording.PILOT_STATES.get(state, state),
+            "role": lambda role: wording.ROLES.get(role, role),
+            "verdict_key": wording.verdict_key,
+        }
+    )
+    return environment
+
+
+def _zoned(write: Any) -> Any:
+    @pass_context
+    def filter_in_zone(context: Context, instant: Any) -> str:
+        return str(write(instant, context["zone"]))
+
+    return filter_in_zone
+
+
+@pass_context
+def _lab_span(context: Context, start: Any, end: Any) -> str:
+    return wording.lab_span(start, end, context["zone"])

@@ -1,0 +1,60 @@
+"""Signing in and out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.people import service
+from lab.people.endpoints import SESSION_COOKIE, set_session_cookie, sign_in_guarded
+from lab.people.errors import SignInRefusedError, TooManyAttemptsError
+from lab.web.links import safe_next
+from lab.web.rendering import page
+
+router = APIRouter()
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request, next: str = "/") -> Response:
+    """The form."""
+    return _form(request, next=safe_next(next))
+
+
+@router.post("/sign-in")
+def submit_sign_in(
+    request: Request,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    sign_in: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form()] = "/",
+) -> Response:
+    """Sign in and go on to where one wanted to go."""
+    try:
+        token = sign_in_guarded(request, database, clock, sign_in=sign_in, password=password)
+    except SignInRefusedError as error:
+        return _form(request, next=safe_next(next), sign_in=sign_in, problem=error.message, status=401)
+    except TooManyAttemptsError as error:
+        return _form(request, next=safe_next(next), sign_in=sign_in, problem=error.message, status=429)
+    response = RedirectResponse(safe_next(next), 303)
+    set_session_cookie(response, request, settings, token)
+    return response
+
+
+@router.post("/sign-out")
+def submit_sign_out(request: Request, database: DatabaseDep) -> Response:
+    """Sign out; the session is over for every copy of the cookie."""
+    cookie = request.cookies.get(SESSION_COOKIE)
+    if cookie is not None:
+        database.transact(lambda session: service.sign_out(session, cookie))
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(SESSION_COOKIE)
+    return response
+
+
+def _form(request: Request, *, next: str, sign_in: str = "", problem: str = "", status: int = 200) -> Response:
+    problem = problem[:1].upper() + problem[1:]
+    facts = {"next": next, "sign_in": sign_in, "problem": f"{problem}." if problem else ""}
+    return page(request, "sign-in.html", title="Sign in", principal=None, status=status, **facts)

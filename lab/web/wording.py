@@ -1,0 +1,152 @@
+"""How states, times, prices and values read on a page."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from devices.models import DeviceBirth
+from lab.core.errors import InvalidError
+from lab.core.time import in_zone
+from lab.pilots.units import unit_label
+from lab.reports.numbers import format_number, format_quantity
+
+BOOKING_STATES = {
+    "requested": "waiting for approval",
+    "confirmed": "confirmed",
+    "in_use": "running now",
+    "done": "done",
+    "cancelled": "cancelled",
+    "no_show": "not used",
+}
+PILOT_STATES = {
+    "accepted": "being planned",
+    "planned": "plan locked, ready to run",
+    "running": "runs in progress",
+    "sealed": "data complete, report in preparation",
+    "reported": "report ready",
+}
+ROLES = {
+    "member": "member",
+    "engineer": "lab engineer",
+    "manager": "lab manager",
+    "recipient": "report reader",
+}
+DATE_FORMAT = "%a %-d %b %Y"
+
+
+class LabTimeError(InvalidError):
+    """A date and time that cannot be read, or that the lab's clock never shows."""
+
+
+def lab_date(instant: datetime | date, zone: str) -> str:
+    """A date in the lab, e.g. `Mon 23 Nov 2026`."""
+    return (in_zone(instant, zone) if isinstance(instant, datetime) else instant).strftime(DATE_FORMAT)
+
+
+def lab_time(instant: datetime, zone: str) -> str:
+    """A date and time in the lab, with the zone's own short name, which tells summer from winter time."""
+    return in_zone(instant, zone).strftime(f"{DATE_FORMAT}, %H:%M %Z")
+
+
+def lab_clock(instant: datetime, zone: str) -> str:
+    """The time of day in the lab to the second."""
+    return in_zone(instant, zone).strftime("%H:%M:%S")
+
+
+def lab_span(start: datetime, end: datetime, zone: str) -> str:
+    """A span in the lab, the date once if it is one day: `Mon 23 Nov 2026, 08:00–10:00 CET`."""
+    first, last = in_zone(start, zone), in_zone(end, zone)
+    if first.date() == last.date() and first.utcoffset() == last.utcoffset():
+        return f"{first.strftime(f'{DATE_FORMAT}, %H:%M')}–{last.strftime('%H:%M %Z')}"
+    return f"{lab_time(start, zone)} – {lab_time(end, zone)}"
+
+
+def field_time(instant: datetime, zone: str) -> str:
+    """An instant as a browser's date-and-time field wants it: the lab's wall clock without zone."""
+    return in_zone(instant, zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def read_field_time(text: str, zone: str, *, field: str) -> datetime:
+    """The instant that somebody means who typed a wall clock time of the lab.
+
+    In the hour that autumn repeats, the first one is meant.
+
+    Raises:
+        LabTimeError: if it is no date and time, or falls into the hour that spring skips.
+    """
+    try:
+        typed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise LabTimeError(
+            f"the {field} is a date and a time such as 2026-11-23 09:00", field=field, rule="date-and-time"
+        ) from error
+    if typed.tzinfo is not None:
+        return typed
+    instant = typed.replace(tzinfo=ZoneInfo(zone))
+    back = in_zone(datetime.fromtimestamp(instant.timestamp(), ZoneInfo("UTC")), zone)
+    if back.replace(tzinfo=None) != typed:
+        raise LabTimeError(
+            f"the lab's clocks skip {typed:%H:%M} on {typed:%d %B} (summer time begins); please take a later time",
+            field=field,
+            rule="existing-time",
+        )
+    return instant
+
+
+def price(cents: int) -> str:
+    """Money in euros, e.g. `EUR 45.00`."""
+    return f"EUR {cents / 100:,.2f}"
+
+
+def value_text(value: float | None, text: str | None, signal_type: str) -> str:
+    """A measured value as people read it."""
+    if text is not None:
+        return text
+    if value is None:
+        return "–"
+    if signal_type == "boolean":
+        return "yes" if value else "no"
+    return format_number(value)
+
+
+def device_state(birth: DeviceBirth | None) -> tuple[str, str]:
+    """Whether a device is connected: a key for the style sheet, and the words."""
+    if birth is None:
+        return "unknown", "not connected yet"
+    if birth.died_at is not None:
+        return "offline", "offline"
+    return "online", "online"
+
+
+def verdict_key(verdict: str) -> str:
+    """A verdict as a key for the style sheet: `do-not-invest`."""
+    return verdict.lower().replace(" ", "-")
+
+
+def sentence(message: str) -> str:
+    """A message of an error as a sentence: capital at the start, full stop at the end."""
+    text = message[:1].upper() + message[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def short_duration(length: timedelta) -> str:
+    """How long a run took, to the second: `3 min 20 s`."""
+    minutes, seconds = divmod(round(length.total_seconds()), 60)
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with its unit, from a UCUM code."""
+    return format_quantity(value, unit_label(unit))
+
+
+def finding(name: str, value: object) -> str:
+    """What was found out about a part, e.g. `passed: yes`, `roughness (µm): 1.4`."""
+    words, suffix = name.replace("_", " "), ""
+    for ending, label in ((" um", "µm"), (" kwh", "kWh"), (" mm", "mm"), (" s", "s")):
+        if words.endswith(ending):
+            words, suffix = words.removesuffix(ending), f" {label}"
+            break
+    if isinstance(value, bool):
+        return f"{words}: {'yes' if value else 'no'}"
+    shown = format_number(value) if isinstance(value, int | float) else str(value)
+    return f"{words}: {shown}{suffix}"
