@@ -88,6 +88,8 @@ class Figure:
     caption: str
     alt: str
     table: Table
+    floats: bool = False
+    """Whether it may stand at the top or bottom of its page while the text goes on."""
     kind: Literal["figure"] = "figure"
 
 
@@ -118,6 +120,10 @@ class DecisionPage:
     grade_label: str
     notice: str | None
     numbers: Table
+    chart: str
+    """File name of the chart of the primary KPI."""
+    chart_caption: str
+    chart_alt: str
     reasons: tuple[str, ...]
     risks: tuple[str, ...]
     not_tested: tuple[str, ...]

@@ -1,12 +1,13 @@
 """The charts of a report, from the result object: SVG with text as paths, the same bytes for the same input.
 
-Effects: per KPI the difference of the arms with its interval against zero, break-even, expected effect or margin. Runs:
-every run's number in the order of execution, excluded runs hollow. Arms differ in colour (Okabe and Ito's palette) and in
-the shape of the marker, so that grey prints and colour-blind readers lose nothing.
+Effects: per KPI the difference of the arms with its interval against zero, break-even, expected effect or margin.
+Runs: every run's number in the order of execution, excluded runs hollow. Arms differ in colour (Okabe and Ito's
+palette) and in the shape of the marker, so that grey prints and colour-blind readers lose nothing.
 
 matplotlib is loaded at the first chart, not at the start of the program.
 """
 
+import functools
 import io
 import textwrap
 import threading
@@ -68,16 +69,24 @@ def list_charts(results: Results) -> list[ChartFacts]:
     return charts
 
 
+PRIMARY_CHART = "primary.svg"
+
+
+def primary_chart(results: Results) -> ChartFacts:
+    """The chart of the decision page: the primary KPI's difference against its criterion."""
+    return ChartFacts(PRIMARY_CHART, "effects", results.kpis[:1])
+
+
 def draw_charts(results: Results | Mapping[str, Any]) -> dict[str, bytes]:
     """Draw every chart of a report.
 
     Returns:
-        File name (`effects.svg`, `runs.svg`, …) → SVG.
+        File name (`primary.svg`, `effects.svg`, `runs.svg`, …) → SVG.
     """
     results = results if isinstance(results, Results) else Results.model_validate(results)
     words = words_of("en")
     drawn = {}
-    for chart in list_charts(results):
+    for chart in [primary_chart(results), *list_charts(results)]:
         draw = _draw_effects if chart.kind == "effects" else _draw_runs
         drawn[chart.name] = _to_svg(draw, results, chart.kpis, words)
     return drawn
@@ -116,7 +125,7 @@ def reference_lines(kpi: KpiResult, guards: Sequence[GuardResult], words: Words)
 
 
 def _draw_effects(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
-    figure = _new_figure(0.25 + 1.05 * len(kpis))
+    figure = _new_figure(0.1 + 0.95 * len(kpis))
     rows = figure.subplots(len(kpis), 1, squeeze=False)[:, 0]
     for axes, kpi in zip(rows, kpis, strict=True):
         _draw_effect(axes, kpi, results.guards, words)
@@ -132,8 +141,8 @@ def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], wo
     if comparison is None:
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        axes.text(0, 0, "\n".join(textwrap.wrap(no_inference_words(kpi, words), 95)), ha="left", va="center",
-                  transform=axes.get_yaxis_transform(), color=FAINT)  # fmt: skip
+        reason = textwrap.wrap(_drawable(no_inference_words(kpi, words), 270), 95)
+        axes.text(0, 0, "\n".join(reason), ha="left", va="center", transform=axes.get_yaxis_transform(), color=FAINT)
         return
     scale = 100.0 if kpi.kind == "proportion" else 1.0
     low, high = comparison.interval.low * scale, comparison.interval.high * scale
@@ -149,7 +158,8 @@ def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], wo
     better_left = kpi.direction == "lower"
     axes.set_xlabel(
         words.say(
-            "chart_difference_better_left" if better_left else "chart_difference_better_right", unit=_unit(kpi, words)
+            "chart_difference_better_left" if better_left else "chart_difference_better_right",
+            unit=_drawable(_unit(kpi, words)),
         )
     )
 
@@ -181,7 +191,7 @@ def _label_lines(axes: "Axes", lines: Sequence[tuple[float, str]]) -> None:
 
 
 def _draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
-    heights = [1.9 if kpi.role == "primary" else 1.0 if kpi.kind == "proportion" else 1.35 for kpi in kpis]
+    heights = [1.7 if kpi.role == "primary" else 0.85 if kpi.kind == "proportion" else 1.2 for kpi in kpis]
     figure = _new_figure(0.45 + sum(heights))
     rows = figure.subplots(len(kpis), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})[:, 0]
     styles = _arm_styles(results.arms)
@@ -214,7 +224,8 @@ def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[st
             continue
         colour, marker = styles.get(run.arm, (INK, "o"))
         if run.value is None:
-            axes.plot([run.executed_order], [0.06], "x", color=colour, markersize=5, transform=axes.get_xaxis_transform())
+            axes.plot([run.executed_order], [0], "x", color=colour, markersize=5.5, markeredgewidth=1.4, clip_on=False,
+                      transform=axes.get_xaxis_transform(), zorder=4)  # fmt: skip
             continue
         fill = "white" if run.excluded else colour
         axes.plot([run.executed_order], [run.value], marker, markersize=5.5, markerfacecolor=fill,
@@ -227,7 +238,7 @@ def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[st
         axes.set_ylim(-0.45, 1.45)
         axes.set_yticks([0, 1], [words["no"], words["yes"]])
         return
-    axes.set_ylabel(kpi.unit)
+    axes.set_ylabel(_drawable(kpi.unit))
     axes.margins(y=0.15)
     if values and min(values) == max(values):
         spread = max(abs(values[0]) * 0.05, 1e-9)
@@ -249,11 +260,15 @@ def _draw_legend(
     handles = []
     for arm in arms:
         colour, marker = styles[arm.name]
-        label = textwrap.shorten(arm.label, 40, placeholder=" …") or arm.label[:40]
-        handles.append(Line2D([], [], color=colour, marker=marker, markersize=5.5, linestyle="--", linewidth=0.9, label=label))
+        handles.append(
+            Line2D([], [], color=colour, marker=marker, markersize=5.5, linestyle="--", linewidth=0.9,
+                   label=_drawable(arm.label))
+        )  # fmt: skip
     runs = [run for kpi in kpis for run in kpi.runs]
     if any(run.excluded and run.value is not None for run in runs):
-        handles.append(Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label=words["chart_excluded"]))
+        handles.append(
+            Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label=words["chart_excluded"])
+        )
     if any(run.value is None and run.executed_order is not None for run in runs):
         handles.append(Line2D([], [], color=INK, marker="x", markersize=5, linestyle="", label=words["chart_no_value"]))
     figure.legend(handles=handles, loc="outside upper left", ncols=min(3, len(handles)), frameon=False, fontsize=7.5)
@@ -267,8 +282,21 @@ def _unit(kpi: KpiResult, words: Words) -> str:
 
 
 def _name(kpi: KpiResult) -> str:
-    text = textwrap.shorten(kpi.label, 80, placeholder=" …") or kpi.label[:80]
-    return text if len(text) <= 80 else text[:79] + "…"
+    return _drawable(kpi.label, 80)
+
+
+def _drawable(text: str, longest: int = 40) -> str:
+    """The text on one line, not too long, a letter that the font lacks as `?`."""
+    known = _letters()
+    text = "".join(letter if ord(letter) in known else "?" for letter in " ".join(text.split()))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+@functools.cache
+def _letters() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
 
 
 def no_inference_words(kpi: KpiResult, words: Words) -> str:

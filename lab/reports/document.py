@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from lab.reports.annexes import annex_glossary, annex_manifest, annex_quality, annex_runs
 from lab.reports.blocks import Column, DecisionPage, Document, Section, Table
+from lab.reports.charts import describe_chart, primary_chart
 from lab.reports.results import KpiResult, Results, Verdict
 from lab.reports.sections import (
     identification,
@@ -84,6 +85,7 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
     identity, locked = results.identification, results.plan
     status = words.get(f"status_{identity.status}", identity.status)
     version = words.say("version", version=identity.version)
+    chart = primary_chart(results)
     return DecisionPage(
         kicker=f"{words['report']} {identity.report_number} · {version} · {status}",
         title=identity.pilot_title,
@@ -96,6 +98,9 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
         grade_label=results.grade.label,
         notice=after_data_sentence(results, words),
         numbers=_key_numbers(results, words),
+        chart=chart.name,
+        chart_caption=words["figure_primary"],
+        chart_alt=describe_chart(results, chart, words),
         reasons=results.verdict_reasons,
         risks=_cut(results.risks, words, "section_recommendation"),
         not_tested=_cut(results.not_tested, words, "section_not_tested"),
@@ -133,4 +138,3 @@ def _criterion_of(kpi: KpiResult | None, results: Results, words: Words) -> str:
     if kpi is None:
         return words["no_criterion"]
     return criterion_word(kpi, results.guards, words)
-

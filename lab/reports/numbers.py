@@ -7,7 +7,8 @@ advises for uncertainties), so that all three end at the same decimal place; a n
 import math
 
 MINUS = "\u2212"
-GROUP = "\u202f"  # narrow no-break space between thousands and before a unit, so that a number never breaks over a line
+GROUP = "\u202f"  # narrow no-break space between thousands
+SPACE = "\u00a0"  # no-break space before a unit, so that a number never breaks over a line
 MOST_DECIMALS = 9
 
 
@@ -46,7 +47,7 @@ def decimals_of(low: float, high: float) -> int:
 
 def with_unit(text: str, unit: str) -> str:
     """A written number and its unit with a space that does not break; no space for an empty unit."""
-    return f"{text}{GROUP}{unit}" if unit else text
+    return f"{text}{SPACE}{unit}" if unit else text
 
 
 def format_quantity(value: float, unit: str, *, decimals: int | None = None, sign: bool = False) -> str:

@@ -1,7 +1,7 @@
 """The report as PDF: PDF/A-3a and PDF/UA-1 at once, made by typst; the same input gives the same bytes.
 
-The document goes in as a JSON file beside the template, never as markup, so that nobody's name is read as a command. Fonts
-are the ones inside typst; those of the machine are ignored.
+The document goes in as a JSON file beside the template, never as markup, so that nobody's name is read as a command.
+Fonts are the ones inside typst; those of the machine are ignored.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from lab.reports.results import Results
 
 log = structlog.get_logger(__name__)
 
-STANDARDS = ["a-3a", "ua-1"]
+STANDARDS: Any = ["a-3a", "ua-1"]
 ATTEMPTS = 8
 REPLACEMENT = "\ufffd"
 _UNDISPLAYED = re.compile(r'the text `"(.+?)"` could not be displayed', re.DOTALL)
@@ -67,7 +67,7 @@ def lay_out(document: Document, charts: Mapping[str, bytes], *, timestamp: datet
     seconds = int(aware_utc(timestamp).timestamp())
     template = (resources.files("lab.reports") / "templates" / "report.typ").read_bytes()
     for _ in range(ATTEMPTS):
-        files = {f"charts/{name}": svg for name, svg in charts.items()}
+        files: Any = {f"charts/{name}": svg for name, svg in charts.items()}  # a whole folder in memory
         files |= {"main.typ": template, "document.json": data.encode("utf-8")}
         try:
             return bytes(

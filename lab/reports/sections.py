@@ -38,9 +38,7 @@ def plan(results: Results, words: Words) -> Section:
         Fact(words["question"], results.question),
         Fact(words["objective"], locked.objective),
         Fact(words["hypothesis"], locked.hypothesis),
-        Fact(
-            words["locked"], words.say("locked_text", time=time, person=locked.locked_by, version=locked.version)
-        ),
+        Fact(words["locked"], words.say("locked_text", time=time, person=locked.locked_by, version=locked.version)),
         Fact(words["plan_hash"], locked.sha256, code=True),
     )
     criteria = Table(
@@ -77,7 +75,12 @@ def set_up(results: Results, words: Words) -> Section:
             Column(words["col_software"]),
         ),
         tuple(
-            (f"{device.name} ({device.id})", device.kind, device.location, device.software_version or words["not_shown"])
+            (
+                f"{device.name} ({device.id})",
+                device.kind,
+                device.location,
+                device.software_version or words["not_shown"],
+            )
             for device in results.devices
         ),
     )
@@ -144,7 +147,8 @@ def _orders(planned: tuple[OrderedRun, ...], executed: tuple[OrderedRun, ...], w
         return words.say("run_of_arm", run=order[place].run, arm=order[place].arm)
 
     rows = tuple(
-        (str(place + 1), write(planned, place), write(executed, place)) for place in range(max(len(planned), len(executed)))
+        (str(place + 1), write(planned, place), write(executed, place))
+        for place in range(max(len(planned), len(executed)))
     )
     columns = (
         Column(words["col_place"], align="right"),
@@ -192,7 +196,8 @@ def results_by_kpi(results: Results, words: Words) -> Section:
     for chart in list_charts(results):
         table = kpi_summary(results, words) if chart.kind == "effects" else runs_of_kpis(chart.kpis, words)
         caption = words.say(f"figure_{chart.kind}", level=level)
-        blocks.append(Figure(chart.name, caption, describe_chart(results, chart, words), table))
+        alt = describe_chart(results, chart, words)
+        blocks.append(Figure(chart.name, caption, alt, table, floats=chart.kind == "runs"))
     for kpi in results.kpis:
         blocks += [
             Heading(words.say("kpi_heading", label=kpi.label, role=words[f"role_{kpi.role}"])),
@@ -217,9 +222,7 @@ def limits(results: Results, words: Words) -> Section:
     lines = tuple(dict.fromkeys(f"{kpi.label}: {line}" for kpi in results.kpis for line in kpi.assumptions))
     if lines:
         blocks += [Heading(words["assumptions"]), Bullets(_merged(results))]
-    sensors = tuple(
-        _sensor_line(device, signal, words) for device in results.devices for signal in device.signals
-    )
+    sensors = tuple(_sensor_line(device, signal, words) for device in results.devices for signal in device.signals)
     if sensors:
         blocks += [Heading(words["sensor_uncertainty"]), Bullets(sensors)]
     return Section("limits", words["section_limits"], tuple(blocks))
@@ -232,9 +235,7 @@ def _merged(results: Results) -> tuple[str, ...]:
         for line in kpi.assumptions:
             said.setdefault(line, []).append(kpi.label)
     everywhere = len(results.kpis)
-    return tuple(
-        line if len(labels) == everywhere else f"{', '.join(labels)}: {line}" for line, labels in said.items()
-    )
+    return tuple(line if len(labels) == everywhere else f"{', '.join(labels)}: {line}" for line, labels in said.items())
 
 
 def _sensor_line(device: DeviceSetup, signal: SignalSetup, words: Words) -> str:

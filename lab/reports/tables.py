@@ -36,7 +36,9 @@ def kpi_summary(results: Results, words: Words) -> Table:
         Column(words.say("level_interval", level=level), align="right", share=1.4),
         Column(words["col_criterion"], share=0.9),
     )
-    return Table(words["summary"], columns, tuple(_summary_row(kpi, results, words) for kpi in results.kpis), small=True)
+    return Table(
+        words["summary"], columns, tuple(_summary_row(kpi, results, words) for kpi in results.kpis), small=True
+    )
 
 
 def _summary_row(kpi: KpiResult, results: Results, words: Words) -> tuple[str, ...]:
@@ -56,14 +58,20 @@ def _summary_row(kpi: KpiResult, results: Results, words: Words) -> tuple[str, .
 def kpi_by_arm(kpi: KpiResult, words: Words) -> Table:
     """The arms of one KPI."""
     caption = words.say("by_arm", label=kpi.label if not kpi.unit else f"{kpi.label}, {kpi.unit}")
-    if kpi.kind == "proportion":
-        columns = (
-            Column(words["col_arm"], share=1.6),
-            Column(words["col_share"], align="right", share=1),
-            Column(words["col_share_interval"], align="right", share=1),
-        )
-        rows = tuple((arm.label, write_mean(arm, kpi, words), write_mean_interval(arm, kpi, words)) for arm in kpi.arms)
-        return Table(caption, columns, rows, small=True)
+    return _shares_by_arm(caption, kpi, words) if kpi.kind == "proportion" else _means_by_arm(caption, kpi, words)
+
+
+def _shares_by_arm(caption: str, kpi: KpiResult, words: Words) -> Table:
+    columns = (
+        Column(words["col_arm"], share=1.6),
+        Column(words["col_share"], align="right", share=1),
+        Column(words["col_share_interval"], align="right", share=1),
+    )
+    rows = tuple((arm.label, write_mean(arm, kpi, words), write_mean_interval(arm, kpi, words)) for arm in kpi.arms)
+    return Table(caption, columns, rows, small=True)
+
+
+def _means_by_arm(caption: str, kpi: KpiResult, words: Words) -> Table:
     places = decimals_of_kpi(kpi)
     columns = (
         Column(words["col_arm"], share=1.6),
@@ -90,7 +98,9 @@ def comparison_facts(kpi: KpiResult, guards: Sequence[GuardResult], words: Words
     facts = [Fact(words["definition"], kpi.definition)]
     if kpi.comparison is None:
         reason = kpi.no_inference
-        facts.append(Fact(words["comparison"], f"{words['no_inference']}: {reason}" if reason else words["no_inference"]))
+        facts.append(
+            Fact(words["comparison"], f"{words['no_inference']}: {reason}" if reason else words["no_inference"])
+        )
     else:
         facts += _comparison(kpi, kpi.comparison, words)
     if kpi.criterion is not None:
@@ -123,9 +133,7 @@ def _comparison(kpi: KpiResult, found: Comparison, words: Words) -> list[Fact]:
     if found.p_holm is not None:
         facts.append(Fact(words["p_holm"], write_p(found.p_holm)))
     if found.hodges_lehmann is not None:
-        shift = format_quantity(
-            found.hodges_lehmann * scale_of(kpi), unit, decimals=decimals_of_kpi(kpi), sign=True
-        )
+        shift = format_quantity(found.hodges_lehmann * scale_of(kpi), unit, decimals=decimals_of_kpi(kpi), sign=True)
         if found.hodges_lehmann_interval is not None:
             shift = words.say(
                 "difference_with_interval",
@@ -213,4 +221,6 @@ def quality_by_device(results: Results, words: Words) -> Table:
         for part in run.devices:
             by_device[part.device].append(part)
     rows = tuple((device, *quality_cells(parts, words)) for device, parts in by_device.items())
-    return Table(words["quality_devices"], quality_columns(words, (Column(words["col_device"], share=1.3),)), rows, small=True)
+    return Table(
+        words["quality_devices"], quality_columns(words, (Column(words["col_device"], share=1.3),)), rows, small=True
+    )

@@ -84,7 +84,7 @@ def write_percent(kpi: KpiResult, words: Words) -> str:
     if comparison is None:
         return words["no_inference_short"]
     if comparison.percent is None or kpi.kind == "proportion":
-        return words["not_shown"]
+        return words["no_percent"]
     width = comparison.interval_percent
     places = decimals_of(width.low, width.high) if width else decimals_alone(comparison.percent, significant=2)
     return format_number(comparison.percent, decimals=places, sign=True)

@@ -1,0 +1,57 @@
+"""The report as HTML, with the same blocks as the PDF: a fragment for the web pages, and a page that stands alone.
+
+The fragment has no styles of its own and keeps to the pages' strict Content-Security-Policy; charts are `data:` images.
+"""
+
+import base64
+import dataclasses
+import functools
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from lab.reports.blocks import Document
+from lab.reports.document import as_results, build_document
+from lab.reports.results import Results
+
+
+def render_html(results: Results | Mapping[str, Any], charts: Mapping[str, bytes]) -> str:
+    """The report as a part of a page, headings from `h2`.
+
+    Args:
+        results: the result object or its JSON form.
+        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them; a missing one is told in words.
+    """
+    return _render_fragment(build_document(as_results(results)), charts)
+
+
+def render_page(results: Results | Mapping[str, Any], charts: Mapping[str, bytes]) -> str:
+    """The report as one HTML file that needs nothing else: own style, charts inside, no scripts."""
+    document = build_document(as_results(results))
+    fragment = Markup(_render_fragment(document, charts))  # noqa: S704 - our own template, escaped there
+    style = Markup((resources.files("lab.reports") / "templates" / "report.css").read_text("utf-8"))  # noqa: S704
+    return _templates().get_template("report.page.html").render(document=document, fragment=fragment, style=style)
+
+
+def _render_fragment(document: Document, charts: Mapping[str, bytes]) -> str:
+    images = {name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode() for name, svg in charts.items()}
+    content = dataclasses.asdict(document)
+    return (
+        _templates()
+        .get_template("report.fragment.html")
+        .render(document=content, page=content["decision"], labels=document.labels, charts=images)
+    )
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("lab.reports", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
