@@ -92,7 +92,7 @@ class Kpi(PlanPart):
     direction: Literal["lower", "higher"]
     """Which way is better."""
     role: Literal["primary", "secondary", "guard"]
-    margin: float | None = Field(None, gt=0)
+    margin: float | None = Field(default=None, gt=0)
     """Of a guard: the largest tolerable worsening, in the unit (proportions: 0 … 1)."""
     population: Literal["finished", "all"] = "finished"
     """`finished`: unfinished parts do not count, where the plan says `finished_only`; `all`: they do."""
@@ -112,18 +112,18 @@ class AnalysisPlan(PlanPart):
     """Effect that the company hopes for (Δ1), above break-even."""
     design: Literal["completely_randomised", "as_recorded"]
     """`as_recorded`: the runs were made earlier, in an order that nobody can change any more."""
-    runs_per_arm: int | None = Field(None, le=1000)
+    runs_per_arm: int | None = Field(default=None, le=1000)
     """Of a randomised design."""
-    order: tuple[Name, ...] | None = Field(None, max_length=2000)
+    order: tuple[Name, ...] | None = Field(default=None, max_length=2000)
     """Of a recorded design: the arm of every run, in the order in which they were made."""
     seed: int = Field(ge=0, le=2**63 - 1)
     """Of the randomised order and of every random draw of the analysis."""
-    alpha: float = Field(0.05, gt=0, lt=0.5)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
     finished_only: bool = True
     """Whether unfinished parts are left out of KPIs whose population is `finished`."""
-    longest_gap_s: float = Field(5.0, gt=0)
+    longest_gap_s: float = Field(default=5.0, gt=0)
     """A longer silence of a signal is not bridged."""
-    least_coverage_percent: float = Field(95.0, ge=0, le=100)
+    least_coverage_percent: float = Field(default=95.0, ge=0, le=100)
     """Below it a run has no number for the KPI."""
     written_after_data: bool = False
     """The criteria were written when the data already existed: evidence grade D at most."""

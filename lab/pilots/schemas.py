@@ -16,7 +16,7 @@ class PilotRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    organisation_id: str | None = Field(None, max_length=40)
+    organisation_id: str | None = Field(default=None, max_length=40)
     """Left out: the own company."""
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     question: Text

@@ -32,10 +32,9 @@ def answer(
         effect = "the runs allow no conclusion"
     else:
         interval = primary.comparison.improvement_interval
-        effect = (
-            f"{mid_sentence(primary.label)} improves by "
-            f"{written_value(primary.comparison.improvement, primary, interval)} ({100 * primary.comparison.level:g} % interval {written_interval(interval, primary)})"
-        )
+        gain = written_value(primary.comparison.improvement, primary, interval)
+        reach = f"{100 * primary.comparison.level:g} % interval {written_interval(interval, primary)}"
+        effect = f"{mid_sentence(primary.label)} improves by {gain} ({reach})"
     failed = [guard.label for guard in guards if guard.status is GuardStatus.FAILED]
     match verdict:
         case Verdict.INVEST:

@@ -1,12 +1,14 @@
 """Tables: sealed data sets and the reports made from them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lab.core.database import Base, UtcDateTime
+from lab.pilots.constraints import attach
+from lab.reports import constraints
 
 
 class DataSet(Base):
@@ -43,3 +45,6 @@ class Report(Base):
     package_sha256: Mapped[str] = mapped_column(sa.String(64))
     folder: Mapped[str] = mapped_column(sa.Text)
     """Relative to the data folder: report.pdf, package.zip, charts/*.svg."""
+
+
+attach(cast(sa.Table, DataSet.__table__), constraints.UPGRADE)

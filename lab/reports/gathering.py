@@ -1,0 +1,176 @@
+"""From the databases to the content of a data set: only what the pilot's own company may see (I4)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from devices.models import Device, Signal
+from devices.service import get_device
+from lab.access.service import grant_for
+from lab.people.principals import Principal, Role
+from lab.pilots import service as pilots
+from lab.pilots.models import Pilot, Run
+from lab.reports import repository
+from lab.reports.errors import PilotUnfinishedError
+from lab.reports.kpis import span_ns
+from lab.reports.sealed import SealedDevice, SealedEvent, SealedMessages, SealedPilot, SealedRun, SealedSignal
+from lab.reports.sealing import DataSetContent, SamplesOf
+from telemetry import queries
+from telemetry.grants import Grant
+from telemetry.sequences import completeness
+from telemetry.stores.interface import SampleStore
+
+
+def grant_of_company(session: Session, pilot: Pilot) -> Grant:
+    """What the pilot's own company may see: its occupancies, nothing of uncertain time."""
+    return grant_for(session, Principal("system", pilot.organisation_id, Role.MEMBER, "Pilot Lab"))
+
+
+def gather(session: Session, pilot: Pilot, *, version: int, time_zone: str, now: datetime) -> DataSetContent:
+    """Everything of a data set but the samples, as it is now.
+
+    Args:
+        session: to read with.
+        pilot: whose data.
+        version: of the data set.
+        time_zone: of the lab, IANA.
+        now: the moment of sealing.
+
+    Raises:
+        PilotUnfinishedError: if a run is neither made nor excluded, or none was made.
+        PlanMissingError: if the plan is not locked.
+        PlanAlteredError: if the stored plan is not what was locked.
+    """
+    row, plan = pilots.locked_plan(session, pilot.id)
+    runs = gather_runs(session, pilot.id)
+    names = sorted(plan.devices() | {part.device for run in runs for part in run.messages})
+    grant = grant_of_company(session, pilot)
+    assert row.locked_at is not None
+    assert row.sha256 is not None
+    return DataSetContent(
+        pilot=SealedPilot(
+            pilot_id=pilot.id,
+            number=pilot.number,
+            title=pilot.title,
+            question=pilot.question,
+            customer=repository.organisation_name(session, pilot.organisation_id) or pilot.organisation_id,
+            lab_name=repository.lab_name(session) or "Pilot Lab",
+            time_zone=time_zone,
+            sealed_at=now,
+            data_set_version=version,
+            plan_version=row.version,
+            plan_locked_at=row.locked_at,
+            plan_locked_by=repository.account_name(session, row.locked_by or "") or row.locked_by or "",
+            plan_sha256=row.sha256,
+        ),
+        plan_document=row.document,
+        runs=runs,
+        events=tuple(event for run in runs for event in _events(session, grant, run)),
+        devices=tuple(_device(get_device(session, name)) for name in names),
+    )
+
+
+def gather_runs(session: Session, pilot_id: str) -> tuple[SealedRun, ...]:
+    """A pilot's runs, in planned order, with what came of their messages.
+
+    Raises:
+        PilotUnfinishedError: if a run is neither made nor excluded, or none was made.
+    """
+    runs = pilots.planned_runs(session, pilot_id)
+    waiting = [run.number for run in runs if run.ended_at is None and (run.excluded is None or run.started_at)]
+    if waiting or not any(run.ended_at for run in runs):
+        numbers = ", ".join(str(number) for number in waiting) or "all"
+        raise PilotUnfinishedError(
+            f"these runs are neither made nor excluded: {numbers}; make them or exclude them with a reason",
+            field="runs",
+            rule="all-made",
+            runs=waiting,
+        )
+    booked = repository.booked_devices(session, {run.booking_id for run in runs if run.booking_id is not None})
+    return tuple(_run(session, run, booked.get(run.booking_id or "", [])) for run in runs)
+
+
+def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]) -> SamplesOf:
+    """Gives a run's samples, one signal at a time, so that memory holds one signal of one run."""
+    signals = {device.id: sorted(signal.name for signal in device.signals) for device in devices}
+
+    def read(run: SealedRun) -> Iterable[pa.Table]:
+        start_ns, end_ns = span_ns(run)
+        for messages in run.messages:
+            for signal in signals[messages.device]:
+                yield queries.read_raw(store, grant, messages.device, [signal], start_ns, end_ns + 1)
+
+    return read
+
+
+def _run(session: Session, run: Run, devices: Sequence[str]) -> SealedRun:
+    return SealedRun(
+        number=run.number,
+        arm=run.arm,
+        executed_order=run.executed_order,
+        booking_id=run.booking_id,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        excluded=run.excluded,
+        result=run.result,
+        messages=tuple(_messages(session, run, device) for device in devices),
+        data=None if run.ended_at is None else f"data/run-{run.number:02d}.parquet",
+    )
+
+
+def _messages(session: Session, run: Run, device: str) -> SealedMessages:
+    said = (run.completeness or {}).get(device, {})
+    boot, first, last = (said.get(name) for name in ("boot", "first_seq", "last_seq"))
+    if boot is None or first is None or last is None:
+        return SealedMessages(
+            device=device, boot=boot, first_seq=first, last_seq=last, expected=None, received=None, missing=()
+        )
+    found = completeness(session, device, boot, first, last)
+    return SealedMessages(
+        device=device,
+        boot=boot,
+        first_seq=first,
+        last_seq=last,
+        expected=found.expected,
+        received=found.received,
+        missing=tuple(found.missing),
+    )
+
+
+def _events(session: Session, grant: Grant, run: SealedRun) -> list[SealedEvent]:
+    if run.ended_at is None:
+        return []
+    start_ns, end_ns = span_ns(run)
+    return [
+        SealedEvent(
+            run=run.number,
+            device=event.device_id,
+            boot=event.boot,
+            seq=event.seq,
+            kind=event.kind,
+            device_ns=event.device_ns,
+            settled_ns=event.settled_ns,
+            received_ns=event.received_ns,
+            flags=event.flags,
+            fields=event.fields,
+        )
+        for messages in run.messages
+        for event in queries.events(session, grant, messages.device, start_ns, end_ns + 1)
+    ]
+
+
+def _device(device: Device) -> SealedDevice:
+    return SealedDevice(
+        id=device.id,
+        name=device.name,
+        kind=device.kind,
+        location=device.location,
+        software_version=device.software_version,
+        signals=tuple(_signal(signal) for signal in sorted(device.signals, key=lambda signal: signal.name)),
+    )
+
+
+def _signal(signal: Signal) -> SealedSignal:
+    return SealedSignal.model_validate({name: getattr(signal, name) for name in SealedSignal.model_fields})

@@ -1,0 +1,36 @@
+"""Sealing and reporting as jobs. Both look first whether their effect is there already."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.core.clock import Clock
+from lab.core.database import Database
+from lab.core.jobs import ClaimedJob, Handler, enqueue
+from lab.people.principals import SYSTEM
+from lab.reports.service import LAB_TIME_ZONE, make_report, seal_pilot
+from telemetry.stores.interface import SampleStore
+
+
+def report_handlers(
+    database: Database, store: SampleStore, *, data_dir: Path, clock: Clock, time_zone: str = LAB_TIME_ZONE
+) -> Mapping[str, Handler]:
+    """Handlers of the jobs `seal` (payload `pilot_id`; asks for the report) and `report` (payload `data_set_id`)."""
+
+    def seal(job: ClaimedJob) -> None:
+        data_set = seal_pilot(
+            database, store, SYSTEM, job.payload["pilot_id"], data_dir=data_dir, clock=clock, time_zone=time_zone
+        )
+        database.transact(
+            lambda session: enqueue(
+                session,
+                kind="report",
+                key=f"report:{data_set.id}",
+                payload={"data_set_id": data_set.id},
+                now=clock.now(),
+            )
+        )
+
+    def report(job: ClaimedJob) -> None:
+        make_report(database, SYSTEM, job.payload["data_set_id"], data_dir=data_dir, clock=clock)
+
+    return {"seal": seal, "report": report}

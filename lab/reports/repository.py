@@ -1,0 +1,72 @@
+"""Every query on data sets and reports."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from bookings.models import BookingDevice
+from lab.people.models import Account, Organisation
+from lab.pilots.models import Pilot
+from lab.reports.models import DataSet, Report
+
+
+def find_data_set(session: Session, data_set_id: str) -> DataSet | None:
+    """A data set by its id."""
+    return session.get(DataSet, data_set_id)
+
+
+def latest_data_set(session: Session, pilot_id: str) -> DataSet | None:
+    """The newest version of a pilot's sealed data."""
+    return session.scalar(
+        sa.select(DataSet).where(DataSet.pilot_id == pilot_id).order_by(DataSet.version.desc()).limit(1)
+    )
+
+
+def report_of(session: Session, data_set_id: str) -> Report | None:
+    """The report on a data set."""
+    return session.scalar(sa.select(Report).where(Report.data_set_id == data_set_id))
+
+
+def find_report(session: Session, report_id: str) -> tuple[Report, Pilot] | None:
+    """A report with its pilot."""
+    query = sa.select(Report, Pilot).join(Pilot, Pilot.id == Report.pilot_id).where(Report.id == report_id)
+    found = session.execute(query).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+def list_reports(session: Session, *, organisation_id: str | None, pilot_id: str | None) -> list[Report]:
+    """Reports, the newest first; only one organisation's and one pilot's, where named."""
+    query = sa.select(Report).join(Pilot, Pilot.id == Report.pilot_id)
+    if organisation_id is not None:
+        query = query.where(Pilot.organisation_id == organisation_id)
+    if pilot_id is not None:
+        query = query.where(Report.pilot_id == pilot_id)
+    return list(session.scalars(query.order_by(Report.created_at.desc(), Report.number.desc())))
+
+
+def organisation_name(session: Session, organisation_id: str) -> str | None:
+    """Name of an organisation."""
+    return session.scalar(sa.select(Organisation.name).where(Organisation.id == organisation_id))
+
+
+def lab_name(session: Session) -> str | None:
+    """Name of the lab itself."""
+    query = sa.select(Organisation.name).where(Organisation.kind == "lab")
+    return session.scalar(query.order_by(Organisation.created_at, Organisation.id).limit(1))
+
+
+def account_name(session: Session, account_id: str) -> str | None:
+    """Name of a person."""
+    return session.scalar(sa.select(Account.name).where(Account.id == account_id))
+
+
+def booked_devices(session: Session, booking_ids: set[str]) -> dict[str, list[str]]:
+    """Booking → its devices, sorted."""
+    rows = session.execute(
+        sa.select(BookingDevice.booking_id, BookingDevice.device_id)
+        .where(BookingDevice.booking_id.in_(booking_ids))
+        .order_by(BookingDevice.booking_id, BookingDevice.device_id)
+    ).tuples()
+    found: dict[str, list[str]] = {}
+    for booking_id, device_id in rows:
+        found.setdefault(booking_id, []).append(device_id)
+    return found
