@@ -182,6 +182,7 @@ def occupancies(
         query = query.where(BookingDevice.device_id == device_id)
     if at is not None:
         query = query.where(Booking.start_at <= at, Booking.end_at > at)
+        query = query.where(BookingDevice.reserved_start <= at, BookingDevice.reserved_end > at)
     cut = (
         Occupancy(device, max(start, reserved_start), min(end, reserved_end))
         for device, start, end, reserved_start, reserved_end in session.execute(query)
