@@ -23,6 +23,7 @@ from lab.core.settings import Settings
 from lab.people.attempts import FailedAttempts
 from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
+from lab.reports.endpoints import router as reports_router
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
 from lab.web.guards import BodyLimit, SameOriginChanges, SecurityHeaders, UnexpectedErrors
@@ -139,7 +140,14 @@ def create_app(
 
 
 def _include_routers(app: FastAPI) -> None:
-    for router in (people_router, devices_router, bookings_router, telemetry_router, pilots_router):
+    for router in (
+        people_router,
+        devices_router,
+        bookings_router,
+        telemetry_router,
+        pilots_router,
+        reports_router,
+    ):
         app.include_router(router)
     app.include_router(pages_router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

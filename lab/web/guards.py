@@ -75,10 +75,18 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")  # everything but static files is somebody's own
+                headers.setdefault("Cache-Control", _caching(scope, message["status"]))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _caching(scope: Scope, status: int) -> str:
+    """Our own files are named by their content and may be kept; everything else is somebody's own."""
+    if not scope["path"].startswith("/static/"):
+        return "no-store"
+    named_by_content = status in {200, 304} and scope["query_string"].startswith(b"v=")
+    return "public, max-age=31536000, immutable" if named_by_content else "no-cache"
 
 
 class UnexpectedErrors:

@@ -14,10 +14,10 @@ from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
+from lab.reports.service import list_reports
 from lab.web.booking_pages import names
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
-from lab.web.report_reading import list_reports
 
 router = APIRouter()
 

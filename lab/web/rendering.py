@@ -10,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.requests import Request
 
+from devices.units import unit_symbol
 from lab.core.settings import Settings
 from lab.people.principals import Principal
-from lab.pilots.units import unit_label
 from lab.web import wording
 
 STATIC = Path(__file__).parent / "static"
@@ -85,7 +85,7 @@ def _environment() -> Environment:
             "quantity": wording.quantity,
             "finding": wording.finding,
             "price": wording.price,
-            "unit": unit_label,
+            "unit": unit_symbol,
             "booking_state": lambda state: wording.BOOKING_STATES.get(state, state),
             "pilot_state": lambda state: wording.PILOT_STATES.get(state, state),
             "role": lambda role: wording.ROLES.get(role, role),

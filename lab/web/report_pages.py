@@ -4,25 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from lab.core.errors import NotFoundError
 from lab.core.http import DatabaseDep, SettingsDep
-from lab.core.settings import Settings
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
+from lab.reports.endpoints import get_package, get_pdf
 from lab.reports.html import render_html
 from lab.reports.models import Report
+from lab.reports.service import get_report, list_reports
 from lab.web.rendering import page
-from lab.web.report_reading import get_report, list_reports
 
 router = APIRouter()
-
-
-class ReportFileMissingError(NotFoundError):
-    """A file of a report is not in its folder."""
 
 
 @router.get("/reports/{report_id}")
@@ -45,20 +40,8 @@ def show_report(
     )
 
 
-@router.get("/reports/{report_id}/report.pdf")
-def download_pdf(report_id: str, principal: PrincipalDep, database: DatabaseDep, settings: SettingsDep) -> Response:
-    """The report to print and to file."""
-    with database.read() as session:
-        report = get_report(session, principal, report_id)
-    return _file(settings, report, "report.pdf", f"{report.number}.pdf", "application/pdf")
-
-
-@router.get("/reports/{report_id}/package.zip")
-def download_package(report_id: str, principal: PrincipalDep, database: DatabaseDep, settings: SettingsDep) -> Response:
-    """The data package: everything from which the numbers can be computed again."""
-    with database.read() as session:
-        report = get_report(session, principal, report_id)
-    return _file(settings, report, "package.zip", f"{report.number}.zip", "application/zip")
+router.add_api_route("/reports/{report_id}/report.pdf", get_pdf)
+router.add_api_route("/reports/{report_id}/package.zip", get_package)
 
 
 def newest_reports(session: Session, principal: Principal) -> Mapping[str, Report]:
@@ -67,16 +50,6 @@ def newest_reports(session: Session, principal: Principal) -> Mapping[str, Repor
     for report in list_reports(session, principal):
         newest.setdefault(report.pilot_id, report)
     return newest
-
-
-def _file(settings: Settings, report: Report, name: str, shown_as: str, media_type: str) -> Response:
-    path = settings.data_dir / report.folder / name
-    if not path.is_file():
-        raise ReportFileMissingError(
-            f"the file {shown_as} is not in the lab's data folder; ask the lab to restore it from its backup",
-            file=shown_as,
-        )
-    return FileResponse(path, media_type=media_type, filename=shown_as)
 
 
 def _charts(folder: Path) -> dict[str, bytes]:

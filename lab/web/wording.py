@@ -4,9 +4,9 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from devices.models import DeviceBirth
+from devices.units import unit_symbol
 from lab.core.errors import InvalidError
 from lab.core.time import in_zone
-from lab.pilots.units import unit_label
 from lab.reports.numbers import format_number, format_quantity
 
 BOOKING_STATES = {
@@ -136,7 +136,7 @@ def short_duration(length: timedelta) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """A number with its unit, from a UCUM code."""
-    return format_quantity(value, unit_label(unit))
+    return format_quantity(value, unit_symbol(unit))
 
 
 def finding(name: str, value: object) -> str:
