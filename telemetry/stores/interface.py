@@ -3,7 +3,7 @@
 A sample's identity is (device, signal, boot, device time) (I3): writing it again changes nothing, the first value wins.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Protocol
 
@@ -60,6 +60,8 @@ class Written:
     """The same identity and value again: nothing to do."""
     conflicts: pa.Table
     """Rows (schema SAMPLES) whose identity is taken by another value: dead letters."""
+    rejected: pa.Table = field(default_factory=SAMPLES.empty_table)
+    """Rows (schema SAMPLES) that the store refuses for themselves, whatever is tried: dead letters."""
 
 
 class SampleStore(Protocol):

@@ -1,0 +1,168 @@
+"""Talking to InfluxDB: lines in, tables out, and what its refusals mean."""
+
+import io
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.csv
+import structlog
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.dbrp_create import DBRPCreate
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+from influxdb_client.service.dbr_ps_service import DBRPsService
+from urllib3.exceptions import HTTPError
+
+from telemetry.stores.errors import StoreUnavailableError
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+LINES_PER_REQUEST = 10_000
+TIMEOUT_MS = 30_000
+_NANOSECONDS: Any = WritePrecision.NS
+_NOT_FOUND = 404
+_REFUSED = {400, 422}
+"""The request itself is wrong: a point in it cannot be stored. The others of it may be stored already."""
+_TOO_LARGE = 413
+
+
+class InfluxDBConnection:
+    """A bucket on a server; connects when it is first needed. Safe for threads.
+
+    Args:
+        url: of the server.
+        token: may read and write the bucket.
+        org: organisation.
+        bucket: its name, and that of the database in InfluxQL.
+    """
+
+    def __init__(self, url: str, token: str, org: str, bucket: str) -> None:
+        self._org = org
+        self._bucket = bucket
+        self._client: Any = InfluxDBClient(url, token, org=org, timeout=TIMEOUT_MS)
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        self._mapping = threading.Lock()
+        self._mapped = False
+
+    def write(self, lines: Sequence[bytes]) -> list[int]:
+        """Write lines with times in nanoseconds.
+
+        Returns:
+            Places of the lines that the server refuses for themselves; all others are stored.
+
+        Raises:
+            StoreUnavailableError: the server does not answer, is too busy, or refuses everything.
+        """
+        refused: list[int] = []
+        for start in range(0, len(lines), LINES_PER_REQUEST):
+            refused += self._write_from(start, lines[start : start + LINES_PER_REQUEST])
+        return refused
+
+    def query(self, question: str, schema: pa.Schema) -> pa.Table:
+        """Ask in InfluxQL; times are in nanoseconds.
+
+        Args:
+            question: one SELECT or SHOW statement.
+            schema: the columns wanted; `tags` are those of GROUP BY, one that the answer lacks is null.
+
+        Raises:
+            StoreUnavailableError: the server does not answer, is too busy, or refuses the question.
+        """
+        self._map_database()
+        content = self._asked(lambda: self._get_csv(question))
+        if not content.strip():
+            return schema.empty_table()
+        if content.startswith(b"error"):
+            raise StoreUnavailableError(f"InfluxDB refuses a question: {_text(content)}")
+        options = pyarrow.csv.ConvertOptions(
+            column_types=schema,
+            include_columns=schema.names,
+            include_missing_columns=True,
+            strings_can_be_null=False,
+            null_values=[""],
+        )
+        parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        table = pyarrow.csv.read_csv(io.BytesIO(content), parse_options=parse, convert_options=options)
+        return table.select(schema.names).cast(schema)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.close()
+
+    def _write_from(self, start: int, lines: Sequence[bytes]) -> list[int]:
+        """Write lines; halve what is refused until the bad ones stand alone. Good ones may be written repeatedly."""
+        try:
+            self._asked(lambda: self._writer.write(self._bucket, self._org, b"\n".join(lines), _NANOSECONDS))
+        except _RefusedError as error:
+            if len(lines) == 1:
+                log.warning("InfluxDB refuses a point", reason=str(error), line=_text(lines[0]))
+                return [start]
+            middle = len(lines) // 2
+            return self._write_from(start, lines[:middle]) + self._write_from(start + middle, lines[middle:])
+        return []
+
+    def _get_csv(self, question: str) -> bytes:
+        response = self._client.api_client.call_api(
+            "/query",
+            "GET",
+            query_params={"db": self._bucket, "q": question, "epoch": "ns"},
+            header_params={"Accept": "application/csv"},
+            _preload_content=False,
+            _return_http_data_only=True,
+        )
+        content: bytes = response.data
+        return content
+
+    def _map_database(self) -> None:
+        """Version 2 answers InfluxQL only for a bucket that is mapped to a database; make the mapping if need be."""
+        with self._mapping:
+            if self._mapped:
+                return
+            try:
+                self._asked(self._ensure_mapping)
+            except _NotFoundError:
+                log.debug("no buckets on this server: it is InfluxDB 1")
+            self._mapped = True
+
+    def _ensure_mapping(self) -> None:
+        service: Any = DBRPsService(self._client.api_client)  # type: ignore[no-untyped-call]
+        if service.get_dbr_ps(org=self._org, db=self._bucket).content:
+            return
+        bucket = self._client.buckets_api().find_bucket_by_name(self._bucket)
+        if bucket is None:
+            raise StoreUnavailableError(f"InfluxDB has no bucket {self._bucket} that this token may read; create it")
+        mapping = DBRPCreate(  # type: ignore[no-untyped-call]
+            org=self._org, bucket_id=bucket.id, database=self._bucket, retention_policy="autogen", default=True
+        )
+        service.post_dbrp(mapping)
+
+    def _asked(self, call: Callable[[], T]) -> T:
+        """The answer to a call, its failure as one of our errors."""
+        try:
+            return call()
+        except ApiException as error:
+            detail = f"InfluxDB answers {error.status}: {_text(error.body or error.reason or '')}"
+            if error.status in _REFUSED or error.status == _TOO_LARGE:
+                raise _RefusedError(detail) from error
+            if error.status == _NOT_FOUND:
+                raise _NotFoundError(detail) from error
+            raise StoreUnavailableError(detail) from error
+        except (HTTPError, OSError) as error:
+            raise StoreUnavailableError(f"InfluxDB cannot be reached: {type(error).__name__}") from error
+
+
+class _RefusedError(StoreUnavailableError):
+    """The request is wrong."""
+
+
+class _NotFoundError(StoreUnavailableError):
+    """The path, the bucket or the database is not there."""
+
+
+def _text(content: bytes | str) -> str:
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    return " ".join(text.split())[:300]

@@ -1,0 +1,54 @@
+"""InfluxDB's line protocol for samples, written by hand (the client's `Point` is about 15 times slower). Pure.
+
+One point a sample: measurement `samples`, tags `boot`, `device`, `signal`, the device time as its time. These are the
+sample's identity (I3), so a point written again overwrites itself. What is no identity is a field.
+"""
+
+import re
+from urllib.parse import quote, unquote
+
+import pyarrow as pa
+
+_SAFE = ":-._~"
+_EMPTY = "%"
+"""Stands for the empty text, which a tag cannot hold; no encoded text is a lone per cent sign."""
+_STRING_SPECIALS = re.compile(r'(["\\])')
+
+
+def encode_tag(text: str) -> str:
+    """Any text as a tag value, and as text between single quotes in InfluxQL: letters, digits and `%:-._~` only."""
+    return quote(text, safe=_SAFE) or _EMPTY
+
+
+def decode_tag(tag: str) -> str:
+    """The inverse of `encode_tag`."""
+    return "" if tag == _EMPTY else unquote(tag)
+
+
+def sample_lines(samples: pa.Table) -> list[bytes]:
+    """One line for each sample (schema SAMPLES), times in nanoseconds."""
+    prefixes: dict[tuple[str, str, str], str] = {}
+    lines = []
+    columns = (samples.column(name).to_pylist() for name in samples.schema.names)
+    for device, signal, boot, device_ns, settled, received, value, text, flags in zip(*columns, strict=True):
+        prefix = prefixes.get((device, signal, boot))
+        if prefix is None:
+            tags = f"boot={encode_tag(boot)},device={encode_tag(device)},signal={encode_tag(signal)}"
+            prefix = prefixes[device, signal, boot] = f"samples,{tags}"
+        content = f"value={value!r}" if text is None else f"text={_quoted(text)}"
+        lines.append(f"{prefix} {content},settled={settled}i,received={received}i,flags={flags}i {device_ns}".encode())
+    return lines
+
+
+def clock_line(device: str, boot: str, low: int, high: int) -> bytes:
+    """How far settled times of a boot lie from its device times, at least and at most, in nanoseconds."""
+    return f"clocks,boot={encode_tag(boot)},device={encode_tag(device)} low={low}i,high={high}i 0".encode()
+
+
+def watermark_line(watermark: int) -> bytes:
+    """The last spool row that is stored; always the same point."""
+    return f"progress watermark={watermark}i 0".encode()
+
+
+def _quoted(text: str) -> str:
+    return '"' + _STRING_SPECIALS.sub(r"\\\1", text) + '"'

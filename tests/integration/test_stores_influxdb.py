@@ -1,0 +1,115 @@
+"""What only InfluxDB does: points it refuses, and not answering."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Protocol
+
+import pyarrow as pa
+import pytest
+
+from telemetry.stores.errors import StoreUnavailableError
+from telemetry.stores.influxdb import InfluxDBStore
+from telemetry.stores.interface import SAMPLES
+
+NOON = 1_795_435_200_000_000_000
+EVER = [(-(2**63), 2**63 - 1)]
+
+
+class Server(Protocol):
+    """The fixture `influxdb`."""
+
+    url: str
+    token: str
+    org: str
+    bucket: str
+
+
+def batch(values: list[float], *, first: int = 0) -> pa.Table:
+    row = {"device": "mill-1", "signal": "power", "boot": "a", "text": None, "flags": 0}
+    times = [NOON + (first + number) * 1_000_000 for number in range(len(values))]
+    rows = [
+        {**row, "device_ns": time, "settled_ns": time, "received_ns": time, "value": value}
+        for time, value in zip(times, values, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=SAMPLES)
+
+
+def test_a_bad_point_is_handed_back_and_its_neighbours_are_stored(influxdb: Server) -> None:
+    store = InfluxDBStore(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
+    values = [float(number) for number in range(50)]
+    values[17] = values[40] = float("inf")
+    written = store.write(batch(values), watermark=3)
+    assert written.stored == 48
+    assert written.rejected.column("device_ns").to_pylist() == [NOON + 17_000_000, NOON + 40_000_000]
+    assert store.read("mill-1", [], EVER).column("value").to_pylist() == [v for v in values if v != float("inf")]
+    assert store.watermark() == 3
+    store.close()
+
+
+def test_batches_larger_than_a_request(influxdb: Server) -> None:
+    store = InfluxDBStore(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
+    assert store.write(batch([1.0] * 25_000), watermark=1).stored == 25_000
+    assert store.read("mill-1", [], EVER).num_rows == 25_000
+    store.close()
+
+
+def test_a_wrong_token_is_said(influxdb: Server) -> None:
+    store = InfluxDBStore(influxdb.url, "wrong", influxdb.org, influxdb.bucket)
+    with pytest.raises(StoreUnavailableError, match="401"):
+        store.write(batch([1.0]), watermark=1)
+    store.close()
+
+
+class _Moody(BaseHTTPRequestHandler):
+    """Passes for InfluxDB 1 without data; writes are answered by `server.mood`."""
+
+    def do_GET(self) -> None:
+        self.send_response(404 if "/api/v2/" in self.path else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.writes += 1  # type: ignore[attr-defined]
+        self.send_response(self.server.mood)  # type: ignore[attr-defined]
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def moody() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), _Moody)
+    server.mood, server.writes = 204, 0  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_loses_nothing_silently(moody: HTTPServer, status: int) -> None:
+    store = InfluxDBStore(f"http://127.0.0.1:{moody.server_port}", "t", "o", "b")
+    moody.mood = status  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailableError, match=str(status)):
+        store.write(batch([1.0, 2.0]), watermark=1)
+    moody.mood = 204  # type: ignore[attr-defined]
+    assert store.write(batch([1.0, 2.0]), watermark=1).stored == 2
+    store.close()
+
+
+def test_a_server_that_is_not_there_is_unavailable(moody: HTTPServer) -> None:
+    port = moody.server_port
+    store = InfluxDBStore(f"http://127.0.0.1:{port}", "t", "o", "b")
+    moody.shutdown()
+    moody.server_close()
+    with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+        store.write(batch([1.0]), watermark=1)
+    with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+        store.watermark()
+    store.close()
