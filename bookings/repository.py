@@ -32,6 +32,11 @@ class Reservation:
     booking: Booking
 
 
+def storable(text: str) -> bool:
+    """Whether an id can be compared with stored ones at all; PostgreSQL refuses NUL and half characters."""
+    return text.isascii() and text.isprintable()
+
+
 def lock_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
     """The known ones of these devices, sorted by id, kept from other bookings until this transaction ends.
 
@@ -41,7 +46,7 @@ def lock_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
     return list(
         session.scalars(
             sa.select(Device)
-            .where(Device.id.in_(device_ids))
+            .where(Device.id.in_(filter(storable, device_ids)))
             .order_by(Device.id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
@@ -51,7 +56,9 @@ def lock_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
 
 def find_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
     """The known ones of these devices, sorted by id."""
-    return list(session.scalars(sa.select(Device).where(Device.id.in_(device_ids)).order_by(Device.id)))
+    return list(
+        session.scalars(sa.select(Device).where(Device.id.in_(filter(storable, device_ids))).order_by(Device.id))
+    )
 
 
 def device_ids(session: Session) -> list[str]:
@@ -66,11 +73,15 @@ def organisation_exists(session: Session, organisation_id: str) -> bool:
 
 def find_booking(session: Session, booking_id: str) -> Booking | None:
     """A booking with its devices."""
+    if not storable(booking_id):
+        return None
     return session.scalar(sa.select(Booking).where(Booking.id == booking_id).options(selectinload(Booking.devices)))
 
 
 def lock_booking(session: Session, booking_id: str) -> Booking | None:
     """A booking with its devices as it is now, kept from other changes until this transaction ends."""
+    if not storable(booking_id):
+        return None
     return session.scalar(
         sa.select(Booking)
         .where(Booking.id == booking_id)

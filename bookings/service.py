@@ -221,7 +221,7 @@ def get_booking(session: Session, principal: Principal, booking_id: str) -> Book
     Raises:
         BookingUnknownError: there is none, or it is another company's.
     """
-    return _require_own(principal, booking_id, repository.find_booking(session, _storable(booking_id)))
+    return _require_own(principal, booking_id, repository.find_booking(session, booking_id))
 
 
 def list_bookings(session: Session, principal: Principal, span: Span | None = None) -> list[Booking]:
@@ -266,7 +266,7 @@ def _organisation_booked_for(session: Session, principal: Principal, organisatio
 
 
 def _lock_own_booking(session: Session, principal: Principal, booking_id: str, version: int | None) -> Booking:
-    booking = _require_own(principal, booking_id, repository.lock_booking(session, _storable(booking_id)))
+    booking = _require_own(principal, booking_id, repository.lock_booking(session, booking_id))
     if version is not None and booking.version != version:
         raise BookingChangedError(
             "this booking was changed meanwhile; look at it again before you change it",
@@ -281,11 +281,6 @@ def _require_own(principal: Principal, booking_id: str, booking: Booking | None)
     if booking is None or not principal.owns(booking.organisation_id):
         raise BookingUnknownError("there is no such booking", field="booking_id", rule="known-booking")
     return booking
-
-
-def _storable(booking_id: str) -> str:
-    """The id, or one that no booking has, where a database could not even compare it (NUL, lone surrogates)."""
-    return booking_id if booking_id.isascii() and booking_id.isprintable() else ""
 
 
 def _end_now(booking: Booking, now: datetime) -> None:
