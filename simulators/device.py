@@ -18,7 +18,7 @@ from simulators.lab_time import LabTime
 FIRMWARE = "simulated 1.0"
 MILLISECOND_NS = 1_000_000
 LEAVE_SECONDS = 3.0
-NOBODY = ""
+NOBODY = "nobody"
 """As the boot of a retained death: it replaces the last will after a reconnection and is stale for everybody."""
 
 

@@ -5,12 +5,19 @@ with one value of it is for whoever knows the device's signals to say.
 """
 
 import json
-from typing import Any, TypeAlias
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 Time: TypeAlias = str | int
 Value: TypeAlias = float | bool | str | None
+Boot: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1e-3, 1e9
 
 
 class MessageError(ValueError):
@@ -30,7 +37,7 @@ class MessageError(ValueError):
 class Birth(msgspec.Struct, frozen=True, omit_defaults=True):
     """A device has started. Retained."""
 
-    boot: str
+    boot: Boot
     time: Time
     firmware: str | None = None
     signals: list[str] = []
@@ -39,7 +46,7 @@ class Birth(msgspec.Struct, frozen=True, omit_defaults=True):
 class Death(msgspec.Struct, frozen=True):
     """A device has gone. Retained, the last will; stale when it names another boot than the last birth."""
 
-    boot: str
+    boot: Boot
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,8 +56,8 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True):
     `buffered` + `samples`: recorded earlier and sent now, each sample with its own time.
     """
 
-    boot: str
-    seq: int
+    boot: Boot
+    seq: Seq
     time: Time | None = None
     values: dict[str, Any] | None = None
     start: Time | None = None
@@ -63,10 +70,10 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True):
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something happened, e.g. `part_finished`."""
 
-    boot: str
-    seq: int
+    boot: Boot
+    seq: Seq
     time: Time
-    event: str
+    event: Name
     fields: dict[str, Any] = {}
     buffered: bool = False
 
@@ -74,11 +81,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the machine is doing: OPC 40001-1 MachineryItemState and OperationMode. Retained."""
 
-    boot: str
-    seq: int
+    boot: Boot
+    seq: Seq
     time: Time
-    item_state: str
-    mode: str = "None"
+    item_state: Name
+    mode: Name = "None"
     program: str | None = None
     buffered: bool = False
 
@@ -137,10 +144,14 @@ def decode(kind: str, payload: bytes) -> Message:
         raise MessageError("empty", "the payload has no bytes")
     try:
         message = decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = _decode_leniently(kind, payload, error)
+    if b"\\u" in payload:  # only an escape can bring in what is no text
+        _require_storable_text(message)
     if isinstance(message, Data):
         _require_one_shape(message)
+    elif isinstance(message, Event):
+        message = msgspec.structs.replace(message, fields=_without_infinite(message.fields))
     return message  # type: ignore[no-any-return]
 
 
@@ -152,11 +163,11 @@ def _decode_leniently(kind: str, payload: bytes, first: Exception) -> Message:
     try:
         plain = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MessageError("not-json", str(error)[:200]) from error
+        raise MessageError("not-json", _printable(str(error))) from error
     try:
         return msgspec.convert(plain, KINDS[kind])
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise MessageError("wrong-form", str(error or first)[:200]) from error
+    except (msgspec.ValidationError, RecursionError, OverflowError) as error:
+        raise MessageError("wrong-form", _printable(str(error or first))) from error
 
 
 def _require_one_shape(data: Data) -> None:
@@ -165,5 +176,58 @@ def _require_one_shape(data: Data) -> None:
     buffered = data.samples is not None
     if single + wave + buffered != 1:
         raise MessageError("wrong-form", "data needs exactly one of: time + values; start + rate_hz + waves; samples")
-    if wave and not (data.rate_hz is not None and data.rate_hz > 0):
-        raise MessageError("wrong-form", f"rate_hz is {data.rate_hz}, it must be above 0")
+    if wave and not LOWEST_RATE_HZ <= (data.rate_hz or 0) <= HIGHEST_RATE_HZ:
+        raise MessageError(
+            "wrong-form", f"rate_hz is {data.rate_hz}, it must be from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ:g}"
+        )
+
+
+def _require_storable_text(message: Message) -> None:
+    """Refuse halves of surrogate pairs, which are no Unicode, and NUL, which PostgreSQL cannot store.
+
+    Of data only the boot is looked at: a bad text among its values costs that value, not its neighbours.
+    """
+    content = message.boot if isinstance(message, Data) else msgspec.to_builtins(message)
+    for text in _texts(content):
+        if "\x00" in text:
+            raise MessageError("wrong-form", "a text contains the character NUL")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise MessageError("not-utf8", "a text contains half a surrogate pair")
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Every text in it, keys included; without recursion, which a sender could exhaust."""
+    waiting = [content]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            waiting.extend(part.keys())
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+
+
+def _without_infinite(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an event with `None` for NaN and infinities, which a JSON column does not take."""
+    finite: dict[str, Any] = {}
+    waiting: list[tuple[Any, Any, Any]] = [(finite, name, value) for name, value in fields.items()]
+    while waiting:
+        target, place, value = waiting.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            target[place] = None
+        elif isinstance(value, dict):
+            target[place] = {}
+            waiting.extend((target[place], name, inner) for name, inner in value.items())
+        elif isinstance(value, list | tuple):
+            target[place] = [None] * len(value)
+            waiting.extend((target[place], index, inner) for index, inner in enumerate(value))
+        else:
+            target[place] = value
+    return finite
+
+
+def _printable(text: str) -> str:
+    """What fits into a log and a database."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:200]

@@ -23,7 +23,7 @@ def parse_time(value: str | int) -> int:
     """
     if isinstance(value, int):
         if not EARLIEST_NS <= value <= LATEST_NS:
-            raise TimeFormatError(f"{value} ns is outside the range of 64 bits")
+            raise TimeFormatError("an integer that does not fit into 64 bits is no time in nanoseconds")
         return value
     match = _RFC3339.fullmatch(value)
     if match is None:
