@@ -64,10 +64,8 @@ def reasons(
         "no inference": f"{primary.label}: {primary.no_inference}.",
     }[decision]
     rank = {GuardStatus.FAILED: 0, GuardStatus.UNDECIDED: 1, GuardStatus.MET: 2}
-    judged = [
-        f"Guard {mid_sentence(guard.label)}: {_lowered(guard.sentence)}"
-        for guard in sorted(guards, key=lambda guard: rank[guard.status])
-    ]
+    ordered = sorted(guards, key=lambda guard: rank[guard.status])
+    judged = [f"{guard.label} – {_lowered(guard.sentence)}" for guard in ordered]
     most = {"D": ": the best verdict that it allows is Invest under conditions", "E": ": it allows no advice to invest"}
     evidence = f"Evidence grade {grade.letter}, {grade.label}{most.get(grade.letter, '')}."
     guard_decides = verdict is Verdict.DO_NOT_INVEST and decision != "below"
@@ -76,21 +74,21 @@ def reasons(
 
 def risks(
     plan: AnalysisPlan,
+    kpis: Sequence[KpiResult],
     guards: Sequence[GuardResult],
     grade: EvidenceGrade,
     quality: Sequence[RunQuality],
     devices: Sequence[DeviceSetup],
 ) -> tuple[str, ...]:
     """What a director must know before signing, most important first."""
-    found = [f"{guard.label}: {_lowered(guard.sentence)}" for guard in guards if guard.status is not GuardStatus.MET]
+    by_key = {kpi.key: kpi for kpi in kpis}
+    found = [_open_guard(by_key[guard.key], guard) for guard in guards if guard.status is not GuardStatus.MET]
     found += _unfinished(plan, quality)
     if grade.letter in "DE":
         found.append(grade.reason)
     left_out = [run for run in quality if run.excluded is not None and plan.arm(run.arm).role != "other"]
     if left_out:
-        found.append(
-            f"{len(left_out)} run(s) were left out, with reasons: {_listed([str(run.run) for run in left_out])}."
-        )
+        found.append(f"Left out of the comparison, with reasons: run {_listed([str(run.run) for run in left_out])}.")
     gaps = sorted({part.device for run in quality for part in run.devices if part.missing})
     if gaps:
         found.append(f"Messages of {_listed(gaps)} are missing; see the data quality.")
@@ -164,11 +162,20 @@ def mid_sentence(label: str) -> str:
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
+def _open_guard(kpi: KpiResult, guard: GuardResult) -> str:
+    if kpi.kind == "proportion":
+        return f"{guard.label}: {_shares(kpi)}; the guard is {guard.status.value}."
+    return f"{guard.label} – {_lowered(guard.sentence)}"
+
+
+def _shares(kpi: KpiResult) -> str:
+    return " and ".join(f"{arm.successes} of {arm.n} ({arm.label})" for arm in kpi.arms if arm.role != "other")
+
+
 def _key_number(kpi: KpiResult) -> KeyNumber:
     comparison = kpi.comparison
     if kpi.kind == "proportion":
-        shares = "; ".join(f"{arm.label}: {arm.successes} of {arm.n}" for arm in kpi.arms if arm.role != "other")
-        text = shares
+        text = _shares(kpi)
     elif comparison is None:
         text = "no inference possible"
     else:
@@ -204,7 +211,7 @@ def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
         noted = [run for run in quality if run.arm == arm.name and isinstance(run.result.get("finished"), bool)]
         lost = [run for run in noted if run.result["finished"] is False]
         if lost:
-            found.append(f"{arm.label}: {len(lost)} of {len(noted)} parts was not finished.")
+            found.append(f"{arm.label}: {len(lost)} of {len(noted)} parts not finished.")
     return found
 
 

@@ -76,7 +76,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None) -> Resu
         verdict_rule=RULE,
         grade=grade,
         key_numbers=advice.key_numbers(kpis),
-        risks=advice.risks(plan, guards, grade, quality, devices),
+        risks=advice.risks(plan, kpis, guards, grade, quality, devices),
         next_step=advice.next_step(verdict, further),
         plan=_locked_plan(data),
         devices=devices,
@@ -211,8 +211,8 @@ def _statistics(data: SealedData) -> tuple[str, ...]:
     level = f"{100 * (1 - data.plan.alpha):g} %"
     sentences = [
         "Each run is reduced to one number per KPI; runs are compared, never samples.",
-        f"Difference of means with Welch's {level} interval, allowing for unequal spread (scipy).",
-        "Hodges–Lehmann shift with its distribution-free interval, and a permutation test (scipy).",
+        f"Difference of means with Welch's {level} interval, allowing for unequal spread (statsmodels).",
+        "Hodges–Lehmann shift with its distribution-free interval, and a permutation test of the means (own code, numpy).",
         "Standardised effect: Hedges' g (statsmodels).",
     ]
     if any(kpi.kind == "proportion" for kpi in data.plan.kpis):

@@ -32,6 +32,7 @@ Nanoseconds = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 UNFINISHED = "unfinished part"
+NOT_COMPARED = "arm not compared by the plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,9 @@ class _Reduced:
 def _exclusion(plan: AnalysisPlan, run: SealedRun, kpi: Kpi) -> str | None:
     if run.excluded is not None:
         return run.excluded
-    if plan.arm(run.arm).role == "other":
-        return "arm not compared by the plan"
     if plan.finished_only and kpi.population == "finished" and run.result.get("finished") is False:
         return UNFINISHED
-    return None
+    return NOT_COMPARED if plan.arm(run.arm).role == "other" else None
 
 
 def _reduce(data: SealedData, run: SealedRun, kpi: Kpi) -> _Reduced:

@@ -20,7 +20,7 @@ from lab.reports.comparison import (
     mean_interval,
     share_interval,
 )
-from lab.reports.kpis import run_value
+from lab.reports.kpis import NOT_COMPARED, run_value
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity, with_unit
 from lab.reports.results import (
     ArmSummary,
@@ -121,7 +121,7 @@ def _values(runs: Sequence[RunValue], arm: str) -> list[float]:
 
 def _left_out(run: RunValue) -> bool:
     """Arms that are not compared still have a mean of their own; every other exclusion keeps a run out."""
-    return run.excluded is not None and run.excluded != "arm not compared by the plan"
+    return run.excluded is not None and run.excluded != NOT_COMPARED
 
 
 def _compare(

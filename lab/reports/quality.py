@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lab.reports.kpis import UNFINISHED, cover, length_s
+from lab.reports.kpis import NOT_COMPARED, UNFINISHED, cover, length_s
 from lab.reports.results import DeviceQuality, Missing, RunQuality, SignalCoverage
 from lab.reports.sealed import SealedMessages, SealedRun
 from lab.reports.sealing import SealedData
@@ -36,7 +36,7 @@ def exclusion(data: SealedData, run: SealedRun) -> str | None:
     if run.excluded is not None or run.ended_at is None:
         return run.excluded or "never made"
     if data.plan.arm(run.arm).role == "other":
-        return "arm not compared by the plan"
+        return NOT_COMPARED
     if data.plan.finished_only and run.result.get("finished") is False:
         everywhere = [kpi.label for kpi in data.plan.kpis if kpi.population == "all"]
         return UNFINISHED + (f" (counts only for: {', '.join(everywhere)})" if everywhere else "")
