@@ -122,9 +122,14 @@ def doctor(data: DataOption = None) -> None:
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI document of `/api/v1`."""
-    from lab.app import openapi_document
+    from lab.app import create_app
+    from lab.core.clock import SystemClock
+    from lab.core.database import Database
 
-    json.dump(openapi_document(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
+    application = create_app(
+        settings=load_settings(), database=Database("sqlite://"), clock=SystemClock(), store=None, live=None
+    )
+    json.dump(application.openapi(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
     sys.stdout.write("\n")
 
 

@@ -17,7 +17,6 @@ from fastapi import FastAPI
 
 from devices.credentials import hash_mqtt_password
 from devices.service import broker_passwords
-from lab.access.service import grant_for
 from lab.app import create_app
 from lab.core.broker import DEMO_ONLY, EmbeddedBroker, choose_broker, new_password
 from lab.core.clock import Clock, FollowedClock, SystemClock
@@ -28,7 +27,7 @@ from lab.core.jobs import Worker
 from lab.core.migration import migrate
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
-from lab.reports.jobs import job_handlers
+from lab.reports.jobs import report_handlers
 from telemetry.live import LiveHub
 from telemetry.recorder import Recorder
 from telemetry.stores.interface import SampleStore
@@ -197,7 +196,13 @@ def _start_web(system: System, stack: ExitStack) -> None:
     settings = system.settings
     system.live = LiveHub(system.address, settings.lab, clock=system.clock)
     stack.callback(system.live.stop)
-    handlers = job_handlers(system.database, system.store, grant_for, data_dir=settings.data_dir, clock=system.clock)
+    handlers = report_handlers(
+        system.database,
+        system.store,
+        data_dir=settings.data_dir,
+        clock=system.clock,
+        time_zone=settings.time_zone,
+    )
     worker = Worker(system.database, system.clock, handlers)
     worker.start()
     stack.callback(worker.stop)

@@ -106,14 +106,16 @@ def stop_run(stage: Stage, pilot: dict[str, Any], number: int, done: dict[str, A
         for device, facts in done["devices"].items()
     }
     while True:
-        arrived = engineer.post("/telemetry/completeness", {"devices": sent})
-        if arrived["complete"]:
+        arrived = [engineer.get(f"/devices/{device}/completeness", **claim) for device, claim in sent.items()]
+        if all(answer["complete"] for answer in arrived):
             break
         if time.monotonic() > deadline:
             raise UnavailableError(f"run {number}: messages are missing: {arrived}")
         time.sleep(0.1)
     _repeatable(
-        lambda: engineer.post(f"/pilots/{pilot['id']}/runs/{number}/stop", {"result": done["result"], "messages": sent})
+        lambda: engineer.post(
+            f"/pilots/{pilot['id']}/runs/{number}/stop", {"result": done["result"], "completeness": sent}
+        )
     )
 
 
@@ -121,9 +123,9 @@ def report(stage: Stage, narrator: Narrator, pilot: dict[str, Any], booking: dic
     """Finish the slot, seal the data, let the report be made, and fetch it."""
     engineer, member = stage.client(Role.ENGINEER), stage.client(Role.MEMBER)
     _repeatable(lambda: engineer.post(f"/bookings/{booking['id']}/finish"))
-    engineer.post(f"/pilots/{pilot['id']}/report")
+    engineer.post(f"/pilots/{pilot['id']}/seal")
     deadline = time.monotonic() + _REPORT_PATIENCE_SECONDS
-    while not (made := [r for r in member.get("/reports") if r["pilot_id"] == pilot["id"]]):
+    while not (made := member.get("/reports", pilot_id=pilot["id"])):
         if time.monotonic() > deadline:
             raise UnavailableError("the report was not made; the reason is in the product's log")
         time.sleep(0.1)
@@ -132,7 +134,7 @@ def report(stage: Stage, narrator: Narrator, pilot: dict[str, Any], booking: dic
     pdf.write_bytes(member.download(f"/reports/{made[0]['id']}/report.pdf"))
     package.write_bytes(member.download(f"/reports/{made[0]['id']}/package.zip"))
     narrator.step("Data sealed, comparison computed, report and data package written")
-    return Finished(pilot, made[0], pdf, package)
+    return Finished(pilot, member.get(f"/reports/{made[0]['id']}"), pdf, package)
 
 
 def _repeatable(call: Callable[[], Any]) -> None:
