@@ -50,7 +50,7 @@ _TITLES = {
     400: "The request cannot be understood",
     401: "Please sign in",
     403: "This is not allowed",
-    404: "There is no such thing",
+    404: "This cannot be found",
     405: "This cannot be done here",
     409: "This collides with the present state",
     412: "Somebody was faster",

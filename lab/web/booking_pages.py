@@ -24,13 +24,12 @@ from lab.people.principals import Principal
 from lab.people.service import list_organisations
 from lab.pilots.service import list_pilots
 from lab.web.rendering import page
-from lab.web.wording import field_time, read_field_time, sentence
+from lab.web.wording import field_time, opening_hours, read_field_time, sentence
 
 router = APIRouter()
 
 LOOK_BACK = timedelta(days=30)
 LOOK_AHEAD = timedelta(days=366)
-_DAYS = {"mon": "Mon", "tue": "Tue", "wed": "Wed", "thu": "Thu", "fri": "Fri", "sat": "Sat", "sun": "Sun"}
 
 
 @dataclass
@@ -174,7 +173,6 @@ def _form_page(
     nearest: Any = None,
 ) -> Response:
     pilots = [pilot for pilot in list_pilots(session, principal) if pilot.state != "reported"]
-    hours = ", ".join(f"{_DAYS[day]} {settings.opening_hours[day]}" for day in _DAYS if day in settings.opening_hours)
     return page(
         request,
         "booking-form.html",
@@ -187,7 +185,7 @@ def _form_page(
         devices=list_devices(session),
         pilots=pilots,
         organisations=[found for found in list_organisations(session, principal) if found.kind != "lab"],
-        opening_hours=hours,
+        opening_hours=opening_hours(settings.opening_hours),
     )
 
 

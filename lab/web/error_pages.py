@@ -4,6 +4,7 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from lab.web.rendering import page
+from lab.web.wording import sentence
 
 _WAYS_OUT = {
     401: "Sign in and try again.",
@@ -34,6 +35,6 @@ def error_page(request: Request, status: int, title: str, detail: str) -> Respon
         title=title,
         principal=getattr(request.state, "principal", None),
         status=status,
-        detail=detail,
+        detail=sentence(detail),
         way_out=_WAYS_OUT.get(status, "Try again. If it happens again, tell the lab's staff what you did."),
     )

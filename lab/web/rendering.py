@@ -79,11 +79,12 @@ def _environment() -> Environment:
         {
             "lab_date": _zoned(wording.lab_date),
             "lab_time": _zoned(wording.lab_time),
+            "lab_until": _until,
             "lab_clock": _zoned(wording.lab_clock),
             "field_time": _zoned(wording.field_time),
             "short_duration": wording.short_duration,
             "quantity": wording.quantity,
-            "finding": wording.finding,
+            "named_value": wording.named_value,
             "price": wording.price,
             "unit": unit_symbol,
             "booking_state": lambda state: wording.BOOKING_STATES.get(state, state),
@@ -101,6 +102,11 @@ def _zoned(write: Any) -> Any:
         return str(write(instant, context["zone"]))
 
     return filter_in_zone
+
+
+@pass_context
+def _until(context: Context, instant: Any) -> str:
+    return wording.lab_until(instant, context["now"], context["zone"])
 
 
 @pass_context

@@ -1,5 +1,6 @@
 """How states, times, prices and values read on a page."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,7 @@ ROLES = {
     "manager": "lab manager",
     "recipient": "report reader",
 }
-DATE_FORMAT = "%a %-d %b %Y"
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class LabTimeError(InvalidError):
@@ -39,12 +40,13 @@ class LabTimeError(InvalidError):
 
 def lab_date(instant: datetime | date, zone: str) -> str:
     """A date in the lab, e.g. `Mon 23 Nov 2026`."""
-    return (in_zone(instant, zone) if isinstance(instant, datetime) else instant).strftime(DATE_FORMAT)
+    return _written_date(in_zone(instant, zone) if isinstance(instant, datetime) else instant)
 
 
 def lab_time(instant: datetime, zone: str) -> str:
     """A date and time in the lab, with the zone's own short name, which tells summer from winter time."""
-    return in_zone(instant, zone).strftime(f"{DATE_FORMAT}, %H:%M %Z")
+    wall = in_zone(instant, zone)
+    return f"{_written_date(wall)}, {wall:%H:%M %Z}"
 
 
 def lab_clock(instant: datetime, zone: str) -> str:
@@ -52,12 +54,23 @@ def lab_clock(instant: datetime, zone: str) -> str:
     return in_zone(instant, zone).strftime("%H:%M:%S")
 
 
+def lab_until(instant: datetime, now: datetime, zone: str) -> str:
+    """An end that is near: the time of day alone if it is today, else with the date."""
+    if in_zone(instant, zone).date() == in_zone(now, zone).date():
+        return in_zone(instant, zone).strftime("%H:%M")
+    return lab_time(instant, zone)
+
+
 def lab_span(start: datetime, end: datetime, zone: str) -> str:
     """A span in the lab, the date once if it is one day: `Mon 23 Nov 2026, 08:00–10:00 CET`."""
     first, last = in_zone(start, zone), in_zone(end, zone)
     if first.date() == last.date() and first.utcoffset() == last.utcoffset():
-        return f"{first.strftime(f'{DATE_FORMAT}, %H:%M')}–{last.strftime('%H:%M %Z')}"
+        return f"{_written_date(first)}, {first:%H:%M}–{last:%H:%M %Z}"
     return f"{lab_time(start, zone)} – {lab_time(end, zone)}"
+
+
+def _written_date(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b %Y}"
 
 
 def field_time(instant: datetime, zone: str) -> str:
@@ -139,14 +152,60 @@ def quantity(value: float, unit: str) -> str:
     return format_quantity(value, unit_symbol(unit))
 
 
-def finding(name: str, value: object) -> str:
-    """What was found out about a part, e.g. `passed: yes`, `roughness (µm): 1.4`."""
-    words, suffix = name.replace("_", " "), ""
-    for ending, label in ((" um", "µm"), (" kwh", "kWh"), (" mm", "mm"), (" s", "s")):
-        if words.endswith(ending):
-            words, suffix = words.removesuffix(ending), f" {label}"
-            break
+_UNITS_IN_NAMES = {
+    "_mm_s": "mm/s",
+    "_rpm": "1/min",
+    "_percent": "%",
+    "_kwh": "kWh",
+    "_kw": "kW",
+    "_kg": "kg",
+    "_nm": "N·m",
+    "_cel": "°C",
+    "_hz": "Hz",
+    "_um": "µm",
+    "_mm": "mm",
+    "_min": "min",
+    "_s": "s",
+    "_v": "V",
+    "_g": "g",
+}
+"""How names of settings and results end, the longer endings first."""
+
+
+def named_value(name: str, value: object, *, between: str = " ") -> str:
+    """A setting, a capability or a finding by its name, e.g. `feed 6 mm/s`, `passed: yes`.
+
+    Args:
+        name: as programs write it; a unit at its end goes behind the value.
+        value: a number, a truth, a text or a list of these.
+        between: what stands between name and value.
+    """
+    unit = next((ending for ending in _UNITS_IN_NAMES if name.endswith(ending)), "")
+    words = name.removesuffix(unit).replace("_", " ")
     if isinstance(value, bool):
-        return f"{words}: {'yes' if value else 'no'}"
-    shown = format_number(value) if isinstance(value, int | float) else str(value)
-    return f"{words}: {shown}{suffix}"
+        shown = "yes" if value else "no"
+    elif isinstance(value, int | float):
+        shown = format_number(value)
+    elif isinstance(value, list | tuple):
+        shown = ", ".join(str(part) for part in value)
+    else:
+        shown = str(value)
+    return f"{words}{between}{shown}" + (f" {_UNITS_IN_NAMES[unit]}" if unit else "")
+
+
+def opening_hours(hours: Mapping[str, str]) -> str:
+    """Opening hours by weekday as people write them: `Mon–Fri 07:00–19:00, Sat 08:00–12:00`."""
+    groups: list[tuple[list[str], str]] = []
+    for index, day in enumerate(_WEEKDAYS):
+        if day not in hours:
+            continue
+        previous = _WEEKDAYS[index - 1] if index else ""
+        if groups and groups[-1][1] == hours[day] and groups[-1][0][-1] == previous:
+            groups[-1][0].append(day)
+        else:
+            groups.append(([day], hours[day]))
+    parts = []
+    for days, times in groups:
+        named = days[0].title() if len(days) == 1 else f"{days[0].title()}–{days[-1].title()}"
+        parts.append(f"{named} {times.replace('-', '–')}")
+    return ", ".join(parts)

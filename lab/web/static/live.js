@@ -20,6 +20,7 @@ const shown = new Map(); // signal → the strip's elements
 let labTime = null; // of the last frame, ms
 let frameAt = 0; // performance.now() of the last frame with values
 let brokerThere = true;
+let brokerSeen = false;
 let ended = false;
 let source = null;
 let drawing = false;
@@ -54,6 +55,7 @@ function open() {
   });
   source.addEventListener("status", (event) => {
     brokerThere = JSON.parse(event.data).broker;
+    brokerSeen ||= brokerThere;
     showState();
   });
   source.addEventListener("end", (event) => {
@@ -79,7 +81,8 @@ function close() {
 
 function showState() {
   if (ended || source?.readyState !== EventSource.OPEN) return;
-  if (!brokerThere) say("connection to the machines lost, trying again …", "lost");
+  if (!brokerThere && brokerSeen) say("connection to the machines lost, trying again …", "lost");
+  else if (!brokerThere) say("connecting to the machines …", "");
   else if (newest.size === 0) say("connected, waiting for the machine", "");
   else if (performance.now() - frameAt > SILENCE_MS) say("connected, the machine is silent", "");
   else say("live", "on");
@@ -150,7 +153,7 @@ function drawStrip(series, last, parts) {
   const low = Math.min(...visible.map((point) => point[1]));
   const high = Math.max(...visible.map((point) => point[1]));
   const middle = (low + high) / 2;
-  const half = Math.max((high - low) / 2, Math.abs(middle) * 1e-3, 1e-9) * 1.08;
+  const half = Math.max((high - low) / 2, Math.abs(middle) * 0.01, 1e-9) * 1.08;
   let path = "";
   for (const [t, value] of visible) {
     const x = ((t - start) / WINDOW_MS) * WIDTH;
@@ -158,8 +161,9 @@ function drawStrip(series, last, parts) {
     path += `${path ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
   }
   parts.trace.setAttribute("d", path);
-  parts.range.textContent = `${number(low)} to ${number(high)}${unit}`;
-  parts.svg.setAttribute("aria-label", `${parts.label}, last minute: ${number(low)} to ${number(high)}${unit}`);
+  const range = (low === high ? number(low) : `${number(low)} to ${number(high)}`) + unit;
+  parts.range.textContent = range;
+  parts.svg.setAttribute("aria-label", `${parts.label}, last minute: ${range}`);
 }
 
 function writeTable() {
@@ -181,6 +185,9 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 live.addEventListener("change", arrange);
-setInterval(showState, 2000);
+setInterval(() => {
+  showState();
+  if (!document.hidden) writeTable();
+}, 2000);
 arrange();
 if (!document.hidden) open();
