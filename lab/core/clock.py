@@ -115,7 +115,13 @@ class LabClock:
         return self._anchor
 
     def set_rate(self, rate: float) -> ClockAnchor:
-        """Go on from the present instant at another rate."""
+        """Go on from the present instant at another rate.
+
+        Raises:
+            ValueError: if the clock would go back.
+        """
+        if rate < 0:
+            raise ValueError(f"the lab clock cannot go back: rate {rate}")
         with self._lock:
             self._anchor = ClockAnchor(self._system.now_ns(), self.now_ns(), rate)
             return self._anchor

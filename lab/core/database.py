@@ -4,6 +4,7 @@ A write session on SQLite begins with `BEGIN IMMEDIATE`, one at a time through a
 in the order in which they came instead of failing with "database is locked". Everybody else reads at the same time.
 """
 
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -69,28 +70,49 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 
 class FairLock:
-    """A lock that is given to waiters in the order in which they asked."""
+    """A lock that is given to waiters in the order in which they asked.
+
+    Raises:
+        RuntimeError: when the thread that holds it asks for it again, which would wait for ever.
+    """
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._held = False
+        self._holder: int | None = None
         self._waiting: deque[threading.Event] = deque()
 
     def __enter__(self) -> None:
         with self._mutex:
+            if self._held and self._holder == threading.get_ident():
+                raise RuntimeError("this thread has a write session open already")
             if not self._held and not self._waiting:
                 self._held = True
+                self._holder = threading.get_ident()
                 return
             turn = threading.Event()
             self._waiting.append(turn)
-        turn.wait()
+        try:
+            turn.wait()
+        except BaseException:  # Ctrl-C while waiting: whoever is next must not wait for us
+            with self._mutex:
+                if turn not in self._waiting:
+                    self._hand_over()
+                else:
+                    self._waiting.remove(turn)
+            raise
+        self._holder = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
         with self._mutex:
-            if self._waiting:
-                self._waiting.popleft().set()  # the lock stays held and changes hands
-            else:
-                self._held = False
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._holder = None
+        if self._waiting:
+            self._waiting.popleft().set()  # the lock stays held and changes hands
+        else:
+            self._held = False
 
 
 class Database:
@@ -136,13 +158,15 @@ class Database:
             work: called with the session, perhaps more than once; must not have effects outside it.
 
         Raises:
-            UnavailableError: when it collided `RETRIES` times in a row.
+            UnavailableError: when it collided `RETRIES` times in a row, or another process kept SQLite locked.
         """
         for _ in range(RETRIES):
             try:
                 with self.write() as session:
                     return work(session)
             except DBAPIError as error:
+                if _is_locked_sqlite(error):  # it has waited its half minute already
+                    break
                 if getattr(error.orig, "sqlstate", None) not in _RETRYABLE_SQLSTATES:
                     raise
         raise UnavailableError("the database is too busy for this change just now; please try again")
@@ -160,6 +184,11 @@ def _with_driver(url: URL) -> URL:
             f"setting database_url: {url.drivername} is not supported; use postgresql:// or leave it empty"
         )
     return url
+
+
+def _is_locked_sqlite(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _prepare_sqlite_connection(connection: Any, _: object) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lab.core.clock import Clock
@@ -79,7 +80,8 @@ def enqueue(
         run_at: not before this instant; default `now`.
         max_attempts: then it is `failed` and waits for a person.
     """
-    known = session.scalar(sa.select(Job).where(Job.key == key))
+    same_effect = sa.select(Job).where(Job.key == key)
+    known = session.scalar(same_effect)
     if known is not None:
         return known
     job = Job(
@@ -95,27 +97,37 @@ def enqueue(
         finished_at=None,
         last_error=None,
     )
-    session.add(job)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(job)
+    except IntegrityError:  # somebody else asked for it between our look and our insert
+        return session.scalars(same_effect).one()
     return job
 
 
 def claim(session: Session, *, now: datetime) -> ClaimedJob | None:
-    """Take the next due job, or one whose worker died; nobody else gets it until its lease ends."""
-    job = session.scalar(
+    """Take the next due job, or one whose worker died; nobody else gets it until its lease ends.
+
+    A job whose worker died at its last attempt is given up: it may be what kills the workers.
+    """
+    due = (
         sa.select(Job)
         .where(Job.state.in_(["queued", "running"]), Job.run_at <= now)
         .order_by(Job.run_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    if job is None:
-        return None
-    job.state = "running"
-    job.attempts += 1
-    job.run_at = now + LEASE
-    session.flush()
-    return ClaimedJob(job.id, job.kind, job.key, job.payload, job.attempts)
+    while (job := session.scalar(due)) is not None:
+        if job.attempts >= job.max_attempts:
+            job.state, job.finished_at, job.last_error = "failed", now, "its worker died at the last attempt"
+            session.flush()
+            continue
+        job.state = "running"
+        job.attempts += 1
+        job.run_at = now + LEASE
+        session.flush()
+        return ClaimedJob(job.id, job.kind, job.key, job.payload, job.attempts)
+    return None
 
 
 def finish(session: Session, job_id: str, *, now: datetime) -> None:
@@ -123,9 +135,14 @@ def finish(session: Session, job_id: str, *, now: datetime) -> None:
     session.execute(sa.update(Job).where(Job.id == job_id).values(state="done", finished_at=now, last_error=None))
 
 
-def fail(session: Session, job_id: str, *, now: datetime, error: str) -> None:
-    """Note a failed attempt: again later, ever later, or not at all after the last one."""
-    job = session.get_one(Job, job_id)
+def fail(session: Session, claimed: ClaimedJob, *, now: datetime, error: str) -> None:
+    """Note a failed attempt: again later, ever later, or not at all after the last one.
+
+    Whoever has lost its lease has no say any more: the job is done, or somebody else's.
+    """
+    job = session.get_one(Job, claimed.id, with_for_update=True)
+    if job.state != "running" or job.attempts != claimed.attempt:
+        return
     job.last_error = error[:2000]
     if job.attempts >= job.max_attempts:
         job.state, job.finished_at = "failed", now
@@ -178,7 +195,7 @@ class Worker:
         except Exception as error:
             log.warning("job failed", job=job.id, kind=job.kind, attempt=job.attempt, exc_info=True)
             with self._database.write() as session:
-                fail(session, job.id, now=self._clock.now(), error=f"{type(error).__name__}: {error}")
+                fail(session, job, now=self._clock.now(), error=f"{type(error).__name__}: {error}")
         else:
             with self._database.write() as session:
                 finish(session, job.id, now=self._clock.now())

@@ -3,19 +3,25 @@
 A wrong setting stops the start with one line that names it.
 """
 
+import difflib
+import os
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SettingsSourceError
 
 from lab.core.errors import SetupError
+
+_VARIABLES_OF_OTHERS = ("PILOTLAB_SIMULATORS_", "PILOTLAB_REQUIRE_SERVICES")
 
 
 class SettingsError(SetupError):
@@ -164,14 +170,40 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: with one line that names the setting, the fact and the way out.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    _refuse_unknown_variables()
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or "settings"
-        message = first["msg"].removeprefix("Value error, ")
+        raise _refusal(error.errors()[0]) from error
+    except SettingsSourceError as error:
         raise SettingsError(
-            f"setting {name}: {message} (set PILOTLAB_{name.upper()} or correct pilotlab.toml)", field=name
+            f"the environment cannot be read: {error}; settings of several parts are written as JSON"
         ) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"pilotlab.toml cannot be read: {error}") from error
+
+
+def _refusal(fault: ErrorDetails) -> SettingsError:
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:  # settings that do not fit each other; the message names them
+        return SettingsError(f"settings: {message}", field="settings")
+    setting, name = str(fault["loc"][0]), ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return SettingsError(f"setting {name}: {_unknown(setting)}; correct pilotlab.toml", field=name)
+    return SettingsError(
+        f"setting {name}: {message} (set PILOTLAB_{setting.upper()} or correct pilotlab.toml)", field=name
+    )
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would be passed over without a word, and the default would hold."""
+    for variable in sorted(os.environ):
+        name = variable.removeprefix("PILOTLAB_").lower()
+        ours = variable.startswith("PILOTLAB_") and not variable.startswith(_VARIABLES_OF_OTHERS)
+        if ours and name not in Settings.model_fields:
+            raise SettingsError(f"{variable} is in the environment, but {_unknown(name)}", field=name)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
