@@ -50,4 +50,4 @@ def signal_rows(session: Session) -> list[tuple[str, Signal | None]]:
         .where(Device.retired_at.is_(None))
         .order_by(Device.id, Signal.name)
     )
-    return [(device_id, signal) for device_id, signal in rows.tuples()]
+    return [(device_id, signal) for device_id, signal in rows]

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.messages.native import (
@@ -213,6 +213,7 @@ def test_300_kilobytes_are_read_or_refused_like_any_other() -> None:
     assert reason_of("data", b"x" * 300_000) == "not-json"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_refused(kind: str, payload: bytes) -> None:
     outcome(kind, payload)
@@ -228,6 +229,7 @@ FIELDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.dictionaries(FIELDS, JSON))
 def test_any_json_is_a_message_or_refused(kind: str, content: dict[str, Any]) -> None:
     assert outcome(kind, json.dumps(content).encode()) in {"read", "wrong-form", "not-json"}
@@ -236,6 +238,7 @@ def test_any_json_is_a_message_or_refused(kind: str, content: dict[str, Any]) ->
 VALUES = st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.text(max_size=10)
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=20).filter(lambda boot: "\x00" not in boot),
     st.integers(0, 2**63 - 1),
@@ -260,6 +263,7 @@ def test_other_topics_are_none_of_ours(text: str) -> None:
     assert parse_topic(text) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_topic_is_ours_or_not(text: str) -> None:
     address = parse_topic(text)

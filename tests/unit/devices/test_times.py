@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.messages.times import EARLIEST_NS, LATEST_NS, TimeFormatError, format_time, parse_time
@@ -67,12 +67,14 @@ def test_an_integer_that_does_not_fit_is_refused_in_a_short_sentence(value: int)
     assert len(str(refusal.value)) < 200
 
 
+@settings(deadline=None)
 @given(st.integers(EARLIEST_NS, LATEST_NS))
 def test_what_is_written_is_read_back(nanoseconds: int) -> None:
     assert parse_time(format_time(nanoseconds)) == nanoseconds
     assert parse_time(nanoseconds) == nanoseconds
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(
         min_value=datetime(1823, 11, 13),
@@ -86,6 +88,7 @@ def test_every_zone_means_the_same_instant(instant: datetime) -> None:
         assert parse_time(instant.isoformat()) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_time_or_refused(text: str) -> None:
     try:
