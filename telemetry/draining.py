@@ -1,0 +1,250 @@
+"""The drain thread: spool → messages → facts in the database → samples in the store → forget what is old and safe.
+
+Order makes a crash at any point harmless. The facts of a batch (clock offsets, sequences, events, lives, dead letters)
+are committed first, then its samples with the watermark, then the note that conflicts are told. After a restart it goes
+on at whichever of watermark and note is lower, and everything it writes again is there already.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from devices.errors import DeviceUnknownError
+from devices.messages.native import Birth
+from devices.service import record_birth, record_death
+from lab.core.clock import Clock
+from lab.core.database import Database
+from lab.core.errors import UnavailableError
+from telemetry import repository
+from telemetry.batches import Batch
+from telemetry.dead_letters import letter_of_message, letters_of_conflicts
+from telemetry.interpreting import Interpreter
+from telemetry.retention import Retention
+from telemetry.sequences import note_received
+from telemetry.spool import Spool
+from telemetry.stores.interface import SampleStore
+from telemetry.validation import Fault
+
+log = structlog.get_logger(__name__)
+
+MOST_MESSAGES_A_BATCH = 10_000
+MOST_BYTES_A_BATCH = 8 * 1024 * 1024
+FEW_MESSAGES = 500
+COALESCE_SECONDS = 0.05
+"""After a small batch: several small ones in one transaction cost less than each alone."""
+FIRST_DELAY_SECONDS = 0.25
+LONGEST_DELAY_SECONDS = 5.0
+ATTEMPTS_AT_A_MESSAGE = 3
+
+_AWAY = (UnavailableError, OperationalError, InterfaceError, OSError)
+"""A part is down, and the same call may succeed later."""
+
+
+@dataclass(slots=True)
+class DrainCounts:
+    """What has happened since the start."""
+
+    drained: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    dead_letters: int = 0
+
+
+class Drain:
+    """Empties the spool into the database and the store.
+
+    Args:
+        spool: from where.
+        database: for the facts.
+        store: for the samples.
+        interpreter: reads messages.
+        clock: tells what is old.
+    """
+
+    def __init__(
+        self, spool: Spool, database: Database, store: SampleStore, interpreter: Interpreter, clock: Clock
+    ) -> None:
+        self._spool = spool
+        self._database = database
+        self._store = store
+        self._interpreter = interpreter
+        self._clock = clock
+        self._retention = Retention(spool, store, clock)
+        self._position: int | None = None
+        self._head = spool.head
+        self._changed = threading.Condition()
+        self._stop_at: float | None = None
+        self._noted = 0
+        self._noted_at = 0.0
+        self._one_by_one_through = 0
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="recorder-drain", daemon=True)
+        self.counts = DrainCounts()
+        self.problem: str | None = None
+        """Why nothing can be stored just now."""
+        self.facts_through = self._head
+        """The last spool row whose facts may be in the database; at the start, that is all of them."""
+        self.stored_through = 0
+        """The last spool row whose samples are in the store."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread.is_alive()
+
+    @property
+    def behind(self) -> int:
+        """How many messages are in the spool and not in the store yet."""
+        return max(0, self._head - self.stored_through)
+
+    def notice(self, head: int) -> None:
+        """There are messages up to this number."""
+        with self._changed:
+            self._head = max(self._head, head)
+            self._changed.notify_all()
+
+    def wait_for_progress(self, timeout: float) -> None:
+        """Return when something more is stored, or after `timeout` seconds."""
+        with self._changed:
+            self._changed.wait(timeout)
+
+    def stop(self, *, timeout: float) -> None:
+        """Empty the spool and stop; what is not done in time stays in the spool for the next start."""
+        with self._changed:
+            self._stop_at = time.monotonic() + timeout
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout + 1)
+
+    def _run(self) -> None:
+        delay = FIRST_DELAY_SECONDS
+        while not self._ended():
+            try:
+                self._drain()
+                delay, self._failures, self.problem = FIRST_DELAY_SECONDS, 0, None
+                continue
+            except _AWAY as error:
+                self._say(f"{type(error).__name__}: {error}".partition("\n")[0])
+            except Exception as error:
+                self._failures += 1
+                self._say(f"{type(error).__name__}: {error}".partition("\n")[0])
+                log.exception("the drain stumbled; it goes on message by message")
+                self._isolate()
+            self._interpreter.forget_clocks()  # what the failed batch learned may not be stored
+            self._pause(delay)
+            delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+
+    def _ended(self) -> bool:
+        if self._stop_at is None:
+            return False
+        done = self._position is not None and self._position >= self._head
+        return done or self.problem is not None or time.monotonic() > self._stop_at
+
+    def _say(self, problem: str) -> None:
+        if self.problem is None:
+            log.warning("samples cannot be stored; they stay in the spool", problem=problem)
+        self.problem = problem
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            if self._stop_at is None:
+                self._changed.wait_for(lambda: self._stop_at is not None, seconds)
+
+    def _isolate(self) -> None:
+        """After an unexpected failure: one message at a time, and the one that fails again and again is put aside."""
+        position = self._position or 0
+        alone = self._one_by_one_through > position
+        self._one_by_one_through = max(self._one_by_one_through, position + MOST_MESSAGES_A_BATCH)
+        if alone and self._failures >= ATTEMPTS_AT_A_MESSAGE:
+            for number, message in self._spool.read(position, 1):
+                fault = Fault("recorder-fault", f"the recorder failed to store it: {self.problem}")
+                letter = letter_of_message(number, message, None, fault)
+                try:
+                    with self._database.write() as session:
+                        repository.add_dead_letters(session, [letter])
+                except Exception:
+                    log.exception("a message that cannot be stored cannot be put aside either")
+                    return
+                self._position = number
+                self._failures = 0
+
+    def _drain(self) -> None:
+        if self._position is None:
+            self._position = min(self._store.watermark(), self._spool.note("drained"))
+            self.stored_through = self._noted = self._position
+        limit = 1 if self._position < self._one_by_one_through else MOST_MESSAGES_A_BATCH
+        batch = self._next_batch(limit)
+        if batch is None:
+            self._note_position(every=0)
+            self._retention.apply(self._position)
+            with self._changed:
+                self._changed.wait_for(lambda: self._head > (self._position or 0) or self._stop_at is not None, 5.0)
+            return
+        self._write(batch)
+        self._retention.apply(self._position)
+        if batch.messages < FEW_MESSAGES and self._head <= self._position:
+            self._pause(COALESCE_SECONDS)
+
+    def _next_batch(self, limit: int) -> Batch | None:
+        batch = Batch()
+        size = 0
+        for number, message in self._spool.read(self._position or 0, limit):
+            self._interpreter.read(number, message, batch)
+            size += len(message.payload)
+            if size + batch.letter_bytes > MOST_BYTES_A_BATCH:
+                break
+        if not batch.messages:
+            if self._head > (self._position or 0):  # damaged batches at the end hold nothing to wait for
+                self._position = self.stored_through = self._head
+            return None
+        return batch
+
+    def _write(self, batch: Batch) -> None:
+        self._database.transact(lambda session: self._write_facts(session, batch))
+        self.facts_through = max(self.facts_through, batch.last_number)
+        written = self._store.write(batch.samples.table(), watermark=batch.last_number)
+        if written.conflicts.num_rows:
+            letters = letters_of_conflicts(written.conflicts)
+            self._database.transact(lambda session: repository.add_dead_letters(session, letters))
+        self._position = batch.last_number
+        self._note_position(every=1.0)
+        counts = self.counts
+        counts.drained += batch.messages
+        counts.stored += written.stored
+        counts.duplicates += written.duplicates
+        counts.conflicts += written.conflicts.num_rows
+        counts.dead_letters += len(batch.letters) + written.conflicts.num_rows
+        with self._changed:
+            self.stored_through = batch.last_number
+            self._changed.notify_all()
+
+    def _note_position(self, *, every: float) -> None:
+        """Remember how far all is done, conflicts told; a note that is too old only costs work at the next start."""
+        position = self._position or 0
+        if position > self._noted and time.monotonic() - self._noted_at >= every:
+            self._spool.remember("drained", position)
+            self._noted, self._noted_at = position, time.monotonic()
+
+    def _write_facts(self, session: Session, batch: Batch) -> None:
+        repository.add_change_points(session, batch.change_points, now=self._clock.now())
+        for (device, boot), numbers in batch.sequences.items():
+            note_received(session, device, boot, numbers)
+        repository.add_events(session, batch.events)
+        for life in batch.lives:
+            try:
+                if isinstance(life.message, Birth):
+                    record_birth(session, life.device, life.message, now=life.received_at)
+                else:
+                    record_death(session, life.device, life.message, now=life.received_at)
+            except DeviceUnknownError:
+                log.warning("a device was taken out of the catalogue meanwhile", device=life.device)
+        repository.add_dead_letters(session, batch.letters)

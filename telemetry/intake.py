@@ -1,0 +1,307 @@
+"""From the broker to the commit thread: the recorder's own network loop around a paho client.
+
+paho's thread is not used. Its loop waits once per message, wakes itself once per acknowledgement, and dies of an
+exception in a callback while the client still says "connected". Here one thread of ours owns a client from its connect
+to its loss and does everything on it, acknowledging included. A new connection gets a new client, so an acknowledgement
+that comes too late has nothing left to be sent on and can never meet a message id that the broker uses again.
+"""
+
+import contextlib
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from lab.core.clock import Clock
+from lab.core.mqtt import BrokerAddress, connect, new_client
+from telemetry.dead_letters import KEPT_BYTES
+from telemetry.echo import Echo
+from telemetry.spool import SpooledMessage
+
+log = structlog.get_logger(__name__)
+
+BURST = 500
+"""Messages read before they are handed over; less when fewer have arrived, never a wait."""
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 5.0
+_TICK_SECONDS = 0.25
+
+
+class ConnectionLostError(Exception):
+    """The connection ended, or was refused; another one is tried."""
+
+
+class Connection:
+    """One client from its connect to its loss: the epoch that acknowledgements belong to."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.alive = True
+        self.arrived: list[tuple[str, bytes, int, int, bool, int]] = []
+        """Topic, first bytes of the payload, its length, entered after, retained, message id (0: none)."""
+        self.refusal: str | None = None
+        self.subscribed = False
+        self.outstanding = 0
+        """Handed over and not acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Messages that came over one connection, in order."""
+
+    connection: Connection
+    messages: list[SpooledMessage]
+    ids: list[int]
+    """What to acknowledge."""
+
+
+@dataclass(slots=True)
+class IntakeCounts:
+    """What has happened since the start."""
+
+    received: int = 0
+    acknowledged: int = 0
+    connections: int = 0
+    faults: int = 0
+    """Exceptions in callbacks or in the network loop, each survived."""
+    last_error: str | None = None
+
+
+@dataclass(slots=True)
+class Intake:
+    """Reads messages, hands them over, and acknowledges them when it is told that they are safe.
+
+    Args:
+        address: the broker.
+        lab: whose devices are listened to.
+        client_id: names the session that the broker keeps.
+        clock: tells when messages are received.
+        max_payload_bytes: of a longer payload only the first bytes are kept.
+        hand_over: takes what has arrived; must not block.
+        may_read: whether more may be handed over now; if not, messages wait in the broker.
+        entered_after_ns: what is known from the last time: messages in the broker's queue came after this instant.
+    """
+
+    address: BrokerAddress
+    lab: str
+    client_id: str
+    clock: Clock
+    max_payload_bytes: int
+    hand_over: Callable[[Arrived], None]
+    may_read: Callable[[], bool]
+    entered_after_ns: int = 0
+    counts: IntakeCounts = field(default_factory=IntakeCounts)
+    ready: threading.Event = field(default_factory=threading.Event)
+    """Set while connected and subscribed."""
+    _done: deque[tuple[Connection, list[int]]] = field(default_factory=deque)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _deadline: float = 0.0
+    _thread: threading.Thread | None = None
+    _echo: Echo = field(init=False)
+    _wake: tuple[int, int] = (-1, -1)
+
+    def start(self) -> None:
+        """Connect and stay connected, in a thread."""
+        self._echo = Echo(self.lab, self.client_id, self.entered_after_ns)
+        self._wake = os.pipe()
+        for end in self._wake:
+            os.set_blocking(end, False)
+        self._thread = threading.Thread(target=self._run, name="recorder-intake", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def acknowledge(self, connection: Connection, ids: list[int]) -> None:
+        """Tell the broker that messages are safe; nothing happens if their connection is gone (they come again)."""
+        self._done.append((connection, ids))
+        self._wake_up()
+
+    def stop(self, *, timeout: float) -> None:
+        """Read no more, wait for what was handed over, acknowledge it, and leave in good order."""
+        self._deadline = time.monotonic() + timeout
+        self._stopping.set()
+        self._wake_up()
+        if self._thread is not None:
+            self._thread.join(timeout + 1)
+            if not self._thread.is_alive():
+                for end in self._wake:
+                    os.close(end)
+                self._wake = (-1, -1)
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: it has ended
+            os.write(self._wake[1], b"w")
+
+    def _run(self) -> None:
+        delay = FIRST_DELAY_SECONDS
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                self._serve()
+            except (OSError, ConnectionLostError) as error:
+                self._note(str(error) or type(error).__name__)
+            except Exception as error:
+                self.counts.faults += 1
+                self._note(f"{type(error).__name__}: {error}")
+                log.exception("the recorder's network loop stumbled; it connects anew")
+            delay = FIRST_DELAY_SECONDS if time.monotonic() - started > LONGEST_DELAY_SECONDS else delay * 2
+            self._stopping.wait(min(delay, LONGEST_DELAY_SECONDS))
+
+    def _note(self, problem: str) -> None:
+        if not self._stopping.is_set() and problem != self.counts.last_error:
+            log.warning("recorder not connected to the broker", problem=problem)
+        self.counts.last_error = problem
+
+    def _serve(self) -> None:
+        """One connection, until it is lost or the recorder stops."""
+        client = new_client(self.address, self.client_id, persistent=True, manual_ack=True)
+        connection = Connection(client)
+        client.on_connect = lambda *said: self._connected(connection, said[2], said[3])
+        client.on_subscribe = lambda *said: self._subscribed(connection, said[3])
+        client.on_message = lambda _client, _userdata, message: self._arrived(connection, message)
+        client.on_socket_register_write = lambda *_: None  # we ask want_write(); paho must not write on its own
+        try:
+            connect(client, self.address, persistent=True)
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._wake[0], selectors.EVENT_READ)
+                selector.register(client.socket(), selectors.EVENT_READ | selectors.EVENT_WRITE)  # type: ignore[arg-type]
+                while not self._finished(connection):
+                    self._turn(connection, selector)
+            client.disconnect()
+            client.loop_write()
+        finally:
+            connection.alive = False
+            self.ready.clear()
+            _close_socket(client)
+
+    def _finished(self, connection: Connection) -> bool:
+        if not self._stopping.is_set():
+            return False
+        safe = connection.outstanding == 0 and not connection.arrived and not connection.client.want_write()
+        return safe or time.monotonic() > self._deadline
+
+    def _turn(self, connection: Connection, selector: selectors.BaseSelector) -> None:
+        """Wait for something to do, and do it."""
+        client = connection.client
+        socket: Any = client.socket()
+        if socket is None:
+            raise ConnectionLostError(connection.refusal or "the broker ended the connection")
+        reading = not self._stopping.is_set() and self.may_read()
+        wanted = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if client.want_write() else 0)
+        key = selector.get_map().get(socket)
+        if wanted and key is None:
+            selector.register(socket, wanted)
+        elif wanted and key is not None and key.events != wanted:
+            selector.modify(socket, wanted)
+        elif not wanted and key is not None:
+            selector.unregister(socket)
+        undelivered = getattr(socket, "pending", int)() > 0  # TLS may hold what select does not see
+        for key, events in selector.select(0 if undelivered and reading else _TICK_SECONDS):
+            if key.fd == self._wake[0]:
+                os.read(self._wake[0], 65_536)
+            elif events & selectors.EVENT_READ:
+                undelivered = True
+        if undelivered and reading:
+            self._read_burst(connection)
+        self._send_acknowledgements(connection)
+        if client.want_write():
+            _check(client.loop_write(), connection)
+        _check(client.loop_misc(), connection)
+        if connection.subscribed and not self._stopping.is_set():
+            self._echo.send(client, now_ns=self.clock.now_ns())
+
+    def _read_burst(self, connection: Connection) -> None:
+        client, arrived = connection.client, connection.arrived
+        failed = 0
+        for _ in range(BURST):
+            before = len(arrived)
+            failed = client.loop_read()
+            if failed or len(arrived) == before:
+                break
+        if arrived:
+            # The time is taken after reading: a message is never received before it was sent.
+            received_ns = self.clock.now_ns()
+            messages = [
+                SpooledMessage(topic, payload, size, received_ns, entered, retained)
+                for topic, payload, size, entered, retained, _ in arrived
+            ]
+            ids = [message[5] for message in arrived if message[5]]
+            connection.arrived = []
+            connection.outstanding += len(ids)
+            self.counts.received += len(messages)
+            self.hand_over(Arrived(connection, messages, ids))
+        _check(failed, connection)
+
+    def _send_acknowledgements(self, connection: Connection) -> None:
+        while self._done:
+            of, ids = self._done.popleft()
+            if of is not connection:
+                continue  # it was lost: the broker sends these messages again
+            for message_id in ids:
+                connection.client.ack(message_id, 1)
+            connection.outstanding -= len(ids)
+            self.counts.acknowledged += len(ids)
+
+    def _connected(self, connection: Connection, flags: Any, reason: Any) -> None:
+        if reason.is_failure:
+            connection.refusal = f"the broker refuses the recorder: {reason}"
+            return
+        self.counts.connections += 1
+        if not flags.session_present:
+            self._echo.nothing_waits(self.clock.now_ns())
+        topic = f"pilotlab/{self.lab}/+/#"
+        if self.address.version == 5:
+            kept_only_for_new = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            connection.client.subscribe(topic, options=kept_only_for_new)
+        else:
+            connection.client.subscribe(topic, 1)
+
+    def _subscribed(self, connection: Connection, reasons: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._note(f"the broker refuses the recorder's subscription: {reasons[0]}")
+            return
+        connection.subscribed = True
+        self.counts.last_error = None
+        self.ready.set()
+        log.info("recorder listens", broker=f"{self.address.host}:{self.address.port}", lab=self.lab)
+
+    def _arrived(self, connection: Connection, message: MQTTMessage) -> None:
+        try:
+            payload = bytes(message.payload)
+            if message.topic == self._echo.topic:
+                self.entered_after_ns = self._echo.returned(payload)
+                connection.client.ack(message.mid, message.qos)
+                return
+            self._keep(connection, message.topic, message, payload)
+        except Exception:
+            self.counts.faults += 1
+            log.exception("a message could not be taken as it is")
+            self._keep(connection, "(unreadable topic)", message, bytes(message.payload))
+
+    def _keep(self, connection: Connection, topic: str, message: MQTTMessage, payload: bytes) -> None:
+        size = len(payload)
+        kept = payload if size <= self.max_payload_bytes else payload[:KEPT_BYTES]
+        message_id = message.mid if message.qos else 0
+        connection.arrived.append((topic, kept, size, self._echo.entered_after_ns, message.retain, message_id))
+
+
+def _check(code: int, connection: Connection) -> None:
+    if code:
+        raise ConnectionLostError(connection.refusal or f"the connection to the broker was lost ({code})")
+
+
+def _close_socket(client: Client) -> None:
+    socket: Any = client.socket()
+    if socket is not None:
+        socket.close()

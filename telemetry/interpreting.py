@@ -1,0 +1,352 @@
+"""What spooled messages mean: samples, events, lives of devices, and dead letters with the reason."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
+
+from devices.messages.native import Birth, Data, Death, Event, Message, State
+from devices.messages.times import LATEST_NS, TimeFormatError, parse_time
+from devices.service import SignalFacts
+from lab.core.time import from_nanoseconds
+from telemetry.batches import Batch, Life
+from telemetry.dead_letters import letter_of_message, letters_of_values
+from telemetry.decoding import IGNORED_KINDS, Topics, read_message
+from telemetry.settling import (
+    EARLIEST_SANE_NS,
+    LATE_NS,
+    Arrival,
+    BootClock,
+    ChangePoint,
+    flags_of,
+    is_impossible,
+    settle,
+)
+from telemetry.spool import SpooledMessage
+from telemetry.stores.interface import Flag
+from telemetry.validation import Fault, boot_fault, check_value, check_wave, is_storable_text, seq_fault
+
+log = structlog.get_logger(__name__)
+
+Signals = Mapping[str, Mapping[str, SignalFacts]]
+"""Device → signal → what is known of it."""
+
+_BOOTS_REMEMBERED = 2000
+_UNKNOWN_SIGNAL = Fault("unknown-signal", "the catalogue has no such signal for this device")
+_LONGEST_EVENT_NAME = 60
+
+
+class _MessageFault(Exception):  # noqa: N818 - not an error: a message that becomes a dead letter
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+
+
+class Interpreter:
+    """Reads messages one after another into a batch.
+
+    Args:
+        lab: the lab whose devices are recorded.
+        signals: gives what is known of devices and signals now; asked to look again with `True`.
+        load_points: gives the stored change points of (device, boot).
+        max_payload_bytes: a longer payload becomes a dead letter.
+        tolerance_ns: within this a device's clock counts as right.
+    """
+
+    def __init__(
+        self,
+        lab: str,
+        signals: Callable[[bool], Signals],
+        load_points: Callable[[str, str], list[ChangePoint]],
+        *,
+        max_payload_bytes: int,
+        tolerance_ns: int,
+    ) -> None:
+        self._topics = Topics(lab)
+        self._signals = signals
+        self._load_points = load_points
+        self._max_payload_bytes = max_payload_bytes
+        self._tolerance_ns = tolerance_ns
+        self._clocks: OrderedDict[tuple[str, str], BootClock] = OrderedDict()
+
+    def forget_clocks(self) -> None:
+        """Load change points anew: those of a batch that failed are not stored."""
+        self._clocks.clear()
+
+    def read(self, number: int, message: SpooledMessage, batch: Batch) -> None:
+        """Add what a message means to the batch."""
+        batch.last_number = number
+        batch.messages += 1
+        origin = self._topics.origin(message.topic)
+        device = origin.device if origin is not None else None
+        try:
+            if origin is None:
+                raise _MessageFault(Fault("unknown-topic", "the topic is not pilotlab/{lab}/{device}/{kind}"))
+            if origin.kind in IGNORED_KINDS:
+                return
+            if not message.payload and message.retained:
+                return
+            signals = self._signals_of(origin.device)
+            found = read_message(message, origin.kind, max_payload_bytes=self._max_payload_bytes)
+            if isinstance(found, Fault):
+                raise _MessageFault(found)
+            _Reading(self, number, message, origin.device, signals, batch).read(found)
+        except _MessageFault as refused:
+            batch.note_letters([letter_of_message(number, message, device, refused.fault)])
+        except SQLAlchemyError:
+            raise  # the database is away: the message is as good as before
+        except Exception as error:
+            log.exception("a message could not be read", number=number, topic=message.topic[:200])
+            fault = Fault("recorder-fault", f"the recorder failed to read it: {type(error).__name__}: {error}")
+            batch.note_letters([letter_of_message(number, message, device, fault)])
+
+    def clock(self, device: str, boot: str) -> BootClock:
+        """The clock of one boot, with the change points that are stored."""
+        key = (device, boot)
+        clock = self._clocks.get(key)
+        if clock is None:
+            clock = BootClock(self._load_points(device, boot), self._tolerance_ns)
+            self._clocks[key] = clock
+            if len(self._clocks) > _BOOTS_REMEMBERED:
+                self._clocks.popitem(last=False)
+        else:
+            self._clocks.move_to_end(key)
+        return clock
+
+    def signals_of_unknown(self, device: str) -> Mapping[str, SignalFacts]:
+        """What is known of a device after looking again (a signal has just been adopted, perhaps)."""
+        return self._signals(True).get(device, {})
+
+    def _signals_of(self, device: str) -> Mapping[str, SignalFacts]:
+        known = self._signals(False).get(device)
+        if known is None:
+            known = self._signals(True).get(device)
+        if known is None:
+            raise _MessageFault(Fault("unknown-device", f"the lab owns no device '{device[:60]}'"))
+        return known
+
+
+class _Reading:
+    """One message being read."""
+
+    __slots__ = ("_batch", "_device", "_faults", "_interpreter", "_message", "_number", "_signals")
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        number: int,
+        message: SpooledMessage,
+        device: str,
+        signals: Mapping[str, SignalFacts],
+        batch: Batch,
+    ) -> None:
+        self._interpreter = interpreter
+        self._number = number
+        self._message = message
+        self._device = device
+        self._signals = signals
+        self._batch = batch
+        self._faults: list[tuple[str, Fault]] = []
+
+    def read(self, message: Message) -> None:
+        """Add what it means to the batch."""
+        if isinstance(message, Data):
+            self._identify(message.boot, message.seq)
+            if message.values is not None:
+                self._read_values(message)
+            elif message.waves is not None:
+                self._read_waves(message)
+            else:
+                self._read_samples(message)
+        elif isinstance(message, Event):
+            self._identify(message.boot, message.seq)
+            self._read_event(message, message.event, message.fields)
+        elif isinstance(message, State):
+            self._identify(message.boot, message.seq)
+            fields = {"item_state": message.item_state, "mode": message.mode, "program": message.program}
+            self._read_event(message, "state", fields)
+        elif isinstance(message, Birth | Death):
+            self._read_life(message)
+        if self._faults:
+            self._batch.note_letters(letters_of_values(self._number, self._message, self._device, self._faults))
+
+    def _identify(self, boot: str, seq: int) -> None:
+        fault = boot_fault(boot) or seq_fault(seq)
+        if fault is not None:
+            raise _MessageFault(fault)
+        self._batch.sequences.setdefault((self._device, boot), []).append(seq)
+
+    def _facts_of(self, signal: str) -> SignalFacts | None:
+        facts = self._signals.get(signal)
+        if facts is None:
+            self._signals = self._interpreter.signals_of_unknown(self._device)
+            facts = self._signals.get(signal)
+            if facts is None:
+                self._faults.append((signal, _UNKNOWN_SIGNAL))
+        return facts
+
+    def _read_values(self, data: Data) -> None:
+        if data.time is None or data.values is None:
+            return
+        device_ns = self._time(data.time)
+        point = self._settling_point(device_ns, data.boot, data.seq, vouches=not data.buffered)
+        received_ns = self._message.received_ns
+        settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
+        times = (device_ns, settled_ns, received_ns)
+        add = self._batch.samples.add
+        for signal, value in data.values.items():
+            facts = self._signals.get(signal) or self._facts_of(signal)
+            if facts is None:
+                continue
+            checked = check_value(value, facts)
+            if isinstance(checked, Fault):
+                self._faults.append((signal, checked))
+                continue
+            number, text, out_of_range = checked
+            flag = flags | Flag.OUT_OF_RANGE.value if out_of_range else flags
+            add((self._device, signal, data.boot), times, number, text, flag)
+
+    def _read_waves(self, data: Data) -> None:
+        if data.start is None or data.rate_hz is None or data.waves is None:
+            return
+        start_ns = self._time(data.start)
+        longest = max((len(values) for values in data.waves.values()), default=0)
+        step_ns = 1e9 / data.rate_hz
+        if step_ns < 1 or start_ns + step_ns * longest > LATEST_NS:
+            raise _MessageFault(Fault("impossible-time", f"rate_hz {data.rate_hz} gives no times"))
+        end_ns = start_ns + round(step_ns * max(0, longest - 1))
+        if is_impossible(end_ns, self._message.received_ns):
+            raise _MessageFault(self._in_future(end_ns))
+        point = self._settling_point(end_ns, data.boot, data.seq, vouches=not data.buffered)
+        for signal, values in data.waves.items():
+            times = start_ns + np.rint(np.arange(len(values)) * step_ns).astype(np.int64)
+            self._read_wave(data, signal, values, times, point)
+
+    def _read_wave(
+        self, data: Data, signal: str, values: list[Any], device_ns: NDArray[np.int64], point: ChangePoint
+    ) -> None:
+        facts = self._signals.get(signal) or self._facts_of(signal)
+        if facts is None:
+            return
+        checked = check_wave(values, facts)
+        if isinstance(checked, Fault):
+            self._faults.append((signal, checked))
+            return
+        numbers, out_of_range = checked
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            missing = int(len(numbers) - finite.sum())
+            self._faults.append((signal, Fault("not-finite", f"{missing} values of the wave are no finite numbers")))
+            numbers, out_of_range, device_ns = numbers[finite], out_of_range[finite], device_ns[finite]
+        received_ns = self._message.received_ns
+        settled_ns = np.minimum(device_ns + point.offset_ns, received_ns)
+        marks = np.full(len(numbers), flags_of(point, buffered=data.buffered), dtype=np.uint8)
+        marks[out_of_range] |= Flag.OUT_OF_RANGE.value
+        if not data.buffered:
+            marks[received_ns - settled_ns > LATE_NS] |= Flag.LATE.value
+        source = (self._device, signal, data.boot)
+        self._batch.samples.add_wave(source, device_ns, settled_ns, received_ns, numbers, marks)
+
+    def _read_samples(self, data: Data) -> None:
+        for signal, samples in (data.samples or {}).items():
+            facts = self._signals.get(signal) or self._facts_of(signal)
+            if facts is None:
+                continue
+            fault: Fault | None = None
+            for time, value in samples:
+                try:
+                    device_ns = self._time(time)
+                except _MessageFault as refused:
+                    fault = fault or refused.fault
+                    continue
+                checked = check_value(value, facts)
+                if isinstance(checked, Fault):
+                    fault = fault or checked
+                    continue
+                self._add_buffered(data, signal, device_ns, checked.value, checked.text, checked.out_of_range)
+            if fault is not None:
+                self._faults.append((signal, fault))
+
+    def _add_buffered(
+        self, data: Data, signal: str, device_ns: int, value: float | None, text: str | None, out_of_range: bool
+    ) -> None:
+        point = self._settling_point(device_ns, data.boot, data.seq, vouches=False)
+        received_ns = self._message.received_ns
+        settled_ns, flags = settle(device_ns, point, received_ns, buffered=True)
+        if out_of_range:
+            flags |= Flag.OUT_OF_RANGE.value
+        times = (device_ns, settled_ns, received_ns)
+        self._batch.samples.add((self._device, signal, data.boot), times, value, text, flags)
+
+    def _read_event(self, message: Event | State, kind: str, fields: dict[str, Any]) -> None:
+        if not 0 < len(kind) <= _LONGEST_EVENT_NAME or not is_storable_text(kind):
+            raise _MessageFault(Fault("wrong-form", f"an event's name has 1 to {_LONGEST_EVENT_NAME} characters"))
+        try:
+            plain = msgspec.json.decode(msgspec.json.encode(fields))  # NaN, which JSON has not, becomes null
+        except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError) as error:
+            raise _MessageFault(Fault("wrong-form", f"the event's fields cannot be stored: {error}")) from error
+        device_ns = self._time(message.time)
+        vouches = not (message.buffered or self._message.retained)
+        point = self._settling_point(device_ns, message.boot, message.seq, vouches=vouches)
+        received_ns = self._message.received_ns
+        settled_ns, flags = settle(device_ns, point, received_ns, buffered=message.buffered)
+        self._batch.events.append(
+            {
+                "device_id": self._device,
+                "boot": message.boot,
+                "seq": message.seq,
+                "kind": kind,
+                "device_ns": device_ns,
+                "settled_ns": settled_ns,
+                "received_ns": received_ns,
+                "flags": flags,
+                "fields": plain,
+            }
+        )
+
+    def _read_life(self, message: Birth | Death) -> None:
+        fault = boot_fault(message.boot)
+        if fault is not None:
+            raise _MessageFault(fault)
+        if isinstance(message, Birth):
+            if not all(is_storable_text(text) for text in [message.firmware or "", *message.signals]):
+                raise _MessageFault(Fault("wrong-form", "a text contains U+0000 or half a surrogate pair"))
+            device_ns = self._time(message.time)
+            if not self._message.retained:
+                self._settling_point(device_ns, message.boot, -1, vouches=True)
+        self._batch.lives.append(Life(self._number, self._device, message, from_nanoseconds(self._message.received_ns)))
+
+    def _time(self, time: str | int) -> int:
+        try:
+            device_ns = parse_time(time)
+        except TimeFormatError as error:
+            raise _MessageFault(Fault("impossible-time", str(error))) from error
+        if is_impossible(device_ns, self._message.received_ns):
+            raise _MessageFault(self._in_future(device_ns))
+        return device_ns
+
+    def _settling_point(self, device_ns: int, boot: str, seq: int, *, vouches: bool) -> ChangePoint:
+        clock = self._interpreter.clock(self._device, boot)
+        message = self._message
+        arrival = Arrival(message.received_ns, message.entered_after_ns, vouches and not message.retained)
+        found = clock.observe(device_ns, arrival, seq=seq)
+        if found is not None:
+            self._batch.change_points.append((self._device, boot, found))
+        if device_ns < EARLIEST_SANE_NS:
+            self._note_lost_date(device_ns)
+        point = clock.offset_at(device_ns)
+        return point if point is not None else ChangePoint(device_ns, 0, uncertain=True)
+
+    def _note_lost_date(self, device_ns: int) -> None:
+        detail = f"the device's clock says {device_ns} ns after 1970; stored as uncertain, under the time of receipt"
+        if not any(signal == "" for signal, _ in self._faults):
+            self._faults.append(("", Fault("impossible-time", detail)))
+
+    def _in_future(self, device_ns: int) -> Fault:
+        ahead_days = (device_ns - self._message.received_ns) / 86_400e9
+        return Fault("impossible-time", f"{device_ns} ns is {ahead_days:.0f} days after it was received")
