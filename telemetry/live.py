@@ -42,7 +42,8 @@ from lab.core.ids import new_id
 from lab.core.mqtt import KEEP_ALIVE_SECONDS, BrokerAddress, new_client
 from telemetry.grants import Grant
 from telemetry.queries import clock_offsets
-from telemetry.rings import BootClocks, Correction, DeviceRings, Point, reduced
+from telemetry.rings import DeviceRings, Point, reduced
+from telemetry.settling import BootClock, ChangePoint
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +66,7 @@ class Sight:
     grant: Grant
     signals: frozenset[str]
     """Names of the device's signals."""
-    clocks: BootClocks
+    clocks: Mapping[str, BootClock]
 
 
 def sight_of(session: Session, grant: Grant, device: str) -> Sight:
@@ -75,7 +76,7 @@ def sight_of(session: Session, grant: Grant, device: str) -> Sight:
         grant,
         frozenset(known_signals(session).get(device, {})),
         {
-            boot: [Correction(row.from_device_ns, row.offset_ns, row.uncertain) for row in rows]
+            boot: BootClock([ChangePoint(row.from_device_ns, row.offset_ns, row.uncertain) for row in rows])
             for boot, rows in offsets
         },
     )

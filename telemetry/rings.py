@@ -5,7 +5,6 @@ remember how far they have read, so any number of them share a ring, and one who
 """
 
 import math
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TypeAlias
 
 from devices.messages.native import Data
 from devices.messages.times import TimeFormatError, parse_time
+from telemetry.settling import BootClock
 
 RING_LENGTH = 600
 """Points kept of a signal."""
@@ -39,19 +39,6 @@ class Point:
     """The settled time cannot be trusted: staff-only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """From this device time on, settled time = device time + offset."""
-
-    from_device_ns: int
-    offset_ns: int
-    uncertain: bool
-
-
-BootClocks: TypeAlias = Mapping[str, Sequence[Correction]]
-"""Boot → its corrections in order of device time."""
-
-
 class DeviceRings:
     """The rings of one device. Not for several threads at once; `telemetry.live` holds a lock."""
 
@@ -60,8 +47,8 @@ class DeviceRings:
         self._count = 0
         self.known: Collection[str] = ()
         """Names of the device's signals; others are ignored."""
-        self.clocks: BootClocks = {}
-        """How the device's clock is corrected."""
+        self.clocks: Mapping[str, BootClock] = {}
+        """What the recorder has found out about the device's clock, by boot."""
 
     def take(self, message: Data, *, now_ns: int) -> None:
         """Add what a message says, as far as it is newer than what is there.
@@ -96,18 +83,13 @@ class DeviceRings:
     def _settled(
         self, boot: str, points: Sequence[tuple[int, Value]], now_ns: int
     ) -> Iterator[tuple[int, Value, bool]]:
-        corrections = self.clocks.get(boot)
-        if not corrections:
-            for time_ns, value in points:
-                if abs(time_ns - now_ns) <= TOLERANCE_NS:
-                    yield time_ns, value, False
-            return
+        clock = self.clocks.get(boot)
         for time_ns, value in points:
-            place = bisect_right(corrections, time_ns, key=lambda correction: correction.from_device_ns)
-            correction = corrections[max(0, place - 1)]
-            settled_ns = time_ns + correction.offset_ns
-            if settled_ns <= now_ns + TOLERANCE_NS:
-                yield settled_ns, value, correction.uncertain
+            point = clock.offset_at(time_ns) if clock is not None else None
+            settled_ns = time_ns + (point.offset_ns if point is not None else 0)
+            is_present = abs(settled_ns - now_ns) <= TOLERANCE_NS
+            if is_present or (point is not None and settled_ns < now_ns):
+                yield settled_ns, value, point is not None and point.uncertain
 
     def _append(self, signal: str, points: Sequence[tuple[int, Value, bool]]) -> None:
         ring = self._rings.get(signal)

@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from devices.messages.native import Data
 from devices.messages.times import format_time
-from telemetry.rings import MESSAGE_POINTS, RING_LENGTH, Correction, DeviceRings, reduced
+from telemetry.rings import MESSAGE_POINTS, RING_LENGTH, DeviceRings, reduced
+from telemetry.settling import EARLIEST_SANE_NS, BootClock, ChangePoint
 
 NOW = 1_795_435_200_000_000_000
 SECOND = 1_000_000_000
 
 
-def rings(**clocks: Correction) -> DeviceRings:
+def rings(**clocks: ChangePoint) -> DeviceRings:
     found = DeviceRings()
     found.known = {"power", "program", "door"}
-    found.clocks = {boot: [correction] for boot, correction in clocks.items()}
+    found.clocks = {boot: BootClock([point]) for boot, point in clocks.items()}
     return found
 
 
@@ -55,7 +56,7 @@ def test_a_reader_gets_each_point_once() -> None:
 
 
 def test_a_live_value_never_goes_back_in_time() -> None:
-    ring = rings(a=Correction(0, 0, False))
+    ring = rings(a=ChangePoint(EARLIEST_SANE_NS, 0, False))
     for second in (5, 3, 5, 6, -86_400):
         ring.take(message(second, power=second), now_ns=NOW + 6 * SECOND)
     assert seen(ring) == [(5, 5.0), (6, 6.0)]
@@ -70,7 +71,9 @@ def test_while_nothing_is_known_of_a_clock_only_the_present_is_shown() -> None:
 
 
 def test_a_known_clock_is_corrected_and_its_past_is_shown() -> None:
-    ring = rings(skewed=Correction(0, -3600 * SECOND, False), right=Correction(0, 0, False))
+    ring = rings(
+        skewed=ChangePoint(EARLIEST_SANE_NS, -3600 * SECOND, False), right=ChangePoint(EARLIEST_SANE_NS, 0, False)
+    )
     ring.take(message(3600 - 30, boot="skewed", power=1), now_ns=NOW)
     ring.take(message(-20, boot="right", power=2), now_ns=NOW)
     ring.take(message(30, boot="right", power=3), now_ns=NOW)  # the future
@@ -79,7 +82,7 @@ def test_a_known_clock_is_corrected_and_its_past_is_shown() -> None:
 
 def test_the_correction_in_force_at_the_stamp_counts() -> None:
     ring = rings()
-    ring.clocks = {"a": [Correction(NOW - 90 * SECOND, 0, False), Correction(NOW, -50 * SECOND, True)]}
+    ring.clocks = {"a": BootClock([ChangePoint(NOW - 90 * SECOND, 0, False), ChangePoint(NOW, -50 * SECOND, True)])}
     ring.take(message(-60, power=1), now_ns=NOW)
     ring.take(message(10, power=2), now_ns=NOW)
     points = ring.newer_than(0)["power"]
@@ -98,7 +101,7 @@ def test_waves_are_spread_over_their_time_and_reduced() -> None:
 
 
 def test_buffered_samples_and_written_times_are_understood() -> None:
-    ring = rings(a=Correction(0, 0, False))
+    ring = rings(a=ChangePoint(EARLIEST_SANE_NS, 0, False))
     pairs = [(format_time(NOW - 10 * SECOND), 1.0), (NOW - 9 * SECOND, 2.0), (NOW - 20 * SECOND, 0.0)]
     ring.take(Data(boot="a", seq=1, buffered=True, samples={"power": pairs}), now_ns=NOW)
     assert seen(ring) == [(-20, 0.0), (-10, 1.0), (-9, 2.0)]
