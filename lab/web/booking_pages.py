@@ -127,7 +127,7 @@ def submit_form(
     except ValidationError as error:
         problem, nearest = _first_fault(error), None
     except (InvalidError, ConflictError) as error:
-        problem = sentence(error.message)
+        problem = sentence(error.message, settings.time_zone)
         nearest = error.facts.get("nearest")
     else:
         return RedirectResponse("/bookings?done=booked", 303)

@@ -35,6 +35,6 @@ def error_page(request: Request, status: int, title: str, detail: str) -> Respon
         title=title,
         principal=getattr(request.state, "principal", None),
         status=status,
-        detail=sentence(detail),
+        detail=sentence(detail, request.app.state.settings.time_zone),
         way_out=_WAYS_OUT.get(status, "Try again. If it happens again, tell the lab's staff what you did."),
     )

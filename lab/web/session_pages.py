@@ -11,6 +11,7 @@ from lab.people.endpoints import SESSION_COOKIE, set_session_cookie, sign_in_gua
 from lab.people.errors import SignInRefusedError, TooManyAttemptsError
 from lab.web.links import safe_next
 from lab.web.rendering import page
+from lab.web.wording import sentence
 
 router = APIRouter()
 
@@ -55,6 +56,6 @@ def submit_sign_out(request: Request, database: DatabaseDep) -> Response:
 
 
 def _form(request: Request, *, next: str, sign_in: str = "", problem: str = "", status: int = 200) -> Response:
-    problem = problem[:1].upper() + problem[1:]
-    facts = {"next": next, "sign_in": sign_in, "problem": f"{problem}." if problem else ""}
+    written = sentence(problem, request.app.state.settings.time_zone) if problem else ""
+    facts = {"next": next, "sign_in": sign_in, "problem": written}
     return page(request, "sign-in.html", title="Sign in", principal=None, status=status, **facts)

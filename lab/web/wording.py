@@ -1,5 +1,6 @@
 """How states, times, prices and values read on a page."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ ROLES = {
     "manager": "lab manager",
     "recipient": "report reader",
 }
+_WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -135,9 +137,10 @@ def verdict_key(verdict: str) -> str:
     return verdict.lower().replace(" ", "-")
 
 
-def sentence(message: str) -> str:
-    """A message of an error as a sentence: capital at the start, full stop at the end."""
-    text = message[:1].upper() + message[1:]
+def sentence(message: str, zone: str) -> str:
+    """A message of an error as a sentence: capital at the start, full stop at the end, times as the lab shows them."""
+    text = _WRITTEN_TIME.sub(lambda found: lab_time(datetime.fromisoformat(found[0]), zone), message)
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
