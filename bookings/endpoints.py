@@ -123,6 +123,40 @@ def cancel_booking(
     return _answer(booking, response)
 
 
+@router.post("/bookings/{booking_id}/start", summary="Check in: the machines are in use")
+def start_use(
+    booking_id: str,
+    response: Response,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    if_match: IfMatch = None,
+) -> BookingAnswer:
+    """Within the slot; saying it again changes nothing."""
+    version = _version(if_match)
+    booking = database.transact(
+        lambda session: service.start_use(session, booking_id, principal=principal, version=version, now=clock.now())
+    )
+    return _answer(booking, response)
+
+
+@router.post("/bookings/{booking_id}/finish", summary="Done: what is left of the slot is free")
+def finish_use(
+    booking_id: str,
+    response: Response,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    if_match: IfMatch = None,
+) -> BookingAnswer:
+    """After the start; saying it again changes nothing."""
+    version = _version(if_match)
+    booking = database.transact(
+        lambda session: service.finish_use(session, principal, booking_id, version=version, now=clock.now())
+    )
+    return _answer(booking, response)
+
+
 def _answer(booking: Booking, response: Response) -> BookingAnswer:
     response.headers["ETag"] = f'"{booking.version}"'
     return BookingAnswer.of(booking)

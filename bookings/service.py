@@ -169,15 +169,29 @@ def cancel_booking(
     return booking
 
 
-def start_use(session: Session, booking_id: str, *, now: datetime) -> Booking:
+def start_use(
+    session: Session,
+    booking_id: str,
+    *,
+    now: datetime,
+    principal: Principal = SYSTEM,
+    version: int | None = None,
+) -> Booking:
     """Note that the machines of a booking are in use. Saying it again changes nothing.
 
+    Args:
+        session: of a write transaction.
+        booking_id: which.
+        now: the present instant.
+        principal: who says so; without one, the product itself has seen it.
+        version: the version the decision was made on; None: whichever is there.
+
     Raises:
-        BookingUnknownError: there is no such booking.
+        BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
         BookingNotStartedError: before its start, or not approved yet.
         BookingClosedError: cancelled, done or over.
     """
-    booking = _lock_own_booking(session, SYSTEM, booking_id, None)
+    booking = _lock_own_booking(session, principal, booking_id, version)
     if booking.state == BookingState.IN_USE:
         return booking
     if booking.state not in OPEN or booking.end_at <= now:
@@ -187,19 +201,21 @@ def start_use(session: Session, booking_id: str, *, now: datetime) -> Booking:
     before = snapshot(booking)
     booking.state = BookingState.IN_USE.value
     booking.version += 1
-    note_change(session, booking, "started", by=SYSTEM.account_id, at=now, before=before)
+    note_change(session, booking, "started", by=principal.account_id, at=now, before=before)
     return booking
 
 
-def finish_use(session: Session, principal: Principal, booking_id: str, *, now: datetime) -> Booking:
+def finish_use(
+    session: Session, principal: Principal, booking_id: str, *, now: datetime, version: int | None = None
+) -> Booking:
     """End a booking that has begun; what is left of its slot is free. Saying it again changes nothing.
 
     Raises:
-        BookingUnknownError: not there.
+        BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
         BookingNotStartedError: before its start; it can be cancelled.
         BookingClosedError: cancelled.
     """
-    booking = _lock_own_booking(session, principal, booking_id, None)
+    booking = _lock_own_booking(session, principal, booking_id, version)
     if booking.state == BookingState.DONE:
         return booking
     if booking.state not in OPEN:

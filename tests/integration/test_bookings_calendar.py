@@ -176,12 +176,12 @@ def test_a_move_onto_a_taken_slot_changes_nothing_and_offers_alternatives(lab: B
     assert lab.held("mill-1") == [at(9).widened(before=10 * MINUTE, after=5 * MINUTE)]
 
 
-@pytest.mark.parametrize("after", [timedelta(0), MINUTE, HOUR, 24 * HOUR])
-def test_after_its_start_a_booking_does_not_move(lab: BookingLab, after: timedelta) -> None:
+def test_after_its_start_a_booking_does_not_move(lab: BookingLab) -> None:
     booking = lab.book(lab.anna, at(9))
-    with pytest.raises(BookingStartedError) as refused:
-        lab.move(lab.anna, booking.id, at(10, day=30), now=booking.start_at + after)
-    assert refused.value.facts["rule"] == "move-before-start"
+    for after in (timedelta(0), MINUTE, HOUR, 24 * HOUR):
+        with pytest.raises(BookingStartedError) as refused:
+            lab.move(lab.anna, booking.id, at(10, day=30), now=booking.start_at + after)
+        assert refused.value.facts["rule"] == "move-before-start"
 
 
 def test_a_cancelled_booking_does_not_move(lab: BookingLab) -> None:
@@ -279,10 +279,10 @@ def test_another_companys_booking_does_not_exist(lab: BookingLab) -> None:
             lab.finish(who, booking.id, now=at(9.5).start)
 
 
-@pytest.mark.parametrize("booking_id", ["", "\x00", "bkg_\ud800", "ż", "x" * 5000])
-def test_an_id_that_no_database_could_store_is_unknown(lab: BookingLab, booking_id: str) -> None:
-    with lab.database.read() as session, pytest.raises(BookingUnknownError):
-        service.get_booking(session, lab.engineer, booking_id)
+def test_an_id_that_no_database_could_store_is_unknown(lab: BookingLab) -> None:
+    for booking_id in ("", "\x00", "bkg_\ud800", "ż", "x" * 5000):
+        with lab.database.read() as session, pytest.raises(BookingUnknownError):
+            service.get_booking(session, lab.engineer, booking_id)
 
 
 def test_everybody_lists_what_is_theirs_and_the_staff_everything(lab: BookingLab) -> None:

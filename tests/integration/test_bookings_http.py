@@ -111,6 +111,26 @@ def test_a_booking_is_made_read_moved_and_cancelled(http: Http) -> None:
     assert (cancelled.status_code, cancelled.json()["state"], cancelled.headers["etag"]) == (200, "cancelled", '"3"')
 
 
+def test_a_booking_is_used_and_finished_early(http: Http) -> None:
+    path = f"/{http.post('anna', body=wish(at(9, length=3))).json()['id']}"
+    assert problem(http.post("anna", path + "/start"), 409)["rule"] == "use-within-slot"
+    assert problem(http.post("anna", path + "/finish"), 409)["rule"] == "finish-after-start"
+    http.clock.jump_to(at(10).start)
+    for who in ("bert", "recipient"):
+        assert {http.post(who, path + deed).status_code for deed in ("/start", "/finish")} == {404}
+    used = http.post("anna", path + "/start", **{"If-Match": '"1"'})
+    assert (used.json()["state"], used.headers["etag"]) == ("in_use", '"2"')
+    assert problem(http.post("engineer", path + "/finish", **{"If-Match": '"1"'}), 412)["version"] == 2
+    for _ in range(2):  # saying it again changes nothing
+        done = http.post("engineer", path + "/finish")
+        assert (done.json()["state"], done.json()["end"], done.headers["etag"]) == (
+            "done",
+            "2026-11-23T09:00:00Z",
+            '"3"',
+        )
+    assert http.post("bert", body=wish(at(11))).status_code == 201
+
+
 def test_a_taken_slot_answers_409_with_alternatives_and_tells_a_stranger_only_taken(http: Http) -> None:
     http.post("anna", body=wish(at(9), title="Secret alloy"))
     refused = http.post("bert", body=wish(at(9)))

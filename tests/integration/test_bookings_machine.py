@@ -1,5 +1,6 @@
 """Whatever people do in whatever order: the calendar agrees with a model that fits on one screen."""
 
+import functools
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -157,17 +158,19 @@ class Calendar(RuleBasedStateMachine):
             )
 
 
-_template: list[Path] = []
+@functools.cache
+def _tables() -> bytes:
+    """A SQLite file with all tables, empty; made once."""
+    with tempfile.TemporaryDirectory(prefix="pilotlab-tests-") as folder:
+        path = Path(folder) / "tables.sqlite"
+        database = Database(f"sqlite:///{path}")
+        create_tables(database)
+        database.close()
+        return path.read_bytes()
 
 
 def _empty_database(path: Path) -> Database:
-    """SQLite with all tables, made once and copied."""
-    if not _template:
-        _template.append(Path(tempfile.mkdtemp(prefix="pilotlab-tests-")) / "tables.sqlite")
-        database = Database(f"sqlite:///{_template[0]}")
-        create_tables(database)
-        database.close()
-    shutil.copyfile(_template[0], path)
+    path.write_bytes(_tables())
     return Database(f"sqlite:///{path}")
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookings.errors import OpeningHoursError
@@ -68,6 +68,7 @@ def test_the_same_wall_clock_hours_are_other_instants_in_summer_and_winter() -> 
     assert saturday.length == sunday.length == hours(12)
 
 
+@settings(deadline=None)
 @given(
     day=st.sampled_from([SPRING, AUTUMN, date(2026, 4, 5), date(2026, 9, 6), date(2026, 11, 23)]),
     opens=st.integers(0, 24 * 60 - 1),

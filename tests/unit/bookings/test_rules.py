@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookings.errors import RuleBrokenError
@@ -125,6 +125,7 @@ def test_a_refusal_says_rule_field_fact_and_way_out_by_the_clock_on_the_wall() -
     }
 
 
+@settings(deadline=None)
 @given(
     now=st.datetimes(datetime(2026, 3, 20), datetime(2026, 11, 30), timezones=st.just(UTC)),
     start=st.integers(-10 * 24 * 60, 200 * 24 * 60),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -56,6 +56,7 @@ def test_a_wish_with_a_wrong_field_is_refused_by_the_name_of_the_field(field: st
     assert refused.value.errors()[0]["loc"][0] == field
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_whatever_stands_for_a_time_is_read_or_refused_but_never_fails_otherwise(text: str) -> None:
     with suppress(ValidationError):

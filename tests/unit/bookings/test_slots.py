@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookings.slots import Buffers, Starts, free_starts, nearest_spans, on_grid
@@ -49,6 +49,7 @@ def test_buffers_of_the_new_booking_keep_their_distance_from_what_is_reserved() 
     assert found == [Starts(minute(0), minute(25)), Starts(minute(100), minute(170))]
 
 
+@settings(deadline=None)
 @given(
     length=st.integers(1, 40),
     reserved=st.lists(st.tuples(spans, buffers), max_size=6),
@@ -69,6 +70,7 @@ def test_free_starts_are_those_minutes_at_which_everything_fits(
     assert found == sorted(found, key=lambda free: free.first)
 
 
+@settings(deadline=None)
 @given(
     wish=spans,
     reserved=st.lists(st.tuples(spans, buffers), max_size=6),
