@@ -235,9 +235,9 @@ class LiveHub:
             log.warning("the broker refuses the live client", reason=str(reason))
             return
         with self._lock:
-            self._connected = True
             for device in self._watched:
                 client.subscribe(self._topic(device), qos=0)
+            self._connected = True
 
     def _on_disconnect(
         self, _: Client, __: object, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
