@@ -21,13 +21,20 @@ define install
 	@if [ -x $(BIN)/pip ]; then $(BIN)/pip $(1); else $(PYTHON) -m pip --python $(BIN)/python $(1); fi
 endef
 
+# pip compiles with one core, and everything; this takes all cores and leaves out what is never imported.
+define compile
+	@$(BIN)/python -m compileall -q -j 0 -x '/(tests?|testing|pip|setuptools)/' $(VENV)/lib >/dev/null 2>&1 || true
+endef
+
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
-	$(call install,install --quiet --require-hashes --no-deps -r requirements/runtime.txt)
-	$(call install,install --quiet --no-deps --no-build-isolation --editable .)
+	$(call install,install --quiet --no-compile --require-hashes --no-deps -r requirements/runtime.txt)
+	$(call install,install --quiet --no-compile --no-deps --no-build-isolation --editable .)
+	$(call compile)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
-	$(call install,install --quiet --require-hashes --no-deps -r requirements/dev.txt)
+	$(call install,install --quiet --no-compile --require-hashes --no-deps -r requirements/dev.txt)
+	$(call compile)
 	@touch $@
 
 dev: $(VENV)/.dev
