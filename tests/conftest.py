@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,15 @@ MODELS = [
     "lab.pilots.models",
     "lab.reports.models",
 ]
+
+
+def pytest_configure() -> None:
+    """End in good order on SIGTERM too (a time limit, a cancelled CI run), so that no server is left behind."""
+
+    def end(*_: object) -> None:
+        pytest.exit("SIGTERM", returncode=143)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def have(start: Callable[[], T]) -> T:
