@@ -1,14 +1,16 @@
 """The drain thread: spool → messages → facts in the database → samples in the store → forget what is old and safe.
 
-Order makes a crash at any point harmless. The facts of a batch (clock offsets, sequences, events, lives, dead letters)
-are committed first, then its samples with the watermark, then the note that conflicts are told. After a restart it goes
-on at whichever of watermark and note is lower, and everything it writes again is there already.
+Order makes a crash at any point harmless. The facts of a batch (clock offsets, events, lives, dead letters) are
+committed first, then its samples with the watermark, then which message numbers have arrived and which values were
+refused, then the note that all is told. After a restart it goes on at whichever of watermark and note is lower, and
+everything it writes again is there already.
 """
 
 import threading
 import time
 from dataclasses import dataclass
 
+import pyarrow as pa
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -212,9 +214,7 @@ class Drain:
         self._database.transact(lambda session: self._write_facts(session, batch))
         self.facts_through = max(self.facts_through, batch.last_number)
         written = self._store.write(batch.samples.table(), watermark=batch.last_number)
-        if written.conflicts.num_rows:
-            letters = letters_of_conflicts(written.conflicts)
-            self._database.transact(lambda session: repository.add_dead_letters(session, letters))
+        self._database.transact(lambda session: self._write_receipts(session, batch, written.conflicts))
         self._position = batch.last_number
         self._note_position(every=1.0)
         counts = self.counts
@@ -223,9 +223,17 @@ class Drain:
         counts.duplicates += written.duplicates
         counts.conflicts += written.conflicts.num_rows
         counts.dead_letters += len(batch.letters) + written.conflicts.num_rows
+        self.problem = None
         with self._changed:
             self.stored_through = batch.last_number
             self._changed.notify_all()
+
+    def _write_receipts(self, session: Session, batch: Batch, conflicts: pa.Table) -> None:
+        """What may be said only when the samples are stored: who looks whether a run is complete reads them next."""
+        for (device, boot), numbers in batch.sequences.items():
+            note_received(session, device, boot, numbers)
+        if conflicts.num_rows:
+            repository.add_dead_letters(session, letters_of_conflicts(conflicts))
 
     def _note_position(self, *, every: float) -> None:
         """Remember how far all is done, conflicts told; a note that is too old only costs work at the next start."""
@@ -236,8 +244,6 @@ class Drain:
 
     def _write_facts(self, session: Session, batch: Batch) -> None:
         repository.add_change_points(session, batch.change_points, now=self._clock.now())
-        for (device, boot), numbers in batch.sequences.items():
-            note_received(session, device, boot, numbers)
         repository.add_events(session, batch.events)
         for life in batch.lives:
             try:

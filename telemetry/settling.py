@@ -17,6 +17,7 @@ from telemetry.stores.interface import Flag
 SECOND_NS = 1_000_000_000
 TOLERANCE_NS = SECOND_NS
 """Within this a device's clock counts as right."""
+ROUNDING_NS = SECOND_NS // 10
 LATE_NS = 60 * SECOND_NS
 DAY_NS = 86_400 * SECOND_NS
 EARLIEST_SANE_NS = 946_684_800 * SECOND_NS
@@ -111,7 +112,7 @@ class BootClock:
         if -self.tolerance_ns <= behind and (behind <= self.tolerance_ns or may_have_waited):
             return ChangePoint(device_ns, 0, uncertain=False)
         waited_unknown = arrival.received_ns - arrival.entered_after_ns > LATE_NS
-        return ChangePoint(device_ns, behind, uncertain=waited_unknown or abs(behind) > DAY_NS)
+        return ChangePoint(device_ns, _rounded_down(behind), uncertain=waited_unknown or abs(behind) > DAY_NS)
 
     def _later(self, device_ns: int, arrival: Arrival, known: ChangePoint, seq: int) -> ChangePoint | None:
         behind = arrival.received_ns - device_ns
@@ -124,13 +125,18 @@ class BootClock:
             if known.offset_ns > 0 and behind > 0:  # taken for a slow clock, but the messages had been waiting
                 return ChangePoint(device_ns, 0, uncertain=True)
             drifted = -residual <= 2 * self.tolerance_ns
-            return ChangePoint(device_ns, behind, uncertain=known.uncertain if drifted else True)
+            return ChangePoint(device_ns, _rounded_down(behind), uncertain=known.uncertain if drifted else True)
         if residual > self.tolerance_ns:
             if agreed:
                 return ChangePoint(device_ns, 0, uncertain=False)
             went_back = seq > self._last_seq and device_ns < self._last_device_ns - self.tolerance_ns
-            return ChangePoint(device_ns, behind, uncertain=True) if went_back else None
+            return ChangePoint(device_ns, _rounded_down(behind), uncertain=True) if went_back else None
         return ChangePoint(device_ns, 0, uncertain=False) if agreed and known.uncertain else None
+
+
+def _rounded_down(behind_ns: int) -> int:
+    """An offset that leaves room for messages that travel faster than this one did."""
+    return behind_ns // ROUNDING_NS * ROUNDING_NS
 
 
 def _start(point: ChangePoint) -> int:

@@ -1,8 +1,12 @@
 """What the recorder's tests share: a publisher that knows what was confirmed, and a count of what became of it."""
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,6 +23,7 @@ from tests.factories import make_device, make_signal
 
 LAB = "gliwice"
 BOOT = "7f3a"
+ROOT = Path(__file__).parents[2]
 
 
 def now_ns() -> int:
@@ -87,3 +92,45 @@ def spooled(path: Path) -> int:
 
 def utc(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+
+
+class RecorderProcess:
+    """A recorder that can be killed (see `recorder_process`)."""
+
+    def __init__(self, folder: Path, port: int, *more: str) -> None:
+        command = [sys.executable, "-m", "tests.integration.recorder_process", str(folder), str(port), *more]
+        self._log = (folder / "recorder.log").open("ab")
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log)
+
+    def wait_ready(self) -> None:
+        """Wait until it listens, or has died before."""
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._process.kill()
+        self._end(10)
+
+    def wait_dead(self, timeout: float = 15) -> None:
+        """Wait until it has killed itself."""
+        assert self._end(timeout) == -signal.SIGKILL
+
+    def stop(self) -> float:
+        """SIGTERM; returns how many seconds it took to end in good order."""
+        started = time.monotonic()
+        self._process.terminate()
+        assert self._end(15) == 0
+        return time.monotonic() - started
+
+    def remove(self) -> None:
+        """End it if it lives."""
+        if self._process.poll() is None:
+            self.kill()
+
+    def _end(self, timeout: float) -> int:
+        code = self._process.wait(timeout)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._log.close()
+        return code
