@@ -33,7 +33,12 @@ def test_every_text_can_be_read_on_every_ground_it_stands_on(theme: str) -> None
     colours = themes()[theme]
     pairs = [(ink, ground) for ink in ("ink", "ink-soft", "accent") for ground in ("ground", "surface", "raised")]
     pairs += [(tone, f"{tone}-ground") for tone in ("good", "warn", "bad")]
-    pairs += [("on-accent", "accent"), ("on-accent", "accent-strong"), ("accent", "info-ground"), ("ink", "info-ground")]
+    pairs += [
+        ("on-accent", "accent"),
+        ("on-accent", "accent-strong"),
+        ("accent", "info-ground"),
+        ("ink", "info-ground"),
+    ]
     pairs += [("bad", "surface"), ("good", "ground"), ("bad", "ground"), ("accent-strong", "raised")]
     pairs += [("ink", f"{tone}-ground") for tone in ("good", "warn", "bad")]
     low = {pair: round(contrast(colours[pair[0]], colours[pair[1]]), 2) for pair in pairs}
@@ -56,4 +61,6 @@ def test_nothing_is_fetched_from_elsewhere() -> None:
 def test_templates_have_no_inline_style_or_script() -> None:
     for template in (STATIC.parent / "templates").iterdir():
         text = template.read_text("utf-8")
-        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|https?://|\|\s*safe", text), template.name
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|https?://|\|\s*safe", text), (
+            template.name
+        )
