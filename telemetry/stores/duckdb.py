@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS samples (
 CREATE TABLE IF NOT EXISTS progress (watermark BIGINT NOT NULL);
 INSERT INTO progress SELECT 0 WHERE NOT EXISTS (FROM progress);
 """
+_JOINED = "samples JOIN series ON series.id = samples.series"
+_FIRST_REACH_NS = 600 * 1_000_000_000
 _STORED_TWINS = """
 SELECT suspects.row, suspects.value IS NOT DISTINCT FROM samples.value
                      AND suspects.text IS NOT DISTINCT FROM samples.text AS same
@@ -106,7 +108,7 @@ class DuckDBStore:
         where, parameters = _within(device, signals, spans, uncertain=uncertain)
         query = f"""
             SELECT series.device, series.signal, series.boot, device_ns, settled_ns, received_ns, value, text, flags
-            FROM samples JOIN series ON series.id = samples.series
+            FROM {_JOINED}
             WHERE {where} ORDER BY signal, settled_ns, device_ns, boot {_limited(limit)}
         """  # noqa: S608 - values are parameters
         return self._answer(query, parameters).cast(SAMPLES)
@@ -125,13 +127,31 @@ class DuckDBStore:
         start = "settled_ns - (settled_ns % $width + $width) % $width"  # floors before 1970 too
         query = f"""
             SELECT {start} AS start_ns, min(value) AS min, max(value) AS max, avg(value) AS mean, count(*) AS count
-            FROM samples JOIN series ON series.id = samples.series
+            FROM {_JOINED}
             WHERE {where} AND value IS NOT NULL GROUP BY start_ns ORDER BY start_ns
         """  # noqa: S608 - values are parameters
         return self._answer(query, parameters | {"width": width_ns}).cast(BUCKETS)
 
     def last_values(self, device: str, spans: list[tuple[int, int]], *, uncertain: bool = False) -> pa.Table:
-        """The newest sample of each signal within the spans (see `SampleStore.last_values`)."""
+        """The newest sample of each signal within the spans (see `SampleStore.last_values`).
+
+        Looks at the last minutes first and further back only while signals are missing.
+        """
+        where, parameters = _within(device, [], spans, uncertain=uncertain)
+        ends = self._answer(f"SELECT min(settled_ns), max(settled_ns) FROM {_JOINED} WHERE {where}", parameters)  # noqa: S608
+        oldest, newest = (column[0].as_py() for column in ends.columns)
+        if newest is None:
+            return SAMPLES.empty_table()
+        signals = {signal for owner, signal, _ in list(self._ids) if owner == device}
+        reach = _FIRST_REACH_NS
+        while True:
+            first = max(oldest, newest - reach)
+            found = self._newest_since(device, [(max(start, first), end) for start, end in spans], uncertain=uncertain)
+            if found.num_rows == len(signals) or first == oldest:
+                return found
+            reach *= 32
+
+    def _newest_since(self, device: str, spans: list[tuple[int, int]], *, uncertain: bool) -> pa.Table:
         where, parameters = _within(device, [], spans, uncertain=uncertain)
         query = f"""
             WITH newest AS (
@@ -140,7 +160,7 @@ class DuckDBStore:
                       'value': value, 'text': text, 'flags': flags}},
                     (settled_ns, device_ns, boot)
                 ) AS sample
-                FROM samples JOIN series ON series.id = samples.series WHERE {where} GROUP BY signal
+                FROM {_JOINED} WHERE {where} GROUP BY signal
             )
             SELECT $device AS device, signal, sample.boot, sample.device_ns, sample.settled_ns, sample.received_ns,
                    sample.value, sample.text, sample.flags
