@@ -7,6 +7,7 @@ from lab.pilots.plans import (
     IntegralOfSignals,
     Kpi,
     ResultValue,
+    RunLimits,
     SignalReference,
 )
 
@@ -59,7 +60,7 @@ def demo_plan(
                 unit="s",
                 direction="lower",
                 role="secondary",
-                measure=DurationOfRun(device="mill-1"),
+                measure=DurationOfRun(),
             ),
             Kpi(
                 key="roughness",
@@ -76,6 +77,7 @@ def demo_plan(
         design="completely_randomised",
         runs_per_arm=runs_per_arm,
         seed=seed,
+        limits=RunLimits(device="mill-1"),
         not_tested=(
             "Other materials, tools and parts than the one that was cut.",
             "Tool life over more parts than these.",
@@ -144,6 +146,7 @@ def recording_plan() -> AnalysisPlan:
         design="as_recorded",
         order=tuple(f"feed-{feed}" for feed in RECORDED_FEEDS),
         seed=2018,
+        limits=RunLimits(device=RECORDING_DEVICE, end_events=("part_finished", "part_abandoned")),
         written_after_data=True,
         not_tested=(
             "Other materials than wax, other parts and other machines.",

@@ -7,10 +7,14 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"  # they break charts, tables and PostgreSQL
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-Setting = float | str | bool
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_CONTROLS)]
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=_NO_CONTROLS)]
+Setting = float | Line | bool
 
 
 class PlanPart(BaseModel):
@@ -23,10 +27,10 @@ class Arm(PlanPart):
     """One way of working that is tried."""
 
     name: Name
-    label: str = Field(min_length=1, max_length=100)
+    label: Line
     role: Literal["baseline", "treatment", "other"]
     """`other`: runs that are recorded and shown, but not compared."""
-    settings: dict[str, Setting] = {}
+    settings: dict[FieldName, Setting] = {}
 
 
 class SignalReference(PlanPart):
@@ -51,12 +55,9 @@ class MeanOfSignal(PlanPart):
 
 
 class DurationOfRun(PlanPart):
-    """How long the run took: between two events of a device, else by the run table's start and stop."""
+    """How long the run took, between its limits."""
 
     kind: Literal["duration"] = "duration"
-    device: str | None = None
-    start_event: str = "run_started"
-    end_event: str = "part_finished"
 
 
 class EventValue(PlanPart):
@@ -64,15 +65,15 @@ class EventValue(PlanPart):
 
     kind: Literal["event_value"] = "event_value"
     device: str = Field(min_length=1, max_length=40)
-    event: str
-    field: str
+    event: FieldName
+    field: FieldName
 
 
 class ResultValue(PlanPart):
     """A field of what was found out about the part, from the run table (`passed`, `roughness_um`)."""
 
     kind: Literal["result_value"] = "result_value"
-    field: str
+    field: FieldName
 
 
 Measure = Annotated[
@@ -84,7 +85,7 @@ class Kpi(PlanPart):
     """One number a run, and how it is judged."""
 
     key: Name
-    label: str = Field(min_length=1, max_length=100)
+    label: Line
     unit: str = Field(min_length=1, max_length=40)
     """UCUM code: `kW.h`, `s`, `um`; `1` for a proportion."""
     kind: Literal["number", "proportion"] = "number"
@@ -99,11 +100,19 @@ class Kpi(PlanPart):
     measure: Measure
 
 
+class RunLimits(PlanPart):
+    """Events by which a device says when a run begins and ends, to the instant."""
+
+    device: str = Field(min_length=1, max_length=40)
+    start_event: FieldName = "run_started"
+    end_events: tuple[FieldName, ...] = Field(default=("part_finished",), min_length=1)
+
+
 class AnalysisPlan(PlanPart):
     """What is asked, how it is tried, and how it is decided."""
 
-    objective: str = Field(min_length=1, max_length=2000)
-    hypothesis: str = Field(min_length=1, max_length=2000)
+    objective: Prose
+    hypothesis: Prose
     arms: tuple[Arm, ...]
     kpis: tuple[Kpi, ...]
     break_even: float
@@ -119,6 +128,8 @@ class AnalysisPlan(PlanPart):
     seed: int = Field(ge=0, le=2**63 - 1)
     """Of the randomised order and of every random draw of the analysis."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    limits: RunLimits | None = None
+    """Limits of a run for integrals, means and durations; without: when people started and stopped it."""
     finished_only: bool = True
     """Whether unfinished parts are left out of KPIs whose population is `finished`."""
     longest_gap_s: float = Field(default=5.0, gt=0)
@@ -129,7 +140,7 @@ class AnalysisPlan(PlanPart):
     """The criteria were written when the data already existed: evidence grade D at most."""
     demonstration_only: bool = False
     """Nothing is to be concluded: evidence grade E."""
-    not_tested: tuple[str, ...] = ()
+    not_tested: tuple[Prose, ...] = ()
     """What the pilot says nothing about."""
 
     def arm(self, name: str) -> Arm:
@@ -169,9 +180,9 @@ class AnalysisPlan(PlanPart):
         """Devices that the KPIs need, for a signal or an event."""
         spoken = {device for device, _ in self.signals()}
         for kpi in self.kpis:
-            if isinstance(kpi.measure, (EventValue, DurationOfRun)) and kpi.measure.device is not None:
+            if isinstance(kpi.measure, EventValue):
                 spoken.add(kpi.measure.device)
-        return spoken
+        return spoken if self.limits is None else spoken | {self.limits.device}
 
 
 def measured_signals(kpi: Kpi) -> list[tuple[str, str]]:

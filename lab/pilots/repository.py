@@ -3,17 +3,21 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from bookings import repository as bookings
 from bookings.models import Booking
+from bookings.repository import storable
 from lab.pilots.models import Pilot, Plan, Run
 
 
 def find_pilot(session: Session, pilot_id: str) -> Pilot | None:
     """A pilot by its id."""
-    return session.get(Pilot, pilot_id)
+    return session.get(Pilot, pilot_id) if storable(pilot_id) else None
 
 
 def lock_pilot(session: Session, pilot_id: str) -> Pilot | None:
     """A pilot as it is now, kept from other changes until this transaction ends."""
+    if not storable(pilot_id):
+        return None
     return session.scalar(
         sa.select(Pilot).where(Pilot.id == pilot_id).with_for_update().execution_options(populate_existing=True)
     )
@@ -61,5 +65,5 @@ def lock_runs(session: Session, pilot_id: str) -> list[Run]:
 
 
 def find_booking(session: Session, booking_id: str) -> Booking | None:
-    """A booking by its id."""
-    return session.get(Booking, booking_id)
+    """A booking with its devices."""
+    return bookings.find_booking(session, booking_id)

@@ -1,14 +1,12 @@
 """What goes over HTTP about pilots."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from lab.pilots.models import Pilot, Plan, Run
-from lab.pilots.plans import Setting
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+from lab.pilots.plans import FieldName, Line, Prose, Setting
 
 
 class PilotRequest(BaseModel):
@@ -18,8 +16,8 @@ class PilotRequest(BaseModel):
 
     organisation_id: str | None = Field(default=None, max_length=40)
     """Left out: the own company."""
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-    question: Text
+    title: Line
+    question: Prose
 
 
 class RunStart(BaseModel):
@@ -35,7 +33,7 @@ class RunStop(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    result: dict[str, Setting | None]
+    result: dict[FieldName, Setting | None]
     completeness: dict[str, dict[str, Any]] = {}
 
 
@@ -44,7 +42,7 @@ class RunExclusion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Text
+    reason: Prose
 
 
 class PilotAnswer(BaseModel):

@@ -212,7 +212,7 @@ def _statistics(data: SealedData) -> tuple[str, ...]:
     sentences = [
         "Each run is reduced to one number per KPI; runs are compared, never samples.",
         f"Difference of means with Welch's {level} interval, allowing for unequal spread (statsmodels).",
-        "Hodges–Lehmann shift with its distribution-free interval, and a permutation test of the means (own code, numpy).",
+        "Hodges–Lehmann shift with its distribution-free interval, and a permutation test of the means (numpy).",
         "Standardised effect: Hedges' g (statsmodels).",
     ]
     if any(kpi.kind == "proportion" for kpi in data.plan.kpis):

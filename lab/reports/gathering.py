@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from devices.models import Device, Signal
 from devices.service import get_device
 from lab.access.service import grant_for
+from lab.core.time import to_nanoseconds
 from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
 from lab.pilots.models import Pilot, Run
 from lab.reports import repository
 from lab.reports.errors import PilotUnfinishedError
-from lab.reports.kpis import span_ns
 from lab.reports.sealed import SealedDevice, SealedEvent, SealedMessages, SealedPilot, SealedRun, SealedSignal
 from lab.reports.sealing import DataSetContent, SamplesOf
 from telemetry import queries
@@ -100,9 +100,16 @@ def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]
         start_ns, end_ns = span_ns(run)
         for messages in run.messages:
             for signal in signals[messages.device]:
-                yield queries.read_raw(store, grant, messages.device, [signal], start_ns, end_ns + 1)
+                yield queries.read_raw(store, grant, messages.device, [signal], start_ns, end_ns)
 
     return read
+
+
+def span_ns(run: SealedRun) -> tuple[int, int]:
+    """A run's `[start, end)` in nanoseconds. Its end is known to the microsecond, all of which belongs to it."""
+    if run.started_at is None or run.ended_at is None:
+        return 0, 0
+    return to_nanoseconds(run.started_at), to_nanoseconds(run.ended_at) + 1000
 
 
 def _run(session: Session, run: Run, devices: Sequence[str]) -> SealedRun:
@@ -157,7 +164,7 @@ def _events(session: Session, grant: Grant, run: SealedRun) -> list[SealedEvent]
             fields=event.fields,
         )
         for messages in run.messages
-        for event in queries.events(session, grant, messages.device, start_ns, end_ns + 1)
+        for event in queries.events(session, grant, messages.device, start_ns, end_ns)
     ]
 
 

@@ -4,7 +4,6 @@ Integrals and means go by trapezoids over settled time; a silence longer than th
 and below the plan's coverage a run has no number rather than an invented one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,6 @@ from lab.pilots.plans import (
     EventValue,
     IntegralOfSignals,
     Kpi,
-    MeanOfSignal,
     ResultValue,
     measured_signals,
 )
@@ -80,33 +78,57 @@ def integrate(settled_ns: Nanoseconds, values: Numbers, *, start_ns: int, end_ns
     )
 
 
-def cover(data: SealedData, run: SealedRun, device: str, signal: str) -> Covered:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """First and last nanosecond of a run; both belong to it."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def length_s(self) -> float:
+        """How long the run took, in seconds."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+def limits_of(data: SealedData, run: SealedRun) -> Limits | None:
+    """When a run began and ended, by the plan's events, else by the run table.
+
+    Returns:
+        `None` for a run that was never made, or whose events did not come.
+    """
+    if run.started_at is None or run.ended_at is None:
+        return None
+    named = data.plan.limits
+    if named is None:
+        return Limits(to_nanoseconds(run.started_at), to_nanoseconds(run.ended_at))
+    events = events_of(data, run, named.device)
+    starts = [event.settled_ns for event in events if event.kind == named.start_event]
+    ends = [event.settled_ns for event in events if event.kind in named.end_events]
+    return Limits(min(starts), max(ends)) if starts and ends and max(ends) > min(starts) else None
+
+
+def events_of(data: SealedData, run: SealedRun, device: str) -> list[SealedEvent]:
+    """What a device reported during a run, in order of settled time."""
+    found = [event for event in data.events if event.run == run.number and event.device == device]
+    return sorted(found, key=lambda event: (event.settled_ns, event.seq))
+
+
+def cover(data: SealedData, run: SealedRun, limits: Limits, device: str, signal: str) -> Covered:
     """Reduce one sealed signal over a run."""
-    if run.started_at is None or run.ended_at is None:
-        return Covered(0.0, 0.0, None, 0)
-    table = data.samples(run, device=device, signal=signal)
-    times, numbers = _series(table)
-    start_ns, end_ns = span_ns(run)
-    return integrate(times, numbers, start_ns=start_ns, end_ns=end_ns, longest_gap_s=data.plan.longest_gap_s)
-
-
-def span_ns(run: SealedRun) -> tuple[int, int]:
-    """First and last nanosecond of a run. The end is known to the microsecond, and all of that microsecond belongs."""
-    if run.started_at is None or run.ended_at is None:
-        return 0, 0
-    return to_nanoseconds(run.started_at), to_nanoseconds(run.ended_at) + 999
-
-
-def length_s(run: SealedRun) -> float:
-    """How long a run took, in seconds; 0 for one that was never made."""
-    if run.started_at is None or run.ended_at is None:
-        return 0.0
-    return (run.ended_at - run.started_at).total_seconds()
+    times, numbers = _series(data.samples(run, device=device, signal=signal))
+    return integrate(
+        times,
+        numbers,
+        start_ns=limits.start_ns,
+        end_ns=limits.end_ns,
+        longest_gap_s=data.plan.longest_gap_s,
+    )
 
 
 def run_value(data: SealedData, run: SealedRun, kpi: Kpi) -> RunValue:
     """One run's number for one KPI, with the reason where it does not count."""
-    reduced = _reduce(data, run, kpi) if run.ended_at is not None else _Reduced(None, None, "never made")
+    reduced = _reduce(data, run, kpi) if run.ended_at is not None else _nothing("never made")
     return RunValue(
         run=run.number,
         arm=run.arm,
@@ -133,28 +155,35 @@ def _exclusion(plan: AnalysisPlan, run: SealedRun, kpi: Kpi) -> str | None:
     return NOT_COMPARED if plan.arm(run.arm).role == "other" else None
 
 
+def _nothing(why: str, coverage_percent: float | None = None) -> _Reduced:
+    return _Reduced(None, coverage_percent, why)
+
+
 def _reduce(data: SealedData, run: SealedRun, kpi: Kpi) -> _Reduced:
     match kpi.measure:
-        case IntegralOfSignals() | MeanOfSignal():
-            return _reduce_signals(data, run, kpi)
-        case DurationOfRun(device=None):
-            return _Reduced(length_s(run) * conversion_factor("s", kpi.unit), None, None)
-        case DurationOfRun() as measure:
-            return _duration(_events(data, run, measure.device), measure, kpi)
         case EventValue(device=device, event=kind, field=field):
-            found = [event for event in _events(data, run, device) if event.kind == kind and field in event.fields]
-            return _noted(found[-1].fields[field], kind) if found else _Reduced(None, None, f"no {kind} with {field}")
+            found = [event for event in events_of(data, run, device) if event.kind == kind and field in event.fields]
+            return _noted(found[-1].fields[field], kind) if found else _nothing(f"no {kind} with {field} from {device}")
         case ResultValue(field=field):
             return _noted(run.result.get(field), field)
+        case _:
+            limits = limits_of(data, run)
+            if limits is None:
+                return _nothing(
+                    f"{data.plan.limits.device if data.plan.limits else 'nobody'} reported no start and end"
+                )
+            if isinstance(kpi.measure, DurationOfRun):
+                return _Reduced(limits.length_s * conversion_factor("s", kpi.unit), None, None)
+            return _reduce_signals(data, run, limits, kpi)
 
 
-def _reduce_signals(data: SealedData, run: SealedRun, kpi: Kpi) -> _Reduced:
+def _reduce_signals(data: SealedData, run: SealedRun, limits: Limits, kpi: Kpi) -> _Reduced:
     total, worst = 0.0, 100.0
     for device, signal in measured_signals(kpi):
-        covered = cover(data, run, device, signal)
+        covered = cover(data, run, limits, device, signal)
         if not covered.samples:
-            return _Reduced(None, 0.0, f"{signal} of {device} never came")
-        worst = min(worst, covered.percent(length_s(run)))
+            return _nothing(f"{signal} of {device} never came", 0.0)
+        worst = min(worst, covered.percent(limits.length_s))
         unit = data.signal_unit(device, signal) or ""
         if isinstance(kpi.measure, IntegralOfSignals):
             total += covered.integral * integral_factor(unit, kpi.unit)
@@ -162,28 +191,14 @@ def _reduce_signals(data: SealedData, run: SealedRun, kpi: Kpi) -> _Reduced:
             total += covered.integral / covered.covered_s * conversion_factor(unit, kpi.unit)
     least = data.plan.least_coverage_percent
     if worst < least or worst == 0:
-        return _Reduced(None, worst, f"only {worst:.1f} % of the run is covered by data, the plan asks for {least:g} %")
+        return _nothing(f"only {worst:.1f} % of the run is covered by data, the plan asks for {least:g} %", worst)
     return _Reduced(total, worst, None)
-
-
-def _duration(events: Sequence[SealedEvent], measure: DurationOfRun, kpi: Kpi) -> _Reduced:
-    starts = [event.settled_ns for event in events if event.kind == measure.start_event]
-    ends = [event.settled_ns for event in events if event.kind == measure.end_event]
-    if not starts or not ends or max(ends) <= min(starts):
-        missing = measure.start_event if not starts else measure.end_event
-        return _Reduced(None, None, f"no {missing} from {measure.device}")
-    return _Reduced((max(ends) - min(starts)) / 1e9 * conversion_factor("s", kpi.unit), None, None)
 
 
 def _noted(value: Any, name: str) -> _Reduced:
     if isinstance(value, (bool, int, float)) and np.isfinite(value):
         return _Reduced(float(value), None, None)
     return _Reduced(None, None, f"{name} was not noted")
-
-
-def _events(data: SealedData, run: SealedRun, device: str | None) -> list[SealedEvent]:
-    found = [event for event in data.events if event.run == run.number and event.device == device]
-    return sorted(found, key=lambda event: (event.settled_ns, event.seq))
 
 
 def _series(table: pa.Table) -> tuple[Nanoseconds, Numbers]:

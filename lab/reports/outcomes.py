@@ -210,14 +210,15 @@ def _definition(plan: AnalysisPlan, kpi: Kpi) -> str:
             text = f"Integral of {names} over the run (trapezoids; silences above {plan.longest_gap_s:g} s not bridged)"
         case MeanOfSignal(signal=part):
             text = f"Time-weighted mean of {part.signal} of {part.device} over the run"
-        case DurationOfRun(device=None):
-            text = "Time between start and stop of the run"
-        case DurationOfRun(device=device, start_event=start, end_event=end):
-            text = f"Time from {start} to {end}, as {device} reported them"
+        case DurationOfRun():
+            text = "Duration of the run"
         case EventValue(device=device, event=event, field=field):
             text = f"{field} of the last {event} that {device} reported in the run"
         case ResultValue(field=field):
             text = f"{field} as noted in the run table"
+    if plan.limits is not None and not isinstance(kpi.measure, (EventValue, ResultValue)):
+        ends = " or ".join(plan.limits.end_events)
+        text += f", from {plan.limits.start_event} to {ends} as {plan.limits.device} reported them"
     if plan.finished_only:
         text += "; finished parts only" if kpi.population == "finished" else "; unfinished parts count too"
     return text + "."

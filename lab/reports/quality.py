@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lab.reports.kpis import NOT_COMPARED, UNFINISHED, cover, length_s
+from lab.reports.kpis import NOT_COMPARED, UNFINISHED, Limits, cover, limits_of
 from lab.reports.results import DeviceQuality, Missing, RunQuality, SignalCoverage
 from lab.reports.sealed import SealedMessages, SealedRun
 from lab.reports.sealing import SealedData
@@ -14,18 +14,19 @@ from telemetry.stores.interface import Flag
 def run_quality(data: SealedData, run: SealedRun) -> RunQuality:
     """What came, what is missing, and what is known against it, for one run."""
     samples = data.flags(run)
-    coverage = tuple(_coverage(data, run, device, signal) for device, signal in sorted(data.plan.signals()))
-    made = run.started_at is not None and run.ended_at is not None
+    limits = limits_of(data, run)
+    needed = [] if limits is None else sorted(data.plan.signals())
+    coverage = tuple(_coverage(data, run, limits, device, signal) for device, signal in needed if limits is not None)
     return RunQuality(
         run=run.number,
         arm=run.arm,
         executed_order=run.executed_order,
         started_at=run.started_at,
         ended_at=run.ended_at,
-        duration_s=length_s(run) if made else None,
+        duration_s=None if limits is None else limits.length_s,
         devices=tuple(_device(samples, messages) for messages in run.messages),
-        coverage=coverage if made else (),
-        coverage_percent=min((part.coverage_percent for part in coverage), default=None) if made else None,
+        coverage=coverage,
+        coverage_percent=min((part.coverage_percent for part in coverage), default=None),
         excluded=exclusion(data, run),
         result=run.result,
     )
@@ -43,14 +44,14 @@ def exclusion(data: SealedData, run: SealedRun) -> str | None:
     return None
 
 
-def _coverage(data: SealedData, run: SealedRun, device: str, signal: str) -> SignalCoverage:
-    covered = cover(data, run, device, signal)
+def _coverage(data: SealedData, run: SealedRun, limits: Limits, device: str, signal: str) -> SignalCoverage:
+    covered = cover(data, run, limits, device, signal)
     return SignalCoverage(
         device=device,
         signal=signal,
         samples=covered.samples,
         longest_gap_s=covered.longest_gap_s,
-        coverage_percent=covered.percent(length_s(run)),
+        coverage_percent=covered.percent(limits.length_s),
     )
 
 

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bookings.models import BookingDevice
+from bookings.repository import storable
 from lab.people.models import Account, Organisation
 from lab.pilots.models import Pilot
 from lab.reports.models import DataSet, Report
@@ -28,6 +29,8 @@ def report_of(session: Session, data_set_id: str) -> Report | None:
 
 def find_report(session: Session, report_id: str) -> tuple[Report, Pilot] | None:
     """A report with its pilot."""
+    if not storable(report_id):
+        return None
     query = sa.select(Report, Pilot).join(Pilot, Pilot.id == Report.pilot_id).where(Report.id == report_id)
     found = session.execute(query).one_or_none()
     return None if found is None else (found[0], found[1])
@@ -39,7 +42,7 @@ def list_reports(session: Session, *, organisation_id: str | None, pilot_id: str
     if organisation_id is not None:
         query = query.where(Pilot.organisation_id == organisation_id)
     if pilot_id is not None:
-        query = query.where(Report.pilot_id == pilot_id)
+        query = query.where(Report.pilot_id == pilot_id if storable(pilot_id) else sa.false())
     return list(session.scalars(query.order_by(Report.created_at.desc(), Report.number.desc())))
 
 
@@ -65,7 +68,7 @@ def booked_devices(session: Session, booking_ids: set[str]) -> dict[str, list[st
         sa.select(BookingDevice.booking_id, BookingDevice.device_id)
         .where(BookingDevice.booking_id.in_(booking_ids))
         .order_by(BookingDevice.booking_id, BookingDevice.device_id)
-    ).tuples()
+    )
     found: dict[str, list[str]] = {}
     for booking_id, device_id in rows:
         found.setdefault(booking_id, []).append(device_id)

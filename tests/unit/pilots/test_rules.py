@@ -74,7 +74,7 @@ def test_both_examples_make_sense():
         ("kpis.0.measure.signals.0", {"device": "mill-1", "signal": "step"}, UnitMismatchError),
         ("kpis.0.measure.signals.0.signal", "power", UnknownSignalError),
         ("kpis.0.measure.signals.0.device", "meter-9", UnknownSignalError),
-        ("kpis.1.measure.device", "mill-9", UnknownSignalError),
+        ("limits.device", "mill-9", UnknownSignalError),
         ("kpis.2.kind", "proportion", UnitMismatchError),
     ],
 )

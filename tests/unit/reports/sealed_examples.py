@@ -13,7 +13,7 @@ import pyarrow as pa
 from lab.core.time import to_nanoseconds
 from lab.pilots.examples import RECORDED_FEEDS, RECORDING_DEVICE, recording_plan
 from lab.pilots.plans import AnalysisPlan, plan_sha256
-from lab.reports.sealed import SealedDevice, SealedMessages, SealedPilot, SealedRun, SealedSignal
+from lab.reports.sealed import SealedDevice, SealedEvent, SealedMessages, SealedPilot, SealedRun, SealedSignal
 from lab.reports.sealing import DataSetContent, write_data_set
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
@@ -129,15 +129,37 @@ def write_pilot(
     samples_of: Callable[[SealedRun], Iterable[pa.Table]],
     **facts: Any,
 ) -> str:
-    """Seal a made-up pilot; gives the manifest's SHA-256."""
+    """Seal a made-up pilot, whose machine reports when its runs begin and end; gives the manifest's SHA-256."""
     content = DataSetContent(
         pilot=sealed_pilot(plan, **facts),
         plan_document=json.loads(plan.model_dump_json()),
         runs=tuple(runs),
-        events=(),
+        events=tuple(event for run in runs for event in limit_events(plan, run)),
         devices=tuple(devices),
     )
     return write_data_set(folder, content, samples_of)
+
+
+def limit_events(plan: AnalysisPlan, run: SealedRun) -> list[SealedEvent]:
+    """Events that say when a run began and ended."""
+    if plan.limits is None or run.started_at is None or run.ended_at is None:
+        return []
+    kinds = [(plan.limits.start_event, run.started_at), (plan.limits.end_events[0], run.ended_at)]
+    return [
+        SealedEvent(
+            run=run.number,
+            device=plan.limits.device,
+            boot="b1",
+            seq=10 * run.number + place,
+            kind=kind,
+            device_ns=to_nanoseconds(at),
+            settled_ns=to_nanoseconds(at),
+            received_ns=to_nanoseconds(at),
+            flags=0,
+            fields={},
+        )
+        for place, (kind, at) in enumerate(kinds)
+    ]
 
 
 def write_recording(folder: Path) -> str:

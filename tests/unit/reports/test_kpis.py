@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.pilots.examples import demo_plan
-from lab.pilots.plans import AnalysisPlan, DurationOfRun, EventValue, Kpi, MeanOfSignal, ResultValue, SignalReference
+from lab.pilots.plans import DurationOfRun, EventValue, Kpi, MeanOfSignal, ResultValue, RunLimits, SignalReference
 from lab.reports.kpis import integrate, run_value
-from lab.reports.sealed import SealedEvent
+from lab.reports.sealed import SealedEvent, SealedRun
 from lab.reports.sealing import SealedData, read_data_set
 from tests.unit.reports.sealed_examples import SECOND, constant_power, samples, sealed_device, sealed_run, write_pilot
 
@@ -94,9 +94,9 @@ def sealed(tmp_path):
     """Gives the sealed data of one run of 100 s at a constant 3.6 kW, whatever the KPIs."""
     plan = demo_plan()
 
-    def seal(*kpis: Kpi, level: float = 3.6, table=None, **run_facts) -> tuple[SealedData, AnalysisPlan]:
+    def seal(*kpis: Kpi, level: float = 3.6, table=None, limits=None, **run_facts) -> tuple[SealedData, SealedRun]:
         run = sealed_run(1, "standard", seconds=100, **run_facts)
-        own = plan.model_copy(update={"kpis": kpis or plan.kpis})
+        own = plan.model_copy(update={"kpis": kpis or plan.kpis, "limits": limits})
         devices = [sealed_device("meter-1", {"active_power_kw": "kW"}), sealed_device("mill-1", {})]
         table = constant_power(run, level) if table is None else table
         write_pilot(tmp_path / "sealed", own, [run], devices, lambda _: [table])
@@ -193,16 +193,24 @@ def with_events(data, *events):
     return replace(data, events=events)
 
 
-def test_duration_between_events_of_a_device(sealed):
-    data, run = sealed(kpi(DurationOfRun(device="mill-1")))
+def test_events_of_a_device_limit_the_run_where_the_plan_says_so(sealed):
+    data, run = sealed(kpi(DurationOfRun()), limits=RunLimits(device="mill-1"))
     data = with_events(data, event("part_finished", 95.5, run), event("run_started", 1, run))
     assert run_value(data, run, data.plan.primary).value == pytest.approx(94.5)
 
 
-def test_an_event_that_never_came_is_said_so(sealed):
-    data, run = sealed(kpi(DurationOfRun(device="mill-1")))
+def test_energy_is_that_between_the_limits(sealed):
+    data, run = sealed(limits=RunLimits(device="mill-1"))
+    data = with_events(data, event("run_started", 20, run), event("part_finished", 70, run))
+    found = run_value(data, run, data.plan.primary)
+    assert found.value == pytest.approx(0.05)  # 3.6 kW × 50 s
+    assert found.coverage_percent == pytest.approx(100.0)
+
+
+def test_a_run_whose_end_was_never_reported_has_no_number(sealed):
+    data, run = sealed(kpi(DurationOfRun()), limits=RunLimits(device="mill-1"))
     data = with_events(data, event("run_started", 1, run))
-    assert run_value(data, run, data.plan.primary).excluded == "no part_finished from mill-1"
+    assert run_value(data, run, data.plan.primary).excluded == "mill-1 reported no start and end"
 
 
 def test_the_last_event_of_a_kind_gives_its_value(sealed):
