@@ -30,6 +30,13 @@ router = APIRouter()
 
 LOOK_BACK = timedelta(days=30)
 LOOK_AHEAD = timedelta(days=366)
+_FAULTS = {
+    "title": "Please say in a few words what the slot is for.",
+    "device_ids": "Please choose at least one machine.",
+    "pilot_id": "Please choose a pilot from the list.",
+    "organisation_id": "Please choose a company from the list.",
+}
+"""What is said of a field of the form that is of a wrong form."""
 
 
 @dataclass
@@ -127,7 +134,7 @@ def submit_form(
     except ValidationError as error:
         problem, nearest = _first_fault(error), None
     except (InvalidError, ConflictError) as error:
-        problem = sentence(error.message, settings.time_zone)
+        problem = sentence(error.message, settings.time_zone) if form.device_ids else _FAULTS["device_ids"]
         nearest = error.facts.get("nearest")
     else:
         return RedirectResponse("/bookings?done=booked", 303)
@@ -217,13 +224,7 @@ def _as_times(span: Any) -> dict[str, datetime] | None:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     where = str(fault["loc"][0]) if fault["loc"] else ""
-    words = {
-        "title": "Please say in a few words what the slot is for.",
-        "device_ids": "Please choose at least one machine.",
-        "pilot_id": "Please choose a pilot from the list.",
-        "organisation_id": "Please choose a company from the list.",
-    }
-    return words.get(where, "Please check what you have typed.")
+    return _FAULTS.get(where, "Please check what you have typed.")
 
 
 def _suggestion(session: Session, device: str, now: datetime, hours: OpeningHours) -> Span:

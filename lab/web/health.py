@@ -27,7 +27,8 @@ def readyz(request: Request, database: DatabaseDep) -> JSONResponse:
     parts = {"database": _database_answers(database)}
     recorder: Any = request.app.state.recorder
     if recorder is not None:
-        parts["recorder"] = bool(recorder.health().connected)
+        health = recorder.health()
+        parts["recorder"] = health.running and health.connected
     ready = all(parts.values())
     words = {name: "ok" if well else "down" for name, well in parts.items()}
     return JSONResponse({"status": "ready" if ready else "not ready", "parts": words}, 200 if ready else 503)
