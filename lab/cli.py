@@ -98,13 +98,24 @@ def demo(
     recording: Annotated[
         Path | None, typer.Option(help="Replay this real recording instead of simulated machines.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the simulated machines.")] = 2026,
+    seed: Annotated[int, typer.Option(help="Of the simulated machines and the order of the runs.")] = 2026,
+    rate: Annotated[
+        float, typer.Option(min=1, max=1000, help="Lab seconds in a second while simulated machines work.")
+    ] = 100,
 ) -> None:
     """Run a whole pilot, from the question to the report, on machines that do not exist."""
     from lab.demo import run_demo
 
     run_demo(
-        data_dir=data, port=port, broker=broker, once=once, output=output, recording=recording, seed=seed, console=out
+        data_dir=data,
+        port=port,
+        broker=broker,
+        once=once,
+        output=output,
+        recording=recording,
+        seed=seed,
+        rate=rate,
+        console=out,
     )
 
 

@@ -4,6 +4,7 @@ Embedded, everything runs in one process. In a deployment `web` and `recorder` r
 own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
 """
 
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -254,6 +255,9 @@ class _Server(uvicorn.Server):
 def serve(system: System, listener: socket.socket) -> None:
     """Serve the pages until SIGINT or SIGTERM."""
     assert system.app is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again when it has finished; what is left to do then is to drain and stop in order
+        signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         system.app, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False
     )

@@ -29,6 +29,7 @@ def run_demo(
     output: Path | None,
     recording: Path | None,
     seed: int,
+    rate: float,
     console: Console,
 ) -> None:
     """Run the demonstration.
@@ -41,6 +42,7 @@ def run_demo(
         output: where report and data package are written; default `out` in the folder.
         recording: folder of a real recording to replay instead of simulating.
         seed: of the simulated machines and the randomised order.
+        rate: lab seconds in a second while simulated machines work.
         console: where people read.
 
     Raises:
@@ -77,8 +79,12 @@ def run_demo(
             assert recording is not None
             finished, machines = recorded.tell(stage, narrator, real, folder=recording, seed=seed, output=target)
         else:
-            finished, machines = simulated.tell(stage, narrator, seed=seed, output=target)
+            finished, machines = simulated.tell(stage, narrator, seed=seed, rate=rate, output=target)
         stack.callback(machines.stop)
+        if stage.product.restarts:
+            narrator.step(
+                f"The product was killed and started again {stage.product.restarts} times; nothing is missing"
+            )
         _print_result(finished, stage.product.url, console, live=not once, device=story.DEVICE)
         if not once:
             _wait_for_ctrl_c(console)

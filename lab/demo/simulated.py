@@ -13,8 +13,6 @@ from lab.demo.story import Finished, Narrator, book, open_pilot, report, start_r
 from lab.people.principals import Role
 from lab.pilots.examples import QUESTION, demo_plan
 
-RATE = 100.0
-"""Lab seconds in a second while a part is made."""
 SLOT = timedelta(hours=4)
 DEVICES = ["mill-1", "meter-1"]
 DEVICE = "mill-1"
@@ -28,8 +26,16 @@ def first_instant(settings: Settings, now: datetime) -> datetime:
     return at(settings, last_working_day(settings, now), 8)
 
 
-def tell(stage: Stage, narrator: Narrator, *, seed: int, output: Path) -> tuple[Finished, Machines]:
-    """From the question to the report; the machines stay on, idling, for the live page."""
+def tell(stage: Stage, narrator: Narrator, *, seed: int, rate: float, output: Path) -> tuple[Finished, Machines]:
+    """From the question to the report; the machines stay on, idling, for the live page.
+
+    Args:
+        stage: where it plays.
+        narrator: tells people.
+        seed: of the machines and of the randomised order.
+        rate: lab seconds in a second while a part is made.
+        output: folder for report and package.
+    """
     plan = demo_plan(break_even_kwh=BREAK_EVEN_KWH, expected_kwh=EXPECTED_KWH, seed=seed)
     pilot = open_pilot(stage, narrator, title="Faster feed on the CNC mill", question=QUESTION, plan=plan)
     span = slot(stage.settings, stage.clock.now().date(), length=SLOT)
@@ -40,9 +46,10 @@ def tell(stage: Stage, narrator: Narrator, *, seed: int, output: Path) -> tuple[
         for device in DEVICES:
             machines.order("start", device=device, password=stage.world.device_passwords[device])
         runs = stage.client(Role.ENGINEER).get(f"/pilots/{pilot['id']}/runs")
-        with narrator.bar(f"Runs, {RATE:.0f} × faster than the world", len(runs)) as advance:
+        with narrator.bar(f"Runs, {rate:g} × faster than the world", len(runs)) as advance:
             for run in runs:
-                _make_part(stage, machines, pilot, booking, run, settings=dict(plan.arm(run["arm"]).settings))
+                settings = dict(plan.arm(run["arm"]).settings)
+                _make_part(stage, machines, pilot, booking, run, settings=settings, rate=rate)
                 advance(f"run {run['number']}: {plan.arm(run['arm']).label}")
         finished = report(stage, narrator, pilot, booking, output)
         machines.order("idle", on=True)
@@ -60,10 +67,11 @@ def _make_part(
     run: dict[str, Any],
     *,
     settings: dict[str, Any],
+    rate: float,
 ) -> None:
     stage.steer(stage.clock.advance(timedelta(seconds=45)))  # the blank is clamped
     start_run(stage, pilot, run["number"], booking)
-    machines.set_clock(stage.steer(stage.clock.set_rate(RATE)))
+    machines.set_clock(stage.steer(stage.clock.set_rate(rate)))
     done = machines.order("run", run=run["number"], arm=run["arm"], settings=settings, devices=DEVICES)
     stage.steer(stage.clock.set_rate(1.0))
     ended = from_nanoseconds(done["ended_ns"]) + timedelta(milliseconds=1)
