@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations
 
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
 .PHONY: help setup dev demo up test check bench openapi lock format
 .DEFAULT_GOAL := help
 
