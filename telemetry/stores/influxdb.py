@@ -92,11 +92,12 @@ class InfluxDBStore:
             for (device, signal, boot), last in zip(batch.series, batch.last_times(), strict=True):
                 marks = self._marks[device, boot]
                 marks[signal] = max(marks.get(signal, _NEVER), last)
+        refused = new.take(pa.array(rejected, pa.int64())).cast(SAMPLES)
         return Written(
             stored=new.num_rows - len(rejected),
             duplicates=batch.duplicates + duplicates,
-            conflicts=pa.concat_tables([batch.conflicts, conflicts]).cast(SAMPLES),
-            rejected=new.take(pa.array(rejected, pa.int64())).cast(SAMPLES),
+            conflicts=pa.concat_tables([part.cast(SAMPLES) for part in (batch.conflicts, conflicts, refused)]),
+            rejected=refused,
         )
 
     def watermark(self) -> int:

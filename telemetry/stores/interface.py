@@ -59,9 +59,9 @@ class Written:
     duplicates: int
     """The same identity and value again: nothing to do."""
     conflicts: pa.Table
-    """Rows (schema SAMPLES) whose identity is taken by another value: dead letters."""
+    """Rows (schema SAMPLES) that are not stored and never will be: dead letters."""
     rejected: pa.Table = field(default_factory=SAMPLES.empty_table)
-    """Rows (schema SAMPLES) that the store refuses for themselves, whatever is tried: dead letters."""
+    """Those of `conflicts` that the store refuses for themselves; of the others the identity has another value."""
 
 
 class SampleStore(Protocol):

@@ -42,6 +42,7 @@ def test_a_bad_point_is_handed_back_and_its_neighbours_are_stored(influxdb: Serv
     written = store.write(batch(values), watermark=3)
     assert written.stored == 48
     assert written.rejected.column("device_ns").to_pylist() == [NOON + 17_000_000, NOON + 40_000_000]
+    assert written.conflicts.equals(written.rejected)
     assert store.read("mill-1", [], EVER).column("value").to_pylist() == [v for v in values if v != float("inf")]
     assert store.watermark() == 3
     store.close()
