@@ -152,6 +152,7 @@ def recording_plan() -> AnalysisPlan:
             "Other materials than wax, other parts and other machines.",
             "Energy of the whole machine: only the X, Y and spindle drives were recorded, no controls, no coolant.",
             "Clamp pressure and tool wear: they differed between the runs and were not balanced over the feed rates.",
+            "Doubtful rows: the recording's authors warn of a feed of 50 and an X position of 198; they are kept.",
             "Feed rates of 12, 15 and 20 mm/s: recorded and shown, but not compared.",
         ),
     )

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from bookings import repository as bookings
 from bookings.models import Booking
 from bookings.repository import storable
+from lab.people.models import Organisation
 from lab.pilots.models import Pilot, Plan, Run
 
 
@@ -29,6 +30,12 @@ def list_pilots(session: Session, *, organisation_id: str | None) -> list[Pilot]
     if organisation_id is not None:
         query = query.where(Pilot.organisation_id == organisation_id)
     return list(session.scalars(query))
+
+
+def organisation_exists(session: Session, organisation_id: str) -> bool:
+    """Whether there is such an organisation."""
+    query = sa.select(Organisation.id).where(Organisation.id == organisation_id)
+    return storable(organisation_id) and session.scalar(query) is not None
 
 
 def number_exists(session: Session, number: str) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking
 from devices.service import list_devices
+from lab.core.errors import UnavailableError
 from lab.core.ids import new_id
 from lab.core.time import Span
 from lab.people.principals import Principal
@@ -29,6 +31,7 @@ from lab.pilots.plans import AnalysisPlan, plan_sha256
 from lab.pilots.rules import check_plan, randomised_order
 
 _FINISHED_STATES = frozenset({"sealed", "reported"})
+_NUMBERING_TRIES = 10
 _HOLDING_STATES = frozenset({"confirmed", "in_use", "done"})
 
 
@@ -54,25 +57,30 @@ def create_pilot(
         now: the present instant.
 
     Raises:
-        PilotUnknownError: for another company's member: its existence is private.
+        PilotUnknownError: if there is no such company, or it is not the member's own: its existence is private.
         PilotNumberTakenError: if the number is in use.
     """
-    if not principal.owns(organisation_id):
+    if not principal.owns(organisation_id) or not repository.organisation_exists(session, organisation_id):
         raise PilotUnknownError("there is no such organisation", field="organisation_id", rule="known-organisation")
     if number is not None and repository.number_exists(session, number):
         raise PilotNumberTakenError(f"there is already a pilot {number}", field="number", rule="number-free")
-    pilot = Pilot(
-        id=new_id("plt"),
-        number=number or _next_number(session, now.year),
-        organisation_id=organisation_id,
-        title=title,
-        question=question,
-        state="accepted",
-        created_at=now,
-    )
-    session.add(pilot)
-    session.flush()
-    return pilot
+    for _ in range(_NUMBERING_TRIES):
+        pilot = Pilot(
+            id=new_id("plt"),
+            number=number or _next_number(session, now.year),
+            organisation_id=organisation_id,
+            title=title,
+            question=question,
+            state="accepted",
+            created_at=now,
+        )
+        try:
+            with session.begin_nested():
+                session.add(pilot)
+        except IntegrityError:  # somebody took the number at the same moment
+            continue
+        return pilot
+    raise UnavailableError("many pilots are being opened at this moment; please try again")
 
 
 def list_pilots(session: Session, principal: Principal) -> list[Pilot]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lab.pilots.plans import AnalysisPlan
+from lab.pilots.plans import AnalysisPlan, ResultValue
 from lab.pilots.units import unit_label
 from lab.reports.comparison import spread
 from lab.reports.numbers import format_number, format_quantity
@@ -206,6 +206,8 @@ def _conditions(guards: Sequence[GuardResult], grade: EvidenceGrade) -> str:
 
 
 def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
+    if any(isinstance(kpi.measure, ResultValue) and kpi.measure.field == "finished" for kpi in plan.kpis):
+        return []  # a KPI of its own says it
     found = []
     for arm in (plan.baseline, plan.treatment):
         noted = [run for run in quality if run.arm == arm.name and isinstance(run.result.get("finished"), bool)]

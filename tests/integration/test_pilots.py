@@ -1,5 +1,6 @@
 """Pilots on SQLite and PostgreSQL: who may do what, the lock, and the life of a run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,23 @@ def test_pilots_are_numbered_through_the_year(world):
             question="Q",
             number="PL-2026-002",
         )
+
+
+def test_pilots_opened_at_the_same_moment_get_numbers_of_their_own(world):
+    def open_one(_):
+        return world.do(
+            service.create_pilot, world.engineer, organisation_id=world.other_id, title="T", question="Q"
+        ).number
+
+    with ThreadPoolExecutor(4) as pool:
+        numbers = list(pool.map(open_one, range(8)))
+    assert sorted(numbers) == [f"PL-2026-{number:03d}" for number in range(2, 10)]
+
+
+def test_a_pilot_needs_a_known_company(world):
+    for unknown in ("org_guessed", "a\x00b"):
+        with pytest.raises(PilotUnknownError, match="no such organisation"):
+            world.do(service.create_pilot, world.engineer, organisation_id=unknown, title="T", question="Q")
 
 
 def test_another_companys_pilot_does_not_exist(world):

@@ -181,6 +181,18 @@ def lab(database, tmp_path):
     found.store.close()
 
 
+@pytest.fixture
+def quick_layout(monkeypatch):
+    """Reports are computed, but not laid out."""
+
+    def lay_out(folder, *_):
+        folder.mkdir()
+        (folder / "report.pdf").write_bytes(b"%PDF-1.7 short")
+        (folder / "package.zip").write_bytes(b"PK short")
+
+    monkeypatch.setattr("lab.reports.service.write_report", lay_out)
+
+
 def test_sealed_data_hold_what_the_store_has_and_nothing_else(lab):
     data_set = lab.seal()
     data = read_data_set(lab.folder / data_set.folder, manifest_sha256=data_set.manifest_sha256)
@@ -326,7 +338,7 @@ def test_altered_data_give_no_report(lab):
     assert lab.count(Report) == 0
 
 
-def test_jobs_seal_and_report_once_however_often_they_run(lab):
+def test_jobs_seal_and_report_once_however_often_they_run(lab, quick_layout):
     handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock)
     first, second = (
         lab.write(lambda s: service.ask_to_seal(s, lab.engineer, lab.pilot_id, now=lab.clock.now())).id
@@ -375,15 +387,8 @@ class Http:
 
 
 @pytest.fixture
-def http(lab, monkeypatch):
+def http(lab, quick_layout):
     """The web application over the same database; reports are computed, but not laid out."""
-
-    def lay_out_quickly(folder, *_):
-        folder.mkdir()
-        (folder / "report.pdf").write_bytes(b"%PDF-1.7 short")
-        (folder / "package.zip").write_bytes(b"PK short")
-
-    monkeypatch.setattr("lab.reports.service.write_report", lay_out_quickly)
     return Http(lab)
 
 

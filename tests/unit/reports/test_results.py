@@ -81,7 +81,7 @@ def test_recording_shows_what_the_faster_feed_costs(recording):
     assert [(arm.successes, arm.n) for arm in finished.arms if arm.role != "other"] == [(6, 6), (4, 5)]
     assert [guard.status for guard in recording.guards] == [GuardStatus.UNDECIDED] * 2
     assert "quality is still open" in recording.answer
-    assert "feed 6 mm/s: 1 of 5 parts not finished." in recording.risks
+    assert any("6 of 6 (feed 3 mm/s) and 4 of 5 (feed 6 mm/s)" in risk for risk in recording.risks)
     assert any("6 of 6 (feed 3 mm/s) and 3 of 4 (feed 6 mm/s)" in risk for risk in recording.risks)
 
 
@@ -108,8 +108,10 @@ def pilot(tmp_path):
                 number,
                 arm,
                 seconds=100,
-                result={"finished": True, "roughness_um": (roughness or {}).get(arm, 1.0) + 0.01 * (number % 3)},
-                **facts.get(f"run_{number}", {}),
+                **{
+                    "result": {"finished": True, "roughness_um": (roughness or {}).get(arm, 1.0) + 0.01 * (number % 3)},
+                    **facts.get(f"run_{number}", {}),
+                },
             )
             for number, (arm, _) in enumerate(powers, start=1)
         ]
@@ -144,6 +146,12 @@ def test_a_clear_saving_at_equal_quality_says_invest(pilot):
     assert LAB_OEE not in found.statements
     assert found.further_runs is None
     assert found.answer.startswith("Yes: with feed 9 mm/s, energy per part improves by 0.0")
+
+
+def test_unfinished_parts_are_a_risk_even_without_a_kpi_of_their_own(pilot):
+    found = pilot(powers(0.04), run_2={"result": {"finished": False}})
+    assert "feed 9 mm/s: 1 of 6 parts not finished." in found.risks
+    assert found.quality[1].excluded == "unfinished part"
 
 
 def test_a_saving_near_break_even_asks_for_more_runs(pilot):
