@@ -3,8 +3,15 @@
 Every text is ready to print and never markup: numbers are written, times are in the lab's zone.
 """
 
+import dataclasses
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal
+
+REPLACEMENT = "\ufffd"
+# Kinds of characters that PDF/A refuses or that turn other text round: control, format, surrogate, private, unassigned.
+_REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_KEPT = {"\n", "\t", "\u00ad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +156,26 @@ class Document:
     """Words that stand in the layout itself."""
     decision: DecisionPage
     sections: tuple[Section, ...]
+
+
+Plain = dict[str, "Plain"] | list["Plain"] | str | float | bool | None
+
+
+def printable(document: Document) -> Plain:
+    """A document as plain values for a layout; a character that cannot be printed becomes U+FFFD, for all to see."""
+    return _printable(dataclasses.asdict(document))
+
+
+def _printable(value: object) -> Plain:
+    if isinstance(value, dict):
+        return {str(key): _printable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_printable(part) for part in value]
+    if isinstance(value, str):
+        return "".join(map(_letter, value))
+    assert value is None or isinstance(value, (bool, int, float))
+    return value
+
+
+def _letter(letter: str) -> str:
+    return REPLACEMENT if unicodedata.category(letter) in _REFUSED and letter not in _KEPT else letter

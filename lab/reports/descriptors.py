@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lab.reports.results import ManifestEntry, Results, RunQuality
@@ -18,6 +19,16 @@ TYPES = {
     ".html": "text/html",
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
+}
+RUN_TYPES = {
+    "run": "integer",
+    "arm": "string",
+    "executed_order": "integer",
+    "booking": "string",
+    "started_at": "datetime",
+    "ended_at": "datetime",
+    "excluded": "string",
+    "data": "string",
 }
 SAMPLE_FIELDS = (
     ("device", "string", None, "Device that measured."),
@@ -54,29 +65,36 @@ def run_values_csv(results: Results) -> bytes:
     return buffer.getvalue().encode()
 
 
-def data_package(results: Results, names: Sequence[str], runs_header: Sequence[str]) -> Json:
-    """`datapackage.json`: Frictionless Data Package 2 with the unit of every column that has one.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the sealed data say about the columns of the tables."""
+
+    runs: tuple[str, ...]
+    """Names of the columns of `runs.csv`."""
+    kpi_units: Mapping[str, str]
+    """UCUM code by key of the KPI, as in the locked plan."""
+    signals: tuple[Json, ...]
+    """Device, signal, title and UCUM unit of everything that was recorded."""
+
+
+def data_package(results: Results, names: Sequence[str], columns: Columns) -> Json:
+    """`datapackage.json`: Frictionless Data Package 2 with the UCUM unit of every column that has one.
 
     Args:
         results: what the report says.
         names: paths of all files of the package.
-        runs_header: column names of `runs.csv`.
+        columns: what the sealed data say about them.
     """
     identity = results.identification
     resources = [
-        _resource("runs", "runs.csv", [_field(name, "string", None, "") for name in runs_header]),
-        _resource("run-values", "results/run-values.csv", _value_fields(results)),
+        _resource("runs", "runs.csv", [_field(name, RUN_TYPES.get(name, "any"), None, "") for name in columns.runs]),
+        _resource("run-values", "results/run-values.csv", _value_fields(results, columns.kpi_units)),
     ]
     fields = [_field(*field) for field in SAMPLE_FIELDS]
-    signals = [
-        {"device": device.id, "signal": signal.name, "title": signal.label, "unit": signal.unit}
-        for device in results.devices
-        for signal in device.signals
-    ]
     for name in names:
         if name.endswith(".parquet"):
             resource = _resource(name.removeprefix("data/").removesuffix(".parquet"), name, fields)
-            resources.append({**resource, "format": "parquet", "pilotlab:signals": signals})
+            resources.append({**resource, "format": "parquet", "pilotlab:signals": list(columns.signals)})
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": _slug(identity.report_number),
@@ -109,24 +127,16 @@ def _field(name: str, kind: str, unit: str | None, description: str) -> Json:
     return field
 
 
-def _value_fields(results: Results) -> list[Json]:
+def _value_fields(results: Results, units: Mapping[str, str]) -> list[Json]:
     fields = [
         _field("run", "integer", None, "Place in the planned order."),
         _field("arm", "string", None, "Way of working."),
         _field("executed_order", "integer", None, "Place in the order of execution; empty: not executed."),
     ]
     for kpi in results.kpis:
-        fields.append(_field(kpi.key, "number", ucum(kpi.unit), f"{kpi.label}. {kpi.definition}"))
+        fields.append(_field(kpi.key, "number", units.get(kpi.key), f"{kpi.label}. {kpi.definition}"))
         fields.append(_field(f"{kpi.key}_excluded", "string", None, "Why the value does not count; empty: it does."))
     return fields
-
-
-def ucum(unit: str) -> str:
-    """A unit as people write it to its UCUM code; `1` for none."""
-    known = {"": "1", "°C": "Cel", "h": "h", "rpm": "{rpm}", "parts/h": "{part}/h"}
-    return known.get(
-        unit, unit.replace("µ", "u").replace("μ", "u").replace("·", ".").replace("³", "3").replace("²", "2")
-    )
 
 
 def _slug(text: str) -> str:
@@ -153,7 +163,7 @@ def ro_crate(results: Results, hashes: Mapping[str, tuple[int, str]]) -> Json:
         "datePublished": dated,
         "license": "For the customer and the laboratory named in the report.",
         "publisher": {"@id": "#laboratory"},
-        "funder": {"@id": "#customer"},
+        "about": {"@id": "#customer"},
         "mainEntity": {"@id": "report.pdf"},
         "hasPart": [{"@id": name} for name in names],
         "mentions": [{"@id": f"#run-{run.run:02d}"} for run in runs],

@@ -43,6 +43,7 @@ LAYOUT_WORDS = (
     "table",
     "figure_table",
     "none_named",
+    "no_rows",
 )
 
 
@@ -114,7 +115,7 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
 
 
 def _cut(items: tuple[str, ...], words: Words, section: str) -> tuple[str, ...]:
-    if len(items) <= MOST_ON_PAGE_ONE:
+    if len(items) <= MOST_ON_PAGE_ONE + 1:
         return items
     more = words.say("and_more", n=len(items) - MOST_ON_PAGE_ONE, section=words[section])
     return (*items[:MOST_ON_PAGE_ONE], more)

@@ -4,7 +4,6 @@ The fragment has no styles of its own and keeps to the pages' strict Content-Sec
 """
 
 import base64
-import dataclasses
 import functools
 from collections.abc import Mapping
 from importlib import resources
@@ -13,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from lab.reports.blocks import Document
+from lab.reports.blocks import Document, printable
 from lab.reports.document import as_results, build_document
 from lab.reports.results import Results
 
@@ -31,18 +30,19 @@ def render_html(results: Results | Mapping[str, Any], charts: Mapping[str, bytes
 def render_page(results: Results | Mapping[str, Any], charts: Mapping[str, bytes]) -> str:
     """The report as one HTML file that needs nothing else: own style, charts inside, no scripts."""
     document = build_document(as_results(results))
+    content: Any = printable(document)
     fragment = Markup(_render_fragment(document, charts))  # noqa: S704 - our own template, escaped there
     style = Markup((resources.files("lab.reports") / "templates" / "report.css").read_text("utf-8"))  # noqa: S704
-    return _templates().get_template("report.page.html").render(document=document, fragment=fragment, style=style)
+    return _templates().get_template("report.page.html").render(document=content, fragment=fragment, style=style)
 
 
 def _render_fragment(document: Document, charts: Mapping[str, bytes]) -> str:
     images = {name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode() for name, svg in charts.items()}
-    content = dataclasses.asdict(document)
+    content: Any = printable(document)
     return (
         _templates()
         .get_template("report.fragment.html")
-        .render(document=content, page=content["decision"], labels=document.labels, charts=images)
+        .render(document=content, page=content["decision"], labels=content["labels"], charts=images)
     )
 
 

@@ -7,16 +7,15 @@ memory.
 
 import csv
 import hashlib
-import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.reports.descriptors import data_package, readme, ro_crate, run_values_csv, to_json
+from lab.reports.descriptors import Columns, data_package, readme, ro_crate, run_values_csv, to_json
 from lab.reports.document import as_results
 from lab.reports.errors import DataSetAlteredError
 from lab.reports.results import ManifestEntry, Results
@@ -67,7 +66,7 @@ def write_package(
     """
     results = as_results(results)
     parts = _sealed_parts(folder, results)
-    runs_header = next(csv.reader(io.StringIO(_first_line(folder / "runs.csv"))), []) if "runs.csv" in parts else []
+    columns = _columns(folder, frozenset(parts))
     parts |= {
         "report.pdf": pdf,
         "report.html": page.encode(),
@@ -76,7 +75,7 @@ def write_package(
         "README.txt": readme(results, results.manifest.files),
         **{f"charts/{name}": svg for name, svg in charts.items()},
     }
-    parts["datapackage.json"] = to_json(data_package(results, sorted(parts), runs_header))
+    parts["datapackage.json"] = to_json(data_package(results, sorted(parts), columns))
     parts[CRATE] = to_json(ro_crate(results, {name: _facts(part) for name, part in parts.items()}))
     lines = (f"{_facts(part)[1]}  {name}\n" for name, part in sorted(parts.items()))
     parts[CHECKSUMS] = "".join(lines).encode()
@@ -125,9 +124,22 @@ def _facts(part: Part) -> tuple[int, str]:
     return len(part), hashlib.sha256(part).hexdigest()
 
 
-def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        return file.readline()
+def _columns(folder: Path, names: Collection[str]) -> Columns:
+    header: list[str] = []
+    if "runs.csv" in names:
+        with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file), [])
+    plan = json.loads((folder / "plan.json").read_bytes()) if "plan.json" in names else {}
+    devices = json.loads((folder / "signals.json").read_bytes()) if "signals.json" in names else []
+    return Columns(
+        runs=tuple(header),
+        kpi_units={kpi["key"]: kpi["unit"] for kpi in plan.get("kpis", ())},
+        signals=tuple(
+            {"device": device["id"], "signal": signal["name"], "title": signal["label"], "unit": signal["unit"]}
+            for device in devices
+            for signal in device["signals"]
+        ),
+    )
 
 
 def _write_zip(path: Path, parts: Mapping[str, Part], dated: datetime) -> None:

@@ -4,11 +4,9 @@ The document goes in as a JSON file beside the template, never as markup, so tha
 Fonts are the ones inside typst; those of the machine are ignored.
 """
 
-import dataclasses
 import functools
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
@@ -18,20 +16,17 @@ import structlog
 
 from lab.core.errors import PilotLabError
 from lab.core.time import aware_utc
-from lab.reports.blocks import Document
+from lab.reports.blocks import Document, printable
 from lab.reports.document import as_results, build_document
 from lab.reports.results import Results
+from lab.reports.streams import end_streams_clearly
 
 log = structlog.get_logger(__name__)
 
 STANDARDS: Any = ["a-3a", "ua-1"]
 ATTEMPTS = 8
-REPLACEMENT = "\ufffd"
 _UNDISPLAYED = re.compile(r'the text `"(.+?)"` could not be displayed', re.DOTALL)
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
-# Kinds that PDF/A refuses or that would turn other text round: control, format, surrogate, private, not assigned.
-_REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn"}
-_KEPT = {"\n", "\t", "\u00ad"}
 
 
 class ReportLayoutError(PilotLabError):
@@ -62,19 +57,17 @@ def lay_out(document: Document, charts: Mapping[str, bytes], *, timestamp: datet
     """
     import typst  # 17 MB of code that only reports need
 
-    data = json.dumps(dataclasses.asdict(document), ensure_ascii=False, sort_keys=True)
-    data = "".join(map(_printable, data))
+    data = json.dumps(printable(document), ensure_ascii=False, sort_keys=True)
     seconds = int(aware_utc(timestamp).timestamp())
     template = (resources.files("lab.reports") / "templates" / "report.typ").read_bytes()
     for _ in range(ATTEMPTS):
         files: Any = {f"charts/{name}": svg for name, svg in charts.items()}  # a whole folder in memory
         files |= {"main.typ": template, "document.json": data.encode("utf-8")}
         try:
-            return bytes(
-                typst.compile(
-                    files, font_paths=_fonts(), ignore_system_fonts=True, pdf_standards=STANDARDS, timestamp=seconds
-                )
+            pdf = typst.compile(
+                files, font_paths=_fonts(), ignore_system_fonts=True, pdf_standards=STANDARDS, timestamp=seconds
             )
+            return end_streams_clearly(pdf)
         except typst.TypstError as error:
             missing = _undisplayed(error.diagnostic)
             if not missing:
@@ -89,12 +82,6 @@ def _fonts() -> Any:
     import typst
 
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
-
-
-def _printable(letter: str) -> str:
-    if letter in _KEPT or unicodedata.category(letter) not in _REFUSED:
-        return letter
-    return REPLACEMENT
 
 
 def _undisplayed(diagnostic: str) -> set[str]:

@@ -103,7 +103,7 @@ def _signal_row(device: DeviceSetup, signal: SignalSetup, words: Words) -> tuple
     span = f"{low or '…'} to {format_quantity(signal.high, signal.unit or '') if signal.high is not None else '…'}"
     due = words["not_shown"] if signal.calibration_due is None else signal.calibration_due.isoformat()
     return (
-        f"{signal.label} ({signal.name})",
+        signal.name if signal.label == signal.name else f"{signal.label} ({signal.name})",
         device.id,
         span if low or high else words["not_shown"],
         words["not_shown"] if signal.rate_hz is None else format_quantity(signal.rate_hz, "Hz"),
@@ -160,32 +160,44 @@ def _orders(planned: tuple[OrderedRun, ...], executed: tuple[OrderedRun, ...], w
 
 def quality(results: Results, words: Words) -> Section:
     """What came of the data, and what was left out."""
-    known = [run.coverage_percent for run in results.quality if run.coverage_percent is not None]
-    coverage = (
-        words.say("coverage_sentence", low=format_number(min(known)), high=format_number(max(known)))
-        if known
-        else words["coverage_unknown"]
-    )
-    whole = [
-        words.say("exclusion", run=run.run, arm=run.arm, reason=run.excluded) for run in results.quality if run.excluded
-    ]
-    out = {run.run for run in results.quality if run.excluded}
-    single = [
-        words.say("kpi_exclusion", run=run.run, arm=run.arm, kpi=kpi.label, reason=run.excluded)
-        for kpi in results.kpis
-        for run in kpi.runs
-        if run.excluded and run.run not in out
-    ]
+    left_out = _exclusions(results, words)
     return Section(
         "quality",
         words["section_quality"],
         (
-            Paragraph(coverage),
+            Paragraph(_coverage(results, words)),
             quality_by_device(results, words),
             Paragraph(words["missing_sentence"]),
             Heading(words["exclusions"]),
-            Bullets((*whole, *single)) if whole or single else Paragraph(words["no_exclusions"]),
+            Bullets(left_out) if left_out else Paragraph(words["no_exclusions"]),
         ),
+    )
+
+
+def _coverage(results: Results, words: Words) -> str:
+    known = [run.coverage_percent for run in results.quality if run.coverage_percent is not None]
+    if not known:
+        return words["coverage_unknown"]
+    low, high = format_number(min(known)), format_number(max(known))
+    return words.say("coverage_one" if low == high else "coverage_sentence", low=low, high=high)
+
+
+def _exclusions(results: Results, words: Words) -> tuple[str, ...]:
+    """Each reason once with its runs: those that do not count at all, then those that do not count for one KPI."""
+    whole = {run.run: run.excluded for run in results.quality if run.excluded}
+    reasons: dict[tuple[str | None, str], list[str]] = {}
+    for run in results.quality:
+        if run.excluded:
+            reasons.setdefault((None, run.excluded), []).append(f"{run.run} ({run.arm})")
+    for kpi in results.kpis:
+        for value in kpi.runs:
+            if value.excluded and value.run not in whole:
+                reasons.setdefault((kpi.label, value.excluded), []).append(f"{value.run} ({value.arm})")
+    return tuple(
+        words.say("exclusion", runs=", ".join(runs), reason=reason)
+        if kpi_label is None
+        else words.say("kpi_exclusion", runs=", ".join(runs), kpi=kpi_label, reason=reason)
+        for (kpi_label, reason), runs in reasons.items()
     )
 
 

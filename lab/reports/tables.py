@@ -10,6 +10,7 @@ from lab.reports.words import Words
 from lab.reports.writing import (
     criterion_word,
     decimals_of_kpi,
+    no_inference_words,
     scale_of,
     unit_of,
     write_difference,
@@ -97,10 +98,7 @@ def comparison_facts(kpi: KpiResult, guards: Sequence[GuardResult], words: Words
     """Everything that was computed for one KPI, or why nothing was."""
     facts = [Fact(words["definition"], kpi.definition)]
     if kpi.comparison is None:
-        reason = kpi.no_inference
-        facts.append(
-            Fact(words["comparison"], f"{words['no_inference']}: {reason}" if reason else words["no_inference"])
-        )
+        facts.append(Fact(words["comparison"], no_inference_words(kpi, words)))
     else:
         facts += _comparison(kpi, kpi.comparison, words)
     if kpi.criterion is not None:

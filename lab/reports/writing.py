@@ -37,6 +37,14 @@ def after_data_sentence(results: Results, words: Words) -> str | None:
     return results.plan.written_after_data_sentence or words["written_after_data"]
 
 
+def no_inference_words(kpi: KpiResult, words: Words) -> str:
+    """What stands in the place of an interval that cannot be given."""
+    reason, fact = kpi.no_inference, words["no_inference"]
+    if not reason:
+        return fact
+    return reason[0].upper() + reason[1:] if reason.lower().startswith(fact.lower()) else f"{fact}: {reason}"
+
+
 def scale_of(kpi: KpiResult) -> float:
     """Shares are written in percentage points."""
     return 100.0 if kpi.kind == "proportion" else 1.0
@@ -48,11 +56,12 @@ def unit_of(kpi: KpiResult, words: Words) -> str:
 
 
 def decimals_of_kpi(kpi: KpiResult) -> int:
-    """Places after the point for means and differences, from the interval or else from the spread of the runs."""
-    scale = scale_of(kpi)
+    """Places after the point: from the interval, else from the spread of the runs; shares have none."""
+    if kpi.kind == "proportion":
+        return 0
     if kpi.comparison is not None:
-        return decimals_of(kpi.comparison.interval.low * scale, kpi.comparison.interval.high * scale)
-    values = [run.value * scale for run in kpi.runs if run.value is not None]
+        return decimals_of(kpi.comparison.interval.low, kpi.comparison.interval.high)
+    values = [run.value for run in kpi.runs if run.value is not None]
     return decimals_of(min(values), max(values)) if values else 0
 
 

@@ -1,0 +1,289 @@
+"""How the charts are drawn, by matplotlib, which is loaded at the first chart and not at the start of the program."""
+
+import functools
+import io
+import textwrap
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lab.reports.numbers import decimals_alone, format_number
+from lab.reports.results import ArmSetup, GuardResult, KpiResult, Results
+from lab.reports.words import Words
+from lab.reports.writing import no_inference_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+WIDTH_IN = 6.7  # the text width of an A4 page
+INK, FAINT = "#222222", "#767676"
+COLOURS = {"baseline": "#0072B2", "treatment": "#D55E00"}
+MARKERS = {"baseline": "o", "treatment": "s"}
+OTHER_COLOURS, OTHER_MARKERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00"), ("^", "D", "v", "P")
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "pilotlab",
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that it is the same everywhere
+    "font.size": 8.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.6,
+    "axes.labelsize": 8.0,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "text.parse_math": False,  # a company's `$` is a dollar
+    "axes.unicode_minus": True,
+}
+_DRAWING = threading.Lock()  # matplotlib's settings are shared by all threads
+
+
+Draw = Callable[[Results, Sequence[KpiResult], Words], "Figure"]
+
+
+def to_svg(draw: Draw, results: Results, kpis: Sequence[KpiResult], words: Words) -> bytes:
+    """Draw as SVG, the same bytes for the same input, in one thread at a time."""
+    import matplotlib.style
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    with _DRAWING, matplotlib.style.context(["default", STYLE]):
+        figure = draw(results, kpis, words)
+        FigureCanvasSVG(figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _new_figure(height_in: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH_IN, height_in))
+
+
+def _add_row(figure: "Figure", top_in: float, height_in: float, *, left_in: float = 0.2) -> "Axes":
+    """Axes at a fixed place, counted from the top.
+
+    A solver (`layout="constrained"`) would find the place by itself, but not to the last bit, and names of clip paths
+    are hashes of their place: two runs would not give the same bytes.
+    """
+    width, height = figure.get_size_inches()
+    place = (left_in / width, 1 - (top_in + height_in) / height, (width - left_in - 0.1) / width, height_in / height)
+    return figure.add_axes(place)
+
+
+def _write_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
+    """Ticks inside the limits, written as all numbers of the report are."""
+    low, high = min(limits), max(limits)
+    slack = 1e-9 * (high - low)
+    places = [float(place) for place in axis.get_majorticklocs() if low - slack <= place <= high + slack]
+    step = places[1] - places[0] if len(places) > 1 else abs(places[0]) if places else 1.0
+    decimals = decimals_alone(round(step, 12), significant=2)
+    texts = [format_number(place, decimals=decimals) for place in places]
+    if all(text.endswith("0") for text in texts) and decimals > 0:
+        texts = [format_number(place, decimals=decimals - 1) for place in places]
+    axis.set_ticks(places, texts)
+
+
+# --- effects ---------------------------------------------------------------------------------------------------------
+
+
+def draw_effects(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
+    """Per KPI the difference of the arms with its interval, against what it is held against."""
+    heights = [0.55 if kpi.comparison is None else 1.0 for kpi in kpis]
+    figure = _new_figure(sum(heights) + 0.05)
+    top = 0.0
+    for kpi, height in zip(kpis, heights, strict=True):
+        axes = _add_row(figure, top + 0.36, 0.15 if kpi.comparison is None else 0.27)
+        _draw_effect(axes, kpi, results.guards, words)
+        top += height
+    return figure
+
+
+def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> None:
+    axes.set_title(_name(kpi), loc="left", fontsize=8.5, fontweight="bold", color=INK, pad=13)
+    axes.set_ylim(-1, 1)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    comparison = kpi.comparison
+    if comparison is None:
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        reason = textwrap.wrap(_drawable(no_inference_words(kpi, words), 270), 95)
+        axes.text(0, 0, "\n".join(reason), ha="left", va="center", transform=axes.get_yaxis_transform(), color=FAINT)
+        return
+    scale = 100.0 if kpi.kind == "proportion" else 1.0
+    low, high = comparison.interval.low * scale, comparison.interval.high * scale
+    middle = comparison.difference * scale
+    lines = [(position * scale, style, text) for position, style, text in reference_lines(kpi, guards, words)]
+    _set_limits(axes, [low, high, middle, *(position for position, _, _ in lines)])
+    for position, style, _ in lines:
+        axes.axvline(position, color=FAINT if style == "-" else INK, linestyle=style, linewidth=0.9, zorder=1)
+    _label_lines(axes, [(position, text) for position, _, text in lines])
+    axes.plot([low, high], [0, 0], color=COLOURS["treatment"], linewidth=2.4, solid_capstyle="butt", zorder=2)
+    axes.plot([low, low, high, high], [-0.28, 0.28, -0.28, 0.28], "|", color=COLOURS["treatment"], markersize=6)
+    axes.plot([middle], [0], MARKERS["treatment"], color=COLOURS["treatment"], markersize=6, zorder=3)
+    _write_ticks(axes.xaxis, axes.get_xlim())
+    better_left = kpi.direction == "lower"
+    axes.set_xlabel(
+        words.say(
+            "chart_difference_better_left" if better_left else "chart_difference_better_right",
+            unit=_drawable(_unit(kpi, words)),
+        )
+    )
+
+
+def _set_limits(axes: "Axes", positions: Sequence[float]) -> None:
+    low, high = min(positions), max(positions)
+    pad = 0.08 * (high - low) if high > low else max(abs(high), 1.0) * 0.5
+    axes.set_xlim(low - pad, high + pad)
+
+
+def _label_lines(axes: "Axes", lines: Sequence[tuple[float, str]]) -> None:
+    """Name the lines above the row; names that would overlap share one place, in order."""
+    left, right = axes.get_xlim()
+    groups: list[list[tuple[float, str]]] = []
+    for position, text in sorted(lines):
+        if groups and position - groups[-1][-1][0] < 0.17 * (right - left):
+            groups[-1].append((position, text))
+        else:
+            groups.append([(position, text)])
+    for group in groups:
+        middle = sum(position for position, _ in group) / len(group)
+        share = (middle - left) / (right - left)
+        align = "left" if share < 0.12 else "right" if share > 0.88 else "center"
+        at = group[0][0] if align == "left" else group[-1][0] if align == "right" else middle
+        axes.text(at, 1.05, " · ".join(text for _, text in group), ha=align, va="bottom", fontsize=7, color=INK)
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
+    """Every run's number in the order of execution, one row a KPI."""
+    styles = _arm_styles(results.arms)
+    legend, columns = _legend(results.arms, kpis, styles, words)
+    heights = [1.25 if kpi.role == "primary" else 0.4 if kpi.kind == "proportion" else 0.8 for kpi in kpis]
+    top = 0.12 + 0.2 * -(-len(legend) // columns)
+    figure = _new_figure(top + sum(height + 0.42 for height in heights) + 0.24)
+    figure.legend(
+        handles=legend, loc="upper left", bbox_to_anchor=(0.04, 1), ncols=columns, frameon=False, fontsize=7.5
+    )
+    for kpi, height in zip(kpis, heights, strict=True):
+        axes = _add_row(figure, top + 0.22, height, left_in=0.65)
+        _draw_run_values(axes, kpi, styles, words)
+        axes.tick_params(labelbottom=kpi is kpis[-1])
+        top += height + 0.42
+    axes.set_xlabel(words["chart_executed_order"])
+    return figure
+
+
+def _arm_styles(arms: Sequence[ArmSetup]) -> dict[str, tuple[str, str]]:
+    """(colour, marker) by arm name."""
+    styles, others = {}, 0
+    for arm in arms:
+        if arm.role == "other":
+            styles[arm.name] = (OTHER_COLOURS[others % 4], OTHER_MARKERS[others % 4])
+            others += 1
+        else:
+            styles[arm.name] = (COLOURS[arm.role], MARKERS[arm.role])
+    return styles
+
+
+def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[str, str]], words: Words) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    name = f"{_name(kpi)} ({_drawable(kpi.unit)})" if kpi.unit else _name(kpi)
+    axes.set_title(name, loc="left", fontsize=8.5, fontweight="bold", color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    for run in kpi.runs:
+        if run.executed_order is None:
+            continue
+        colour, marker = styles.get(run.arm, (INK, "o"))
+        if run.value is None:
+            axes.plot([run.executed_order], [0], "x", color=colour, markersize=5.5, markeredgewidth=1.4, clip_on=False,
+                      transform=axes.get_xaxis_transform(), zorder=4)  # fmt: skip
+            continue
+        fill = "white" if run.excluded else colour
+        axes.plot([run.executed_order], [run.value], marker, markersize=5.5, markerfacecolor=fill,
+                  markeredgecolor=colour, markeredgewidth=1.2, zorder=3)  # fmt: skip
+    values = [run.value for run in kpi.runs if run.value is not None and run.executed_order is not None]
+    orders = [run.executed_order for run in kpi.runs if run.executed_order is not None]
+    if orders:
+        axes.set_xlim(min(orders) - 0.6, max(orders) + 0.6)
+    if kpi.kind == "proportion":
+        axes.set_ylim(-0.45, 1.45)
+        axes.set_yticks([0, 1], [words["no"], words["yes"]])
+        return
+    if not values:
+        axes.set_yticks([])
+    axes.margins(y=0.15)
+    if values and min(values) == max(values):
+        spread = max(abs(values[0]) * 0.05, 1e-9)
+        axes.set_ylim(values[0] - spread, values[0] + spread)
+    if values:
+        axes.yaxis.set_major_locator(MaxNLocator(5 if kpi.role == "primary" else 3, steps=[1, 2, 2.5, 5, 10]))
+        _write_ticks(axes.yaxis, axes.get_ylim())
+    for arm in kpi.arms:
+        if arm.mean is not None and arm.n > 1:
+            axes.axhline(arm.mean, color=styles.get(arm.arm, (INK, "o"))[0], linewidth=0.9, linestyle="--", zorder=1)
+
+
+def _legend(
+    arms: Sequence[ArmSetup], kpis: Sequence[KpiResult], styles: Mapping[str, tuple[str, str]], words: Words
+) -> tuple[list["Line2D"], int]:
+    """What the markers mean, and in how many columns that is told."""
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for arm in arms:
+        colour, marker = styles[arm.name]
+        handles.append(
+            Line2D([], [], color=colour, marker=marker, markersize=5.5, linestyle="--", linewidth=0.9,
+                   label=_drawable(arm.label))
+        )  # fmt: skip
+    runs = [run for kpi in kpis for run in kpi.runs]
+    if any(run.excluded and run.value is not None for run in runs):
+        handles.append(
+            Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label=words["chart_excluded"])
+        )
+    if any(run.value is None and run.executed_order is not None for run in runs):
+        handles.append(Line2D([], [], color=INK, marker="x", markersize=5, linestyle="", label=words["chart_no_value"]))
+    return handles, 2 if any(len(str(handle.get_label())) > 26 for handle in handles) else 3
+
+
+def reference_lines(kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> list[tuple[float, str, str]]:
+    """What a difference is held against: (position as treatment − baseline, style, words), zero first."""
+    worse = 1.0 if kpi.direction == "lower" else -1.0
+    lines = [(0.0, "-", words["chart_zero"])]
+    if kpi.criterion is not None:
+        lines.append((-worse * kpi.criterion.break_even, "--", words["break_even"]))
+        lines.append((-worse * kpi.criterion.expected, ":", words["expected"]))
+    lines += [(worse * guard.margin, "-.", words["margin"]) for guard in guards if guard.key == kpi.key]
+    return lines
+
+
+def _unit(kpi: KpiResult, words: Words) -> str:
+    return words["percentage_points"] if kpi.kind == "proportion" else kpi.unit or words["no_unit"]
+
+
+def _name(kpi: KpiResult) -> str:
+    return _drawable(kpi.label, 80)
+
+
+def _drawable(text: str, longest: int = 40) -> str:
+    """The text on one line, not too long, a letter that the font lacks as `?`."""
+    known = _letters()
+    text = "".join(letter if ord(letter) in known else "?" for letter in " ".join(text.split()))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+@functools.cache
+def _letters() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())

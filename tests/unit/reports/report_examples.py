@@ -1,0 +1,149 @@
+"""Results to lay out: a made-up pilot, sealed and computed for real, and what may go wrong with one."""
+
+import functools
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lab.pilots.examples import demo_plan
+from lab.pilots.plans import AnalysisPlan, DurationOfRun
+from lab.reports.assembly import compute_results
+from lab.reports.results import Results
+from lab.reports.sealed import SealedMessages, SealedRun
+from tests.unit.reports.sealed_examples import constant_power, sealed_device, sealed_run, write_pilot
+
+ARMS = ("standard", "fast", "fast", "standard", "standard", "standard", "fast", "fast", "standard", "standard", "fast")
+LEVELS_KW = {"standard": 5.0, "fast": 5.4}
+SECONDS = {"standard": 300.0, "fast": 210.0}
+
+
+def example_plan() -> AnalysisPlan:
+    """The demonstration's, with the run time taken from start and stop."""
+    plan = demo_plan()
+    kpis = tuple(
+        kpi.model_copy(update={"measure": DurationOfRun()}) if kpi.key == "run_time" else kpi for kpi in plan.kpis
+    )
+    return plan.model_copy(update={"kpis": kpis})
+
+
+def seal_example(folder: Path, *, arms: tuple[str, ...] = ARMS, plan: AnalysisPlan | None = None, **facts: Any) -> str:
+    """Seal a pilot of the demonstration's plan; the seventh part is unfinished. Gives the manifest's SHA-256."""
+    runs = []
+    for number, arm in enumerate(arms, start=1):
+        result = {"finished": number != 7, "roughness_um": 1.2 + 0.1 * (arm == "fast") + 0.01 * (number % 4)}
+        messages = SealedMessages(
+            device="meter-1", boot="b1", first_seq=1, last_seq=9, expected=9, received=8, missing=((4, 4),)
+        )
+        runs.append(sealed_run(number, arm, seconds=SECONDS[arm] + number % 3, result=result, messages=(messages,)))
+
+    def samples_of(run: SealedRun) -> Iterable[pa.Table]:
+        yield constant_power(run, LEVELS_KW[run.arm] + 0.02 * (run.number % 5))
+
+    plan = plan or example_plan()
+    devices = [sealed_device("meter-1", {"active_power_kw": "kW"}), sealed_device("mill-1", {"feed_mm_s": "mm/s"})]
+    return write_pilot(folder, plan, runs, devices, samples_of, **facts)
+
+
+@functools.cache
+def _example_json() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        seal_example(Path(folder) / "sealed")
+        return compute_results(Path(folder) / "sealed").model_dump_json()
+
+
+def example_document() -> dict[str, Any]:
+    """The result object as JSON, to be changed at will."""
+    document: dict[str, Any] = json.loads(_example_json())
+    return document
+
+
+def example_results() -> Results:
+    """The result object of the made-up pilot."""
+    return Results.model_validate_json(_example_json())
+
+
+def without_inference() -> Results:
+    """As with two runs: no interval anywhere."""
+    document = example_document()
+    for kpi in document["kpis"]:
+        kpi["comparison"], kpi["no_inference"] = None, "two runs only"
+        for arm in kpi["arms"]:
+            arm.update(n=1, sd=None, low=None, high=None)
+        if kpi["criterion"] is not None:
+            kpi["criterion"].update(met=None, decision="no inference")
+    for guard in document["guards"]:
+        guard.update(worsening=None, interval=None, status="undecided")
+    return Results.model_validate(document)
+
+
+def with_texts(text: str) -> Results:
+    """Everything that a person can type is `text`."""
+    document = example_document()
+    identity = document["identification"]
+    identity.update(pilot_title=text, customer=text, lab_name=text)
+    document.update(question=text, answer=text, risks=[text], not_tested=[text], next_step=text)
+    document["plan"].update(objective=text, hypothesis=text, locked_by=text)
+    for part in (
+        *document["arms"],
+        *document["kpis"],
+        *(signal for device in document["devices"] for signal in device["signals"]),
+    ):
+        part["label"] = text
+    for device in document["devices"]:
+        device.update(name=text, location=text, kind=text)
+    document["quality"][0]["excluded"] = text
+    return Results.model_validate(document)
+
+
+def with_many(runs: int, kpis: int) -> Results:
+    """The same over and over: as many runs and KPIs as asked for."""
+    document = example_document()
+    first = document["kpis"][1]
+    document["kpis"] += [
+        {**first, "key": f"extra_{n}", "label": f"Extra number {n}"} for n in range(len(document["kpis"]), kpis)
+    ]
+    for kpi in document["kpis"]:
+        kpi["runs"] = [{**kpi["runs"][n % 11], "run": n + 1, "executed_order": n + 1} for n in range(runs)]
+    document["quality"] = [{**document["quality"][n % 11], "run": n + 1, "executed_order": n + 1} for n in range(runs)]
+    order = [{**document["method"]["planned_order"][n % 11], "run": n + 1} for n in range(runs)]
+    document["method"].update(planned_order=order, executed_order=order)
+    return Results.model_validate(document)
+
+
+def with_constant_runs() -> Results:
+    """Every run gave the same number, so that the interval has no width."""
+    document = example_document()
+    for kpi in document["kpis"]:
+        for run in kpi["runs"]:
+            run["value"] = 1.0
+        if kpi["comparison"] is not None:
+            zero = {"low": 0.0, "high": 0.0}
+            kpi["comparison"].update(difference=0.0, interval=zero, improvement=0.0, improvement_interval=zero)
+            kpi["comparison"].update(percent=None, interval_percent=None)
+    return Results.model_validate(document)
+
+
+def with_one_arm_excluded() -> Results:
+    """No run of the treatment counts."""
+    document = json.loads(without_inference().model_dump_json())
+    for kpi in document["kpis"]:
+        for run in kpi["runs"]:
+            if run["arm"] == "fast":
+                run["excluded"] = "tool broke"
+        for arm in kpi["arms"]:
+            if arm["role"] == "treatment":
+                arm.update(n=0, mean=None, sd=None, low=None, high=None)
+    return Results.model_validate(document)
+
+
+AWKWARD = {
+    "as it was": example_results,
+    "no inference": without_inference,
+    "constant": with_constant_runs,
+    "one arm excluded": with_one_arm_excluded,
+    "many": lambda: with_many(60, 12),
+}
