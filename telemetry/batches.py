@@ -13,51 +13,19 @@ from devices.messages.native import Birth, Death
 from telemetry.settling import ChangePoint
 from telemetry.stores.interface import SAMPLES
 
+_Row = tuple[str, str, str, int, int, int, float | None, str | None, int]
+
 
 class Samples:
     """Columns of samples that grow row by row or by whole waves."""
 
     def __init__(self) -> None:
-        self.device: list[str] = []
-        self.signal: list[str] = []
-        self.boot: list[str] = []
-        self.device_ns: list[int] = []
-        self.settled_ns: list[int] = []
-        self.received_ns: list[int] = []
-        self.value: list[float | None] = []
-        self.text: list[str | None] = []
-        self.flags: list[int] = []
-        self._has_text = False
+        self._rows: list[_Row] = []
         self._waves: list[pa.Table] = []
 
-    def add(
-        self,
-        source: tuple[str, str, str],
-        times: tuple[int, int, int],
-        value: float | None,
-        text: str | None,
-        flags: int,
-    ) -> None:
-        """One sample.
-
-        Args:
-            source: device, signal, boot.
-            times: device time, settled time, time of receipt, in nanoseconds.
-            value: a number, or `None`.
-            text: a text, or `None`.
-            flags: of `Flag`.
-        """
-        self.device.append(source[0])
-        self.signal.append(source[1])
-        self.boot.append(source[2])
-        self.device_ns.append(times[0])
-        self.settled_ns.append(times[1])
-        self.received_ns.append(times[2])
-        self.value.append(value)
-        self.text.append(text)
-        self.flags.append(flags)
-        if text is not None:
-            self._has_text = True
+    def add(self, row: _Row) -> None:
+        """One sample, its columns in the order of SAMPLES."""
+        self._rows.append(row)
 
     def add_wave(
         self,
@@ -83,21 +51,9 @@ class Samples:
 
     def table(self) -> pa.Table:
         """All of them, schema SAMPLES."""
-        count = len(self.value)
-        rows = pa.Table.from_arrays(
-            [
-                pa.array(self.device, pa.string()),
-                pa.array(self.signal, pa.string()),
-                pa.array(self.boot, pa.string()),
-                pa.array(self.device_ns, pa.int64()),
-                pa.array(self.settled_ns, pa.int64()),
-                pa.array(self.received_ns, pa.int64()),
-                pa.array(self.value, pa.float64()),
-                pa.array(self.text, pa.string()) if self._has_text else pa.nulls(count, pa.string()),
-                pa.array(self.flags, pa.uint8()),
-            ],
-            schema=SAMPLES,
-        )
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(SAMPLES)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, SAMPLES, strict=True)]
+        rows = pa.Table.from_arrays(arrays, schema=SAMPLES)
         return pa.concat_tables([rows, *self._waves]) if self._waves else rows
 
 

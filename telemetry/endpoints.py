@@ -151,6 +151,21 @@ def get_events(
     )
 
 
+@router.get("/devices/{device}/completeness")
+def get_completeness(
+    device: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    boot: Annotated[str, Query(max_length=64, description="As the device names it in its messages.")],
+    first_seq: Annotated[int, Query(ge=0)],
+    last_seq: Annotated[int, Query(ge=0)],
+) -> schemas.CompletenessAnswer:
+    """Which of a boot's messages `first_seq … last_seq` have been received and stored. For the lab's staff."""
+    with database.read() as session:
+        found = queries.completeness_of(session, principal, device, boot, first_seq, last_seq)
+    return schemas.completeness_answer(found)
+
+
 @router.get("/dead-letters")
 def get_dead_letters(
     principal: PrincipalDep,

@@ -278,12 +278,12 @@ class Intake:
 
     def _arrived(self, connection: Connection, message: MQTTMessage) -> None:
         try:
-            payload = bytes(message.payload)
-            if message.topic == self._echo.topic:
+            topic, payload = message.topic, bytes(message.payload)
+            if topic == self._echo.topic:
                 self.entered_after_ns = self._echo.returned(payload)
                 connection.client.ack(message.mid, message.qos)
                 return
-            self._keep(connection, message.topic, message, payload)
+            self._keep(connection, topic, message, payload)
         except Exception:
             self.counts.faults += 1
             log.exception("a message could not be taken as it is")

@@ -1,6 +1,5 @@
 """What spooled messages mean: samples, events, lives of devices, and dead letters with the reason."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,7 +28,7 @@ from telemetry.settling import (
 )
 from telemetry.spool import SpooledMessage
 from telemetry.stores.interface import Flag
-from telemetry.validation import Fault, boot_fault, check_value, check_wave, is_storable_text, seq_fault
+from telemetry.validation import LARGEST_SEQ, Fault, boot_fault, check_value, check_wave, is_storable_text
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +71,9 @@ class Interpreter:
         self._load_points = load_points
         self._max_payload_bytes = max_payload_bytes
         self._tolerance_ns = tolerance_ns
-        self._clocks: OrderedDict[tuple[str, str], BootClock] = OrderedDict()
+        self._clocks: dict[tuple[str, str], BootClock] = {}
+        self._known: Signals = {}
+        self._batch: Batch | None = None
 
     def forget_clocks(self) -> None:
         """Load change points anew: those of a batch that failed are not stored."""
@@ -80,6 +81,9 @@ class Interpreter:
 
     def read(self, number: int, message: SpooledMessage, batch: Batch) -> None:
         """Add what a message means to the batch."""
+        if batch is not self._batch:
+            self._batch = batch
+            self._known = self._signals(False)
         batch.last_number = number
         batch.messages += 1
         origin = self._topics.origin(message.topic)
@@ -106,26 +110,33 @@ class Interpreter:
             batch.note_letters([letter_of_message(number, message, device, fault)])
 
     def clock(self, device: str, boot: str) -> BootClock:
-        """The clock of one boot, with the change points that are stored."""
-        key = (device, boot)
-        clock = self._clocks.get(key)
-        if clock is None:
-            clock = BootClock(self._load_points(device, boot), self._tolerance_ns)
-            self._clocks[key] = clock
-            if len(self._clocks) > _BOOTS_REMEMBERED:
-                self._clocks.popitem(last=False)
-        else:
-            self._clocks.move_to_end(key)
+        """The clock of one boot, with the change points that are stored.
+
+        Raises:
+            _MessageFault: if no boot can have this name.
+        """
+        try:
+            return self._clocks[device, boot]
+        except KeyError:
+            pass
+        fault = boot_fault(boot)
+        if fault is not None:
+            raise _MessageFault(fault)
+        if len(self._clocks) >= _BOOTS_REMEMBERED:  # a device invents boots: memory must not grow with them
+            self._clocks.clear()
+        clock = self._clocks[device, boot] = BootClock(self._load_points(device, boot), self._tolerance_ns)
         return clock
 
     def signals_of_unknown(self, device: str) -> Mapping[str, SignalFacts]:
         """What is known of a device after looking again (a signal has just been adopted, perhaps)."""
-        return self._signals(True).get(device, {})
+        self._known = self._signals(True)
+        return self._known.get(device, {})
 
     def _signals_of(self, device: str) -> Mapping[str, SignalFacts]:
-        known = self._signals(False).get(device)
+        known = self._known.get(device)
         if known is None:
-            known = self._signals(True).get(device)
+            self._known = self._signals(True)
+            known = self._known.get(device)
         if known is None:
             raise _MessageFault(Fault("unknown-device", f"the lab owns no device '{device[:60]}'"))
         return known
@@ -134,7 +145,7 @@ class Interpreter:
 class _Reading:
     """One message being read."""
 
-    __slots__ = ("_batch", "_device", "_faults", "_interpreter", "_message", "_number", "_signals")
+    __slots__ = ("_batch", "_clock", "_device", "_faults", "_interpreter", "_message", "_number", "_signals")
 
     def __init__(
         self,
@@ -176,10 +187,13 @@ class _Reading:
             self._batch.note_letters(letters_of_values(self._number, self._message, self._device, self._faults))
 
     def _identify(self, boot: str, seq: int) -> None:
-        fault = boot_fault(boot) or seq_fault(seq)
-        if fault is not None:
-            raise _MessageFault(fault)
-        self._batch.sequences.setdefault((self._device, boot), []).append(seq)
+        self._clock = self._interpreter.clock(self._device, boot)
+        if not 0 <= seq <= LARGEST_SEQ:
+            raise _MessageFault(Fault("wrong-form", f"seq is {str(seq)[:40]}; 0 to {LARGEST_SEQ} are allowed"))
+        try:
+            self._batch.sequences[self._device, boot].append(seq)
+        except KeyError:
+            self._batch.sequences[self._device, boot] = [seq]
 
     def _facts_of(self, signal: str) -> SignalFacts | None:
         facts = self._signals.get(signal)
@@ -194,10 +208,13 @@ class _Reading:
         if data.time is None or data.values is None:
             return
         device_ns = self._time(data.time)
-        point = self._settling_point(device_ns, data.boot, data.seq, vouches=not data.buffered)
-        received_ns = self._message.received_ns
-        settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
-        times = (device_ns, settled_ns, received_ns)
+        device, boot, received_ns = self._device, data.boot, self._message.received_ns
+        vouches = not (data.buffered or self._message.retained)
+        if vouches and self._clock.is_right(device_ns, received_ns, data.seq):
+            settled_ns, flags = min(device_ns, received_ns), 0
+        else:
+            point = self._settling_point(device_ns, boot, data.seq, vouches=vouches)
+            settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
         add = self._batch.samples.add
         for signal, value in data.values.items():
             facts = self._signals.get(signal) or self._facts_of(signal)
@@ -209,7 +226,7 @@ class _Reading:
                 continue
             number, text, out_of_range = checked
             flag = flags | Flag.OUT_OF_RANGE.value if out_of_range else flags
-            add((self._device, signal, data.boot), times, number, text, flag)
+            add((device, signal, boot, device_ns, settled_ns, received_ns, number, text, flag))
 
     def _read_waves(self, data: Data) -> None:
         if data.start is None or data.rate_hz is None or data.waves is None:
@@ -268,7 +285,7 @@ class _Reading:
                 if isinstance(checked, Fault):
                     fault = fault or checked
                     continue
-                self._add_buffered(data, signal, device_ns, checked.value, checked.text, checked.out_of_range)
+                self._add_buffered(data, signal, device_ns, *checked)
             if fault is not None:
                 self._faults.append((signal, fault))
 
@@ -280,8 +297,8 @@ class _Reading:
         settled_ns, flags = settle(device_ns, point, received_ns, buffered=True)
         if out_of_range:
             flags |= Flag.OUT_OF_RANGE.value
-        times = (device_ns, settled_ns, received_ns)
-        self._batch.samples.add((self._device, signal, data.boot), times, value, text, flags)
+        row = (self._device, signal, data.boot, device_ns, settled_ns, received_ns, value, text, flags)
+        self._batch.samples.add(row)
 
     def _read_event(self, message: Event | State, kind: str, fields: dict[str, Any]) -> None:
         if not 0 < len(kind) <= _LONGEST_EVENT_NAME or not is_storable_text(kind):
@@ -310,9 +327,7 @@ class _Reading:
         )
 
     def _read_life(self, message: Birth | Death) -> None:
-        fault = boot_fault(message.boot)
-        if fault is not None:
-            raise _MessageFault(fault)
+        self._clock = self._interpreter.clock(self._device, message.boot)
         if isinstance(message, Birth):
             if not all(is_storable_text(text) for text in [message.firmware or "", *message.signals]):
                 raise _MessageFault(Fault("wrong-form", "a text contains U+0000 or half a surrogate pair"))
@@ -331,8 +346,7 @@ class _Reading:
         return device_ns
 
     def _settling_point(self, device_ns: int, boot: str, seq: int, *, vouches: bool) -> ChangePoint:
-        clock = self._interpreter.clock(self._device, boot)
-        message = self._message
+        clock, message = self._clock, self._message
         arrival = Arrival(message.received_ns, message.entered_after_ns, vouches and not message.retained)
         found = clock.observe(device_ns, arrival, seq=seq)
         if found is not None:

@@ -15,7 +15,10 @@ from lab.core.errors import InvalidError, NotFoundError
 from lab.people.principals import Principal
 from telemetry.grants import BEGINNING_NS, END_NS, Grant
 from telemetry.models import ClockOffset, DeadLetter, MachineEvent
+from telemetry.sequences import Completeness, completeness
 from telemetry.stores.interface import Flag, SampleStore
+
+MOST_SEQ = 2**63 - 1
 
 
 class DeviceNotVisibleError(NotFoundError):
@@ -201,3 +204,20 @@ def _in_spans(spans: list[tuple[int, int]]) -> sa.ColumnElement[bool]:
     return sa.or_(
         sa.false(), *((MachineEvent.settled_ns >= start) & (MachineEvent.settled_ns < end) for start, end in spans)
     )
+
+
+def completeness_of(
+    session: Session, principal: Principal, device: str, boot: str, first_seq: int, last_seq: int
+) -> Completeness:
+    """How much of what a device says that it sent has been stored.
+
+    Raises:
+        ForbiddenError: for anybody but the lab's staff.
+        InvalidError: if the last number lies before the first, or is none that a message can have.
+    """
+    principal.require_staff("look whether messages are complete")
+    if not first_seq <= last_seq <= MOST_SEQ:
+        raise InvalidError(
+            f"last_seq must lie between first_seq ({first_seq}) and {MOST_SEQ}", field="last_seq", rule="sequence-range"
+        )
+    return completeness(session, device, boot, first_seq, last_seq)

@@ -19,6 +19,7 @@ from devices.messages.times import TimeFormatError, format_time, parse_time
 from lab.core.errors import InvalidError
 from lab.core.time import aware_utc, from_microseconds, to_microseconds
 from telemetry.models import DeadLetter, MachineEvent
+from telemetry.sequences import Completeness
 
 _PAYLOAD_SHOWN = 2048
 
@@ -223,6 +224,23 @@ def dead_letter_answer(letter: DeadLetter) -> DeadLetterAnswer:
 def cursor_after(letter: DeadLetter) -> str:
     """The cursor that continues after this letter."""
     return base64.urlsafe_b64encode(f"{to_microseconds(letter.received_at)} {letter.key}".encode()).decode()
+
+
+class CompletenessAnswer(BaseModel):
+    """What a device says that it sent, and what is stored."""
+
+    expected: int
+    received: int
+    complete: bool
+    missing: list[tuple[int, int]]
+    """First and last number of each gap, in order."""
+
+
+def completeness_answer(found: Completeness) -> CompletenessAnswer:
+    """Translate what is known of a range of messages."""
+    return CompletenessAnswer(
+        expected=found.expected, received=found.received, complete=found.complete, missing=found.missing
+    )
 
 
 def parse_cursor(cursor: str) -> tuple[datetime, str]:

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from devices.messages.times import LATEST_NS
 from telemetry.stores.interface import Flag
 
 SECOND_NS = 1_000_000_000
@@ -55,6 +56,9 @@ class BootClock:
 
     points: list[ChangePoint] = field(default_factory=list)
     tolerance_ns: int = TOLERANCE_NS
+    _right_from: int = 0
+    _right_to: int = 0
+    """Device times `[from, to)` at which the clock is known to be right, as of the last look."""
     _last_seq: int = -1
     _last_device_ns: int = -(2**63)
 
@@ -74,6 +78,25 @@ class BootClock:
             return self.points[place]
         return None
 
+    def is_right(self, device_ns: int, received_ns: int, seq: int) -> bool:
+        """The usual case, at a tenth of the cost: whether a vouching message fits a certain, uncorrected clock.
+
+        If so, it has been observed: it settles to its device time (never later than received) and has no flags.
+        """
+        if self._right_from <= device_ns < self._right_to and abs(received_ns - device_ns) <= self.tolerance_ns:
+            if seq > self._last_seq:
+                self._last_seq, self._last_device_ns = seq, device_ns
+            return True
+        return False
+
+    def _hold(self, known: ChangePoint) -> None:
+        """Make `is_right` quick from this change point to the next, if it is a certain one without offset."""
+        if known.offset_ns or known.uncertain or known.from_device_ns < EARLIEST_SANE_NS:
+            return
+        following = bisect_right(self.points, known.from_device_ns, key=_start)
+        self._right_from = known.from_device_ns
+        self._right_to = self.points[following].from_device_ns if following < len(self.points) else LATEST_NS
+
     def observe(self, device_ns: int, arrival: Arrival, *, seq: int) -> ChangePoint | None:
         """Learn from a message's own time, before its samples are settled.
 
@@ -92,8 +115,11 @@ class BootClock:
         if arrival.vouches and seq > self._last_seq:
             self._last_seq, self._last_device_ns = seq, device_ns
         if found is None or (known is not None and found.from_device_ns == known.from_device_ns):
+            if known is not None:
+                self._hold(known)
             return None  # a stored change point is never rewritten
         insort(self.points, found)
+        self._right_to = self._right_from  # the span may have been cut in two
         return found
 
     def _nobody_vouched_for(self, known: ChangePoint) -> bool:

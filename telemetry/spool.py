@@ -48,9 +48,8 @@ class SpooledMessage(NamedTuple):
     """The broker repeated what it keeps for new subscribers: nobody knows how old it is."""
 
 
-_Batch = list[tuple[str, bytes, int, int, int, bool]]
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Batch)
+_DECODER = msgspec.msgpack.Decoder(list[SpooledMessage])
 
 
 class Spool:
@@ -230,7 +229,7 @@ def _unpack(last: int, first: int, size: int, crc: int, body: bytes) -> list[Spo
         if zlib.crc32(body) != crc:
             raise ValueError("its checksum is wrong")
         plain = pa.decompress(body, size, codec="zstd", asbytes=True) if size > _COMPRESS_ABOVE_BYTES else body
-        messages = [SpooledMessage._make(fields) for fields in _DECODER.decode(plain)]
+        messages = _DECODER.decode(plain)
         if len(messages) != last - first + 1:
             raise ValueError("messages are missing")
     except (ValueError, OSError, msgspec.DecodeError, pa.ArrowException) as error:

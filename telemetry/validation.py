@@ -1,7 +1,7 @@
 """Whether a value may be stored as a sample of its signal. Pure; a fault is a value, not an error."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from devices.service import SignalFacts
 
 LONGEST_TEXT = 4096
 LONGEST_BOOT = 64
+LARGEST_SEQ = 2**63 - 1
 
 
 class Fault(NamedTuple):
@@ -21,12 +22,8 @@ class Fault(NamedTuple):
     """For a person."""
 
 
-class Checked(NamedTuple):
-    """A value that can be stored: exactly one of `value` and `text` is set."""
-
-    value: float | None
-    text: str | None
-    out_of_range: bool
+Checked: TypeAlias = tuple[float | None, str | None, bool]
+"""A value that can be stored: a number or a text, the other `None`, and whether it is out of the signal's range."""
 
 
 def check_value(value: Any, facts: SignalFacts) -> Checked | Fault:
@@ -35,7 +32,7 @@ def check_value(value: Any, facts: SignalFacts) -> Checked | Fault:
         return _check_number(value, facts)
     if facts.type == "boolean":
         if isinstance(value, bool):
-            return Checked(float(value), None, out_of_range=False)
+            return float(value), None, False
         return _wrong_type(value, "true or false")
     if not isinstance(value, str):
         return _wrong_type(value, "text")
@@ -45,7 +42,7 @@ def check_value(value: Any, facts: SignalFacts) -> Checked | Fault:
         return Fault("text-too-long", f"{len(value)} characters, {LONGEST_TEXT} are the most")
     if not is_storable_text(value):
         return Fault("not-text", "it contains U+0000 or half a surrogate pair")
-    return Checked(None, value, out_of_range=False)
+    return None, value, False
 
 
 def check_wave(values: list[Any], facts: SignalFacts) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | Fault:
@@ -92,11 +89,6 @@ def boot_fault(boot: str) -> Fault | None:
     return None if is_storable_text(boot) else Fault("wrong-form", "boot contains U+0000 or half a surrogate pair")
 
 
-def seq_fault(seq: int) -> Fault | None:
-    """What is wrong with the number of a message."""
-    return None if 0 <= seq < 2**63 else Fault("wrong-form", f"seq is {str(seq)[:40]}; 0 to 2^63 - 1 are allowed")
-
-
 def _check_number(value: Any, facts: SignalFacts) -> Checked | Fault:
     kind = type(value)
     if kind is not float:
@@ -109,7 +101,7 @@ def _check_number(value: Any, facts: SignalFacts) -> Checked | Fault:
     if not math.isfinite(value):
         return Fault("not-finite", f"{value} is no finite number")
     low, high = facts.low, facts.high
-    return Checked(value, None, (low is not None and value < low) or (high is not None and value > high))
+    return value, None, (low is not None and value < low) or (high is not None and value > high)
 
 
 def _wrong_type(value: Any, wanted: str) -> Fault:
