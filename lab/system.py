@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from bookings.opening import OpeningHours
 from devices.credentials import hash_mqtt_password
 from devices.service import broker_passwords
 from lab.app import create_app
@@ -89,6 +90,21 @@ def open_store(settings: Settings) -> SampleStore:
     return DuckDBStore(settings.duckdb_path)
 
 
+def check_settings(settings: Settings, *, recorder: bool = True, web: bool = True) -> None:
+    """Refuse settings that would only fail later, before anything is made.
+
+    Raises:
+        SetupError: naming the setting.
+    """
+    OpeningHours.from_settings(settings)
+    if not (recorder and web) and settings.store == "duckdb":
+        raise SetupError(
+            "DuckDB can be opened by one process only: run `pilotlab up`, or set PILOTLAB_STORE=influxdb to run web "
+            "and recorder apart",
+            field="store",
+        )
+
+
 @contextmanager
 def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> Iterator[System]:
     """Run the parts of one process; everything is stopped again, last started first.
@@ -101,12 +117,7 @@ def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> I
     Raises:
         SetupError: if a part cannot start; those started before it are stopped.
     """
-    if not (recorder and web) and settings.store == "duckdb":
-        raise SetupError(
-            "DuckDB can be opened by one process only: run `pilotlab up`, or set PILOTLAB_STORE=influxdb to run web "
-            "and recorder apart",
-            field="store",
-        )
+    check_settings(settings, recorder=recorder, web=web)
     with ExitStack() as stack:
         prepare_folder(settings.data_dir)
         if recorder:

@@ -15,7 +15,7 @@ from lab.core.database import Database
 from lab.core.settings import Settings
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account
-from lab.system import clock_of, listen, open_database, running, serve
+from lab.system import check_settings, clock_of, listen, open_database, running, serve
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
     Raises:
         SetupError: if a part cannot start.
     """
+    check_settings(settings)
     with listen(settings.host, settings.port) as listener:
         _prepare(settings, catalogue, console)
         with running(settings) as system:

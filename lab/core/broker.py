@@ -138,7 +138,8 @@ def mosquitto_configuration(folder: Path, *, host: str, port: int) -> str:
         "persistence true",
         f"persistence_location {folder}/",
         "autosave_interval 5",
-        "max_queued_messages 0",
+        # As good as none, which would be 0: with 0, Mosquitto 2.0.11 cuts whoever publishes where it may not.
+        "max_queued_messages 100000000",
         "max_queued_bytes 1073741824",
         "max_inflight_messages 2000",
         "message_size_limit 4194304",

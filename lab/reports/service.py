@@ -19,14 +19,9 @@ from lab.pilots import service as pilots
 from lab.pilots.errors import PilotStateError
 from lab.pilots.repository import lock_pilot
 from lab.reports import repository
-from lab.reports.assembly import compute_results
-from lab.reports.charts import draw_charts
 from lab.reports.errors import DataSetUnknownError, ReportUnknownError
 from lab.reports.gathering import gather, gather_runs, grant_of_company, samples_of
-from lab.reports.html import render_page
 from lab.reports.models import DataSet, Report
-from lab.reports.package import write_package
-from lab.reports.pdf import render_pdf
 from lab.reports.results import Results
 from lab.reports.sealing import DataSetContent, file_sha256, sync_folder, write_data_set
 from telemetry.stores.interface import SampleStore
@@ -111,6 +106,8 @@ def make_report(database: Database, principal: Principal, data_set_id: str, *, d
         DataSetUnknownError: if there is no such data set.
         DataSetAlteredError: if a sealed file is missing or not what was sealed.
     """
+    from lab.reports.assembly import compute_results  # here: statistics take two seconds to import, pages do without
+
     principal.require_staff("make reports")
     with database.read() as session:
         data_set = repository.find_data_set(session, data_set_id)
@@ -139,6 +136,11 @@ def write_report(folder: Path, results: Results, data_set: Path) -> None:
         results: what the report says.
         data_set: folder of the sealed data, for the package.
     """
+    from lab.reports.charts import draw_charts
+    from lab.reports.html import render_page
+    from lab.reports.package import write_package
+    from lab.reports.pdf import render_pdf
+
     charts = draw_charts(results)
     (folder / "charts").mkdir(parents=True)
     for name, chart in charts.items():

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from simulators.mill import true_effect
 from tests.system.demonstration import PROGRAM, Left, finish_demo, product_pid, start_demo
@@ -139,7 +140,10 @@ def test_real_recording_gives_an_honest_report(tmp_path: Path, recording: Path, 
     left = finish_demo(start_demo(tmp_path, "--broker", "mosquitto", "--recording", str(recording)), tmp_path)
     results = left.results
     assert results["grade"]["letter"] == "D"
-    assert any("after the data" in statement for statement in results["statements"]), results["statements"]
+    with PdfReader(left.pdf) as pdf:
+        decision_page = " ".join(pdf.pages[0].extract_text().split())
+    assert "criteria were written after the data existed" in decision_page
+    assert "3 of 4" in decision_page  # the faster feed spoiled a part: said where it is decided
     assert results["verdict"] == "Invest under conditions"
     assert {run["run"] for run in results["quality"]} == set(range(1, 19))
     excluded = {run["run"] for run in results["quality"] if run["excluded"]}
