@@ -161,7 +161,7 @@ function drawStrip(series, last, parts) {
     path += `${path ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
   }
   parts.trace.setAttribute("d", path);
-  const range = (low === high ? number(low) : `${number(low)} to ${number(high)}`) + unit;
+  const range = (number(low) === number(high) ? number(low) : `${number(low)} to ${number(high)}`) + unit;
   parts.range.textContent = range;
   parts.svg.setAttribute("aria-label", `${parts.label}, last minute: ${range}`);
 }
