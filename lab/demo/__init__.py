@@ -52,7 +52,7 @@ def run_demo(
     from lab.core.logs import set_up_logs
     from lab.demo import recorded, simulated
     from lab.demo.stage import demo_settings, staged
-    from lab.demo.story import Narrator
+    from lab.demo.story import Narrator, lab_time
 
     set_up_logs(level="warning")
     real = recorded.open_recording(recording) if recording else None
@@ -74,6 +74,7 @@ def run_demo(
         stage = stack.enter_context(staged(settings, catalogues, starts=starts))
         narrator.step(f"Pilot Lab started in {stage.start_seconds:.1f} s: {stage.product.url}")
         _say_what_runs(stage.broker_kind, narrator)
+        narrator.step(f"Lab clock set to {lab_time(stage, starts)}: the demonstration steers it")
         _print_people(stage.world, console)
         if real is not None:
             assert recording is not None

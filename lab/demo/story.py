@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lab.core.errors import ConflictError, UnavailableError
-from lab.core.time import Span
+from lab.core.time import Span, in_zone
 from lab.demo.stage import Stage
 from lab.people.principals import Role
 from lab.pilots.plans import AnalysisPlan
@@ -57,6 +58,11 @@ class Narrator:
         self.console.print(f"[green]✓[/green] {label}: {total} of {total}", soft_wrap=True)
 
 
+def lab_time(stage: Stage, instant: datetime) -> str:
+    """As the lab's wall clock shows it, with the zone named."""
+    return f"{in_zone(instant, stage.settings.time_zone):%Y-%m-%d %H:%M} ({stage.settings.time_zone})"
+
+
 def open_pilot(stage: Stage, narrator: Narrator, *, title: str, question: str, plan: AnalysisPlan) -> dict[str, Any]:
     """The company asks, writes the plan and locks it."""
     member = stage.client(Role.MEMBER)
@@ -64,7 +70,8 @@ def open_pilot(stage: Stage, narrator: Narrator, *, title: str, question: str, p
     narrator.step(f"Pilot {pilot['number']}: “{question}”")
     member.put(f"/pilots/{pilot['id']}/plan", plan.model_dump(mode="json"))
     locked = member.post(f"/pilots/{pilot['id']}/plan/lock")
-    narrator.step(f"Plan locked {locked['locked_at']}, SHA-256 {locked['sha256'][:16]}…")
+    instant = lab_time(stage, datetime.fromisoformat(locked["locked_at"]))
+    narrator.step(f"Plan locked {instant}, SHA-256 {locked['sha256'][:16]}…")
     return pilot
 
 
@@ -80,7 +87,7 @@ def book(stage: Stage, narrator: Narrator, pilot: dict[str, Any], devices: list[
             "pilot_id": pilot["id"],
         },
     )
-    narrator.step(f"Slot on {' and '.join(devices)} booked as one: {span.start:%Y-%m-%d %H:%M}–{span.end:%H:%M} UTC")
+    narrator.step(f"Slot on {' and '.join(devices)} booked as one: {lab_time(stage, span.start)}, for {span.length}")
     return booking
 
 
