@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from lab.core.database import Database
 from lab.core.errors import SetupError
@@ -14,6 +15,9 @@ from lab.core.errors import SetupError
 _HERE = Path(__file__).resolve()
 _INSTALLED = _HERE.parent / "migrations"
 _CHECKOUT = _HERE.parents[2] / "migrations"
+_ONE_AT_A_TIME = 0x50494C4F544C4142
+"""Key of the lock that a migration holds on PostgreSQL: "PILOTLAB" in ASCII."""
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 class NewerDatabaseError(SetupError):
@@ -61,13 +65,41 @@ def newest_revision() -> str:
 def migrate(database: Database) -> bool:
     """Bring the database to this release's schema.
 
+    Processes that start at the same moment on the same database wait for each other: one migrates, the others find
+    it done.
+
     Returns:
         Whether there was anything to do.
 
     Raises:
         NewerDatabaseError: if it is of a later release; nothing is changed.
+        SetupError: if the database does not answer, or its user may not make tables or the extension `btree_gist`.
     """
-    present, newest = current_revision(database), newest_revision()
+    if not _is_older(current_revision(database)):
+        return False
+    config = alembic_config()
+    try:
+        with database.engine.connect().execution_options(begin_immediate=True) as connection, connection.begin():
+            if not database.is_sqlite:  # where BEGIN IMMEDIATE has waited already
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+            if not _is_older(MigrationContext.configure(connection).get_current_revision()):
+                return False
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        raise SetupError(
+            f"the database refuses: {str(error.orig).strip().splitlines()[0]}; its user must own the database, or have "
+            "CREATE on it and on the schema public",
+            field="database_url",
+        ) from error
+    return True
+
+
+def _is_older(present: str | None) -> bool:
+    """Whether a database at this revision lacks something of this release."""
+    newest = newest_revision()
     if present == newest:
         return False
     known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
@@ -76,8 +108,4 @@ def migrate(database: Database) -> bool:
             f"the database is of a newer version of Pilot Lab (schema {present}, this release knows {newest}); "
             "install that version or restore a backup"
         )
-    config = alembic_config()
-    with database.engine.connect().execution_options(begin_immediate=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
     return True
