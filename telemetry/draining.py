@@ -22,7 +22,7 @@ from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.errors import UnavailableError
 from telemetry import repository
-from telemetry.batches import Batch
+from telemetry.batches import Batch, Samples
 from telemetry.dead_letters import letter_of_message, letters_of_conflicts
 from telemetry.interpreting import Interpreter
 from telemetry.retention import Retention
@@ -35,9 +35,9 @@ log = structlog.get_logger(__name__)
 
 MOST_MESSAGES_A_BATCH = 10_000
 MOST_BYTES_A_BATCH = 8 * 1024 * 1024
-FEW_MESSAGES = 500
-COALESCE_SECONDS = 0.05
-"""After a small batch: several small ones in one transaction cost less than each alone."""
+FEW_MESSAGES = 2_000
+COALESCE_SECONDS = 0.1
+"""Waited while only few messages are there: three commits for a handful cost more than the handful itself."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 ATTEMPTS_AT_A_MESSAGE = 3
@@ -128,6 +128,7 @@ class Drain:
             self._thread.join(timeout + 1)
 
     def _run(self) -> None:
+        Samples().table()  # makes pyarrow load what it loads at the first use, before messages wait for it
         delay = FIRST_DELAY_SECONDS
         while not self._ended():
             try:
@@ -193,7 +194,7 @@ class Drain:
             return
         self._write(batch)
         self._retention.apply(self._position)
-        if batch.messages < FEW_MESSAGES and self._head <= self._position:
+        if self._head - self._position < FEW_MESSAGES and not self._one_by_one_through > self._position:
             self._pause(COALESCE_SECONDS)
 
     def _next_batch(self, limit: int) -> Batch | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from lab.core.clock import SystemClock
 from lab.core.database import Database
+from lab.core.logs import set_up_logs
 from lab.core.mqtt import BrokerAddress
 from telemetry.committing import Committer
 from telemetry.draining import Drain
@@ -62,6 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.die:
         die_at(given.die, given.count)
+    set_up_logs()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     database = Database(f"sqlite:///{given.folder / 'tables.sqlite'}")

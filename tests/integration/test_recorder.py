@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from devices.credentials import hash_mqtt_password
+from lab.core.broker import choose_broker, free_port
 from lab.core.clock import SystemClock
 from lab.core.database import Database
 from lab.core.mqtt import BrokerAddress
 from telemetry.errors import RecorderRunningError
+from telemetry.intake import Connection, Intake
 from telemetry.models import ClockOffset, DeadLetter, MachineEvent
 from telemetry.recorder import Recorder
 from telemetry.sequences import completeness
@@ -276,3 +279,54 @@ def test_a_flood_of_unknown_devices_leaves_no_trace_in_memory(
     assert {letter.reason for letter in found} == {"unknown-device"}
     assert len(interpreter._clocks) == 1
     assert len(interpreter._topics._known) <= 4096
+
+
+def test_an_exception_in_the_network_loop_is_survived(
+    recorder: Recorder, publisher: Publisher, store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Intake._read_burst
+    broken = [True]
+
+    def stumble(intake: Intake, connection: Connection) -> None:
+        original(intake, connection)
+        if broken and intake.counts.received > 50:
+            broken.clear()
+            raise RuntimeError("a fault in somebody's callback")
+
+    monkeypatch.setattr(Intake, "_read_burst", stumble)
+    for seq in range(200):
+        publisher.send_value(seq, float(seq))
+
+    assert recorder.wait_until_stored("mill-1", BOOT, 199, timeout=15)
+    assert [row["value"] for row in stored(store)] == [float(seq) for seq in range(200)]
+    health = recorder.health()
+    assert (health.faults, health.connections) == (1, 2)
+    assert health.ok
+
+
+def test_it_records_through_the_broker_inside_the_process_too(
+    database: Database, store: DuckDBStore, tmp_path: Path
+) -> None:
+    password = "correct horse battery staple"
+    broker = choose_broker(
+        "amqtt",
+        folder=tmp_path / "broker",
+        host="127.0.0.1",
+        port=free_port("127.0.0.1"),
+        lab=LAB,
+        product_hash=hash_mqtt_password(password),
+        password=password,
+    )
+    add_mill(database)
+    broker.start()
+    recorder = new_recorder(broker.address, database, store, tmp_path)
+    recorder.start()
+    assert recorder.health().ok, recorder.health()
+    publisher = Publisher(broker.address)
+    publisher.wait_confirmed([publisher.send_value(seq, float(seq)) for seq in range(100)])
+
+    assert recorder.wait_until_stored("mill-1", BOOT, 99, timeout=10)
+    assert [row["value"] for row in stored(store)] == [float(seq) for seq in range(100)]
+    publisher.close()
+    recorder.stop()
+    broker.stop()

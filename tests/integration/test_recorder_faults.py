@@ -74,7 +74,7 @@ class Flow:
         found = {(row["device_ns"], row["value"]) for row in rows}
         lost, invented, doubled = len(published - found), len(found - published), len(rows) - len(found)
         changed = sum(row["settled_ns"] != row["device_ns"] or row["flags"] != 0 for row in rows)
-        print(  # noqa: T201
+        print(
             f"{label}: published {len(published)} stored {len(rows)} lost {lost} invented {invented} "
             f"doubled {doubled} resettled {changed} spooled {spooled(folder / 'spool.sqlite')} stopped in {took:.1f} s"
         )
