@@ -121,6 +121,7 @@ KINDS: dict[str, type[Message]] = {
 
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(shape) for kind, shape in KINDS.items()}
 _ENCODER = msgspec.json.Encoder()
+_HALF_A_CHARACTER = "a text contains half a surrogate pair"
 
 
 def encode(message: Message) -> bytes:
@@ -166,6 +167,8 @@ def _decode_leniently(kind: str, payload: bytes, first: Exception) -> Message:
         raise MessageError("not-json", _printable(str(error))) from error
     try:
         return msgspec.convert(plain, KINDS[kind])
+    except UnicodeEncodeError as error:  # such a text where another type is wanted, or as the name of a field
+        raise MessageError("not-utf8", _HALF_A_CHARACTER) from error
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         raise MessageError("wrong-form", _printable(str(error or first))) from error
 
@@ -192,7 +195,7 @@ def _require_storable_text(message: Message) -> None:
         if "\x00" in text:
             raise MessageError("wrong-form", "a text contains the character NUL")
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise MessageError("not-utf8", "a text contains half a surrogate pair")
+            raise MessageError("not-utf8", _HALF_A_CHARACTER)
 
 
 def _texts(content: Any) -> Iterator[str]:

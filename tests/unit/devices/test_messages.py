@@ -173,6 +173,9 @@ def test_a_boot_must_name_a_boot_and_fit_into_the_database(boot: str) -> None:
         ("event", rb'{"boot": "a", "seq": 1, "time": 5, "event": "e", "fields": {"\ud800": 1}}'),
         ("event", rb'{"boot": "a", "seq": 1, "time": 5, "event": "e", "fields": {"l": [{"x": "\u0000"}]}}'),
         ("birth", rb'{"boot": "a", "time": 5, "signals": ["\ud800"]}'),
+        ("birth", rb'{"boot": "a", "time": 5, "signals": "\ud800"}'),
+        ("data", rb'{"boot": "a", "seq": "\ud800", "time": 5, "values": {"x": 1}}'),
+        ("event", rb'{"boot": "a", "seq": 1, "time": 5, "event": "e", "\ud800": 1}'),
         ("state", rb'{"boot": "a", "seq": 1, "time": 5, "item_state": "x", "program": "\u0000"}'),
     ],
 )
