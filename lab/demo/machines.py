@@ -1,9 +1,11 @@
 """The simulated machines: one process of their own, led by JSON lines."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ class Machines:
     def __init__(self, address: BrokerAddress, *, lab: str, seed: int, log_path: Path) -> None:
         command = [sys.executable, "-m", "simulators.cli", "--host", address.host, "--port", str(address.port)]
         command += ["--lab", lab, "--mqtt-version", str(address.version), "--seed", str(seed)]
+        self._work: threading.Thread | None = None
         with log_path.open("ab") as log_file:
             self._process = subprocess.Popen(
                 command,
@@ -65,19 +68,31 @@ class Machines:
         """Tell the machines what time it is in the lab."""
         self.order("clock", real_ns=anchor.real_ns, lab_ns=anchor.lab_ns, rate=anchor.rate)
 
+    def keep_working(self, *, devices: list[str], settings: dict[str, Any]) -> None:
+        """Make part after part from now on, in the background, until `stop`; no other order may be given meanwhile."""
+
+        def work() -> None:
+            number = 1000
+            with contextlib.suppress(MachineRefusedError):
+                while True:
+                    number += 1
+                    self.order("run", run=number, settings=settings, devices=devices)
+
+        self._work = threading.Thread(target=work, name="keep-working", daemon=True)
+        self._work.start()
+
     def stop(self) -> None:
-        """Let the machines say goodbye and end."""
+        """Let the machines say goodbye and end, whatever they are doing."""
         if self._process.poll() is None:
-            try:
-                self.order("stop")
-            except MachineRefusedError:
-                self._process.terminate()
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            self._process.terminate()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(5)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        if self._work is not None:
+            self._work.join(5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()

@@ -15,6 +15,7 @@ from lab.pilots.examples import QUESTION, demo_plan
 
 SLOT = timedelta(hours=4)
 DEVICES = ["mill-1", "meter-1"]
+BYSTANDERS = ["robot-1", "conveyor-1", "printer-1"]
 DEVICE = "mill-1"
 """Whose live page is shown at the end."""
 BREAK_EVEN_KWH = 0.02
@@ -27,7 +28,7 @@ def first_instant(settings: Settings, now: datetime) -> datetime:
 
 
 def tell(stage: Stage, narrator: Narrator, *, seed: int, rate: float, output: Path) -> tuple[Finished, Machines]:
-    """From the question to the report; the machines stay on, idling, for the live page.
+    """From the question to the report; the machines stay on for the live page.
 
     Args:
         stage: where it plays.
@@ -52,11 +53,19 @@ def tell(stage: Stage, narrator: Narrator, *, seed: int, rate: float, output: Pa
                 _make_part(stage, machines, pilot, booking, run, settings=settings, rate=rate)
                 advance(f"run {run['number']}: {plan.arm(run['arm']).label}")
         finished = report(stage, narrator, pilot, booking, output)
-        machines.order("idle", on=True)
+        _keep_lab_alive(stage, machines, settings=dict(plan.treatment.settings))
     except BaseException:
         machines.stop()
         raise
     return finished, machines
+
+
+def _keep_lab_alive(stage: Stage, machines: Machines, *, settings: dict[str, Any]) -> None:
+    """Somebody may watch live: the mill goes on with parts for nobody, the other machines stand by."""
+    for device in BYSTANDERS:
+        machines.order("start", device=device, password=stage.world.device_passwords[device])
+    machines.order("idle", on=True)
+    machines.keep_working(devices=DEVICES, settings=settings)
 
 
 def _make_part(

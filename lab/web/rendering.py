@@ -48,6 +48,7 @@ def page(
             lab_name=settings.lab_name,
             zone=settings.time_zone,
             now=request.app.state.clock.now(),
+            steered=settings.steered_clock is not None,
             **facts,
         )
     )
