@@ -79,7 +79,7 @@ def main() -> None:
         max_payload_bytes=262_144,
     )
     recorder.start()
-    print("ready", flush=True)  # noqa: T201
+    print("ready", flush=True)
     stop.wait()
     recorder.stop()
     store.close()

@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.stores.batches import order_batch, same_value
@@ -42,6 +42,7 @@ def content(row: dict[str, object]) -> tuple[object, ...]:
     return (*identity(row), row["value"], row["text"])
 
 
+@settings(deadline=None)  # the first table of a process loads pandas
 @given(st.lists(samples, max_size=60), st.booleans())
 def test_the_first_row_of_an_identity_stays(rows: list[dict[str, object]], encoded: bool) -> None:
     table = pa.Table.from_pylist(rows, schema=SAMPLES)

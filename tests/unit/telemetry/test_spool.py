@@ -103,7 +103,7 @@ def test_what_append_returned_survives_kill_9(tmp_path: Path) -> None:
         spool = Spool(tmp_path / "spool")
         found = [number for number, _ in spool.read(0, 10**6)]
         spool.close()
-        print(f"seed {seed}: confirmed {confirmed}, found {len(found)}")  # noqa: T201
+        print(f"seed {seed}: confirmed {confirmed}, found {len(found)}")
         assert found == list(range(1, len(found) + 1))
         assert len(found) >= confirmed
 
@@ -155,7 +155,7 @@ def test_a_flipped_byte_anywhere_does_not_keep_it_from_starting(seed: int, tmp_p
 
     spool = Spool(path, start_after=400)
     found = dict(spool.read(0, 1000))
-    print(f"seed {seed}: byte {place} of {len(content)} flipped, {len(found)} of {len(whole)} left")  # noqa: T201
+    print(f"seed {seed}: byte {place} of {len(content)} flipped, {len(found)} of {len(whole)} left")
     assert all(whole[number] == kept for number, kept in found.items())
     assert spool.append(batch(1, 1)) > 400
     spool.close()
