@@ -59,7 +59,8 @@ def measure(quick: bool) -> list[Measurement]:
     goal = 10_000 if commit_s <= 0.0005 else 0.5 * 20 / commit_s
     found.append(
         Measurement(
-            f"durable ingest, max_inflight_messages 20, which Mosquitto 2.0.11 exceeds (a commit of 20 takes {commit_s * 1000:.2f} ms)",
+            "durable ingest, max_inflight_messages 20, which Mosquitto 2.0.11 exceeds "
+            f"(a commit of 20 takes {commit_s * 1000:.2f} ms)",
             narrow,
             "messages/s",
             goal,
