@@ -17,7 +17,7 @@ _INSTALLED = _HERE.parent / "migrations"
 _CHECKOUT = _HERE.parents[2] / "migrations"
 _ONE_AT_A_TIME = 0x50494C4F544C4142
 """Key of the lock that a migration holds on PostgreSQL: "PILOTLAB" in ASCII."""
-_INSUFFICIENT_PRIVILEGE = "42501"
+_NO_RIGHT = {"42501", "3F000"}  # insufficient privilege, no schema that the user may use
 
 
 class NewerDatabaseError(SetupError):
@@ -87,7 +87,7 @@ def migrate(database: Database) -> bool:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+        if getattr(error.orig, "sqlstate", None) not in _NO_RIGHT:
             raise
         raise SetupError(
             f"the database refuses: {str(error.orig).strip().splitlines()[0]}; its user must own the database, or have "

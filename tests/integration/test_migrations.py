@@ -1,6 +1,7 @@
 """The migrations make exactly the tables that the code expects, on both databases."""
 
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from lab.core.database import Base, Database
+from lab.core.errors import SetupError
 from lab.core.migration import NewerDatabaseError, alembic_config, migrate
 from tests.conftest import MODELS
 
@@ -74,3 +76,27 @@ def test_database_of_a_newer_version_is_refused_and_not_touched(sqlite_url: str)
     with database.engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
     database.close()
+
+
+def test_user_without_the_right_to_make_tables_is_told_so(postgres_url: str) -> None:
+    owner = Database(postgres_url)
+    name = f"reader_{owner.url.database}"
+    with owner.engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'reader'"))
+        connection.execute(sa.text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    reader = Database(owner.url.set(username=name, password="reader").render_as_string(hide_password=False))
+    with pytest.raises(SetupError, match="must own the database"):
+        migrate(reader)
+    reader.close()
+    with owner.engine.begin() as connection:
+        connection.execute(sa.text(f"DROP ROLE {name}"))
+    owner.close()
+
+
+def test_those_who_migrate_an_empty_postgresql_at_once_wait_for_each_other(postgres_url: str) -> None:
+    databases = [Database(postgres_url) for _ in range(4)]
+    with ThreadPoolExecutor(len(databases)) as together:
+        done = list(together.map(migrate, databases))
+    assert sorted(done) == [False, False, False, True]
+    for database in databases:
+        database.close()

@@ -1,6 +1,7 @@
 """Mosquitto, set up so that it loses nothing: no queue limit, a large window, sessions kept on disk."""
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -77,6 +78,12 @@ class Mosquitto:
     def kill(self) -> None:
         """`kill -9`."""
         self._own().kill()
+
+    def reload(self) -> None:
+        """Have one of our own, as a program, read its password and access files again (SIGHUP)."""
+        runner = self._own()
+        assert isinstance(runner, Program), "in a container"
+        os.kill(runner.pid, signal.SIGHUP)
 
     def restart(self) -> None:
         """Stop and start."""
