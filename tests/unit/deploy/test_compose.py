@@ -40,6 +40,8 @@ def test_product_containers_are_given_settings_that_exist_and_fit(
 ) -> None:
     for variable, value in services[name]["environment"].items():
         assert variable.removeprefix("PILOTLAB_").lower() in Settings.model_fields
+        if value is None:  # as .env has it, else the product's default
+            continue
         monkeypatch.setenv(
             variable, re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda found: found[1] or "secret", value)
         )
@@ -63,6 +65,42 @@ def test_servers_that_stay_are_watched_and_come_back(services: dict[str, dict[st
 def test_every_volume_is_declared(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
     used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
     assert {name for name in used if not name.startswith(".")} == set(compose["volumes"])
+
+
+def test_every_file_that_is_named_exists(services: dict[str, dict[str, Any]]) -> None:
+    bound = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    bound = {path for path in bound if path.startswith(".")}
+    builds = [service["build"] for service in services.values() if "build" in service]
+    assert bound
+    assert all((ROOT / path).exists() for path in bound)
+    assert builds
+    assert all((ROOT / build["context"] / build["dockerfile"]).is_file() for build in builds)
+
+
+def test_first_start_goes_in_an_order_that_works_out(services: dict[str, dict[str, Any]]) -> None:
+    """A schema before anybody reads it, the broker's files before the broker, the broker before those who need it."""
+    waits = {
+        name: {other: how["condition"] for other, how in service.get("depends_on", {}).items()}
+        for name, service in services.items()
+    }
+    done, well = "service_completed_successfully", "service_healthy"
+    assert waits["migrate"] == {"postgres": well}
+    assert waits["broker-files"] == {"migrate": done}
+    assert waits["mosquitto"] == {"broker-files": done}
+    for name in ("web", "recorder"):
+        assert waits[name] == {"migrate": done, "mosquitto": well, "influxdb": well}
+
+
+def test_database_counts_as_ready_only_when_it_takes_connections_over_tcp(services: dict[str, dict[str, Any]]) -> None:
+    """While its image sets itself up it answers on its socket only, and `migrate` would be refused."""
+    assert "--host=127.0.0.1" in services["postgres"]["healthcheck"]["test"]
+
+
+def test_broker_lets_nobody_in_without_a_password() -> None:
+    lines = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text().splitlines()
+    assert "allow_anonymous false" in lines
+    assert "password_file /broker/passwords" in lines
+    assert "acl_file /broker/acl" in lines
 
 
 def test_every_secret_is_asked_for_and_none_is_written_down(services: dict[str, dict[str, Any]]) -> None:
