@@ -10,16 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 
 from bookings.opening import OpeningHours
 from devices.credentials import hash_mqtt_password
 from devices.service import broker_passwords
-from lab.app import create_app
 from lab.core.broker import DEMO_ONLY, EmbeddedBroker, choose_broker, new_password
 from lab.core.clock import Clock, FollowedClock, SystemClock
 from lab.core.database import Database
@@ -29,10 +27,13 @@ from lab.core.jobs import Worker
 from lab.core.migration import migrate
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
-from lab.reports.jobs import report_handlers
-from telemetry.live import LiveHub
 from telemetry.recorder import Recorder
 from telemetry.stores.interface import SampleStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from telemetry.live import LiveHub
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +51,8 @@ class System:
     broker: EmbeddedBroker | None
     address: BrokerAddress
     recorder: Recorder | None
-    live: LiveHub | None
-    app: FastAPI | None
+    live: "LiveHub | None"
+    app: "FastAPI | None"
 
 
 def clock_of(settings: Settings) -> Clock:
@@ -205,6 +206,10 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 
 def _start_web(system: System, stack: ExitStack) -> None:
+    from lab.app import create_app  # here: a recorder and the commands do without the web
+    from lab.reports.jobs import report_handlers
+    from telemetry.live import LiveHub
+
     settings = system.settings
     system.live = LiveHub(system.address, settings.lab, clock=system.clock)
     stack.callback(system.live.stop)
@@ -252,7 +257,7 @@ def listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Ends live streams as soon as the stop is asked for, so that nobody waits for them."""
 
-    def __init__(self, config: uvicorn.Config, live: LiveHub | None) -> None:
+    def __init__(self, config: uvicorn.Config, live: "LiveHub | None") -> None:
         super().__init__(config)
         self._live = live
 
