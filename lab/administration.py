@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from devices.catalogue import load_catalogue
 from devices.credentials import hash_mqtt_password
 from devices.service import ImportResult, broker_passwords, import_catalogue, issue_credentials
-from lab.core.broker import BrokerAccounts, mosquitto_files, new_password
+from lab.core.broker import BrokerAccounts, new_password, write_mosquitto_files
 from lab.core.database import Database
 from lab.core.errors import SetupError
 from lab.core.settings import Settings
@@ -131,14 +131,7 @@ def write_broker_files(settings: Settings, folder: Path) -> list[Path]:
             hash_mqtt_password(settings.broker_password.get_secret_value()),
             broker_passwords(session),
         )
-    written = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in mosquitto_files(accounts).items():
-            path = folder / name
-            path.touch(mode=0o640)
-            path.write_text(content)
-            written.append(path)
+        return write_mosquitto_files(folder, accounts, mode=0o640)
     except OSError as error:
         raise SetupError(f"broker-files: {folder} cannot be written ({error.strerror})") from error
-    return written

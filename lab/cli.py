@@ -211,8 +211,14 @@ def devices_credentials(
     """Make a new password for a device at the broker and print it once."""
     from lab.administration import issue_device_password
 
-    password = issue_device_password(_settings(data_dir=data), device)
-    out.print(f"sign-in name {device}, password {password} (shown once; a running system takes it within seconds)")
+    settings = _settings(data_dir=data)
+    password = issue_device_password(settings, device)
+    when = (
+        "the broker takes it after `pilotlab broker-files` and SIGHUP"
+        if settings.broker == "external"
+        else "a running system takes it within seconds"
+    )
+    out.print(f"sign-in name {device}, password {password} (shown once; {when})", soft_wrap=True)
 
 
 @contextmanager

@@ -128,6 +128,34 @@ def mosquitto_files(accounts: BrokerAccounts) -> dict[str, str]:
     }
 
 
+def write_mosquitto_files(folder: Path, accounts: BrokerAccounts, *, mode: int) -> list[Path]:
+    """Write these files, each in one step: a broker that reads them at that moment, or a full disk, leaves no half.
+
+    Args:
+        folder: is made if need be.
+        accounts: who may sign in.
+        mode: of new files; one that is there keeps its mode and, if this user may say so, its owner.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, content in mosquitto_files(accounts).items():
+        path, fresh = folder / name, folder / f"{name}.new"
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=mode)
+        fresh.write_text(content)
+        if path.exists():
+            present = path.stat()
+            with contextlib.suppress(PermissionError):
+                shutil.chown(fresh, present.st_uid, present.st_gid)
+            fresh.chmod(present.st_mode & 0o777)
+        fresh.replace(path)
+        written.append(path)
+    return written
+
+
 def mosquitto_configuration(folder: Path, *, host: str, port: int) -> str:
     """The generated `mosquitto.conf`."""
     lines = [
@@ -216,11 +244,7 @@ class MosquittoBroker:
                 self._process.wait(5)
 
     def _write_files(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for name, content in mosquitto_files(self._accounts).items():
-            path = self._folder / name
-            path.touch(mode=0o600)
-            path.write_text(content)
+        write_mosquitto_files(self._folder, self._accounts, mode=0o600)
 
     def _launch(self) -> None:
         with (self._folder / "mosquitto.log").open("ab") as log_file:

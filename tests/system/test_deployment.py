@@ -91,6 +91,7 @@ def recorder(deployment: Deployment, broker: Mosquitto) -> Part:
 def give_password(deployment: Deployment, device: str) -> None:
     done = deployment.run("web", "devices", "credentials", device)
     assert done.returncode == 0, done.stderr
+    assert "broker-files" in done.stdout  # what is left to do
     deployment.device_passwords[device] = done.stdout.split("password ")[1].split()[0]
 
 
@@ -98,6 +99,7 @@ def refresh_broker_files(deployment: Deployment, broker: Mosquitto) -> None:
     """As docs/deployment.md says: `broker-files` again, then SIGHUP."""
     done = deployment.run("broker-files")
     assert done.returncode == 0, done.stderr
+    assert {path.name for path in (deployment.folder / "broker").iterdir()} == {"passwords", "acl"}
     broker.reload()
 
 
