@@ -1,6 +1,7 @@
 """The data folder: made, tried, and held by one program at a time."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -27,11 +28,9 @@ def prepare_folder(folder: Path) -> None:
         DataFolderError: naming the folder, the fact and the setting.
     """
     way_out = "choose another folder with PILOTLAB_DATA_DIR or --data"
-    probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        tempfile.TemporaryFile(dir=folder).close()  # a name of its own: several web processes may share the folder
     except OSError as error:
         raise DataFolderError(
             f"data folder {folder} cannot be written ({error.strerror}); {way_out}", field="data_dir"
