@@ -12,7 +12,8 @@ from typing import TypeVar
 import pytest
 
 from lab.core.clock import LabClock
-from lab.core.database import Base, Database
+from lab.core.database import Database
+from lab.core.migration import migrate
 from tests.factories import MONDAY_MORNING
 from tests.services import (
     InfluxDB,
@@ -77,10 +78,10 @@ def lab_clock() -> LabClock:
 
 
 def create_tables(database: Database) -> None:
-    """Make every table of the product."""
-    for module in MODELS:
+    """Make every table of the product, as an installation gets them: by the migrations."""
+    for module in MODELS:  # so that SQLAlchemy knows what refers to what, whichever of them a test uses
         importlib.import_module(module)
-    Base.metadata.create_all(database.engine)
+    migrate(database)
 
 
 @pytest.fixture(scope="session")
