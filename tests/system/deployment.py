@@ -3,6 +3,7 @@
 What compose gives a container is read from the file itself; only addresses and folders are those of this computer.
 """
 
+import itertools
 import json
 import os
 import re
@@ -72,6 +73,7 @@ class Deployment:
     web_ports: list[int] = field(default_factory=lambda: [free_port(), free_port()])
     parts: list[Part] = field(default_factory=list)
     cookie: str = ""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
     device_passwords: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -127,7 +129,7 @@ class Deployment:
 
     def start(self, service: str, **changes: str) -> Part:
         """Start a service that stays."""
-        log = self.folder / f"{service}-{len(self.parts)}.log"
+        log = self.folder / f"{service}-{next(self._numbers)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lab.cli", *self.command_of(service)],
@@ -233,6 +235,7 @@ class Machine:
         address = deployment.broker().address(username=device, password=deployment.device_passwords[device])
         self.refused: bool | None = None
         self.confirmed = 0
+        self.connections = 0
         self._topic, self._boot, self._seq = f"pilotlab/{LAB}/{device}/data", boot, 0
         self.client: Client = new_client(address, f"machine-{device}-{boot}")
         self.client.on_connect = self._connected
@@ -243,6 +246,7 @@ class Machine:
 
     def _connected(self, client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         self.refused = bool(reason.is_failure)
+        self.connections += 1
         if self.refused:
             client.disconnect()
 

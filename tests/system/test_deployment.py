@@ -96,7 +96,7 @@ def give_password(deployment: Deployment, device: str) -> None:
 
 
 def refresh_broker_files(deployment: Deployment, broker: Mosquitto) -> None:
-    """As docs/deployment.md says: `broker-files` again, then SIGHUP."""
+    """As docs/deployment.md says: `broker-files` again, then SIGHUP, while the recorder is connected."""
     done = deployment.run("broker-files")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (deployment.folder / "broker").iterdir()} == {"passwords", "acl"}
@@ -217,23 +217,35 @@ def test_second_recorder_on_the_same_volume_is_refused_and_the_first_goes_on(
 # Passwords of machines
 
 
-def test_new_password_works_after_refresh_and_what_waits_for_the_recorder_is_kept(
+def test_new_password_works_after_refresh_and_nobody_is_cut_off(
     deployment: Deployment, broker: Mosquitto, mill: str, webs: list[Part], recorder: Part
 ) -> None:
-    recorder.end()
-    machine = deployment.machine(mill, "boot-waiting")
+    machine = deployment.machine(mill, "boot-refresh")
     give_password(deployment, "meter-1")
     early = deployment.machine("meter-1", "boot-meter")
     assert early.refused, "the broker does not know the new password yet"
     early.leave()
-    for _ in range(50):
-        machine.say(**{POWER: 1.0})
-    machine.wait_for_confirmation()
+    machine.say(**{POWER: 1.0})
     refresh_broker_files(deployment, broker)
     wait_until(lambda: admitted(deployment, "meter-1"), what="the broker to take the new password")
-    for _ in range(50):
-        machine.say(**{POWER: 2.0})
-    machine.wait_for_confirmation()  # the machine stayed connected
+    machine.say(**{POWER: 2.0})
+    machine.wait_for_confirmation()
+    assert machine.connections == 1
+    machine.leave()
+    wait_until(lambda: deployment.complete(mill, "boot-refresh", 1), what="every message stored")
+
+
+@pytest.mark.faults
+def test_what_waits_for_the_recorder_outlives_a_restart_of_the_broker(
+    deployment: Deployment, broker: Mosquitto, mill: str, webs: list[Part], recorder: Part
+) -> None:
+    recorder.end()
+    machine = deployment.machine(mill, "boot-waiting")
+    for value in (1.0, 2.0):
+        for _ in range(50):
+            machine.say(**{POWER: value})
+        machine.wait_for_confirmation()
+        broker.restart()
     machine.leave()
     deployment.start_recorder()
     wait_until(lambda: deployment.complete(mill, "boot-waiting", 99), what="every message stored")
