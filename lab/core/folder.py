@@ -21,6 +21,14 @@ class FolderInUseError(SetupError):
     """Another program works on the data folder."""
 
 
+class LockHeldError(Exception):
+    """A living process holds the lock; `holder` is its id as it wrote it."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"held by process {holder}")
+        self.holder = holder
+
+
 def prepare_folder(folder: Path) -> None:
     """Make the data folder and try whether it can be written.
 
@@ -43,7 +51,25 @@ def hold_folder(folder: Path) -> IO[str]:
     Raises:
         FolderInUseError: if a running program holds it, with its process id.
     """
-    lock = (folder / "pilotlab.lock").open("a+")
+    try:
+        return hold_lock(folder / "pilotlab.lock")
+    except LockHeldError as held:
+        raise FolderInUseError(
+            f"another Pilot Lab (process {held.holder}) works on data folder {folder}; "
+            "stop it or choose another folder with --data",
+            field="data_dir",
+        ) from held
+
+
+def hold_lock(path: Path) -> IO[str]:
+    """Hold a lock file for this process until the returned file is closed.
+
+    The operating system lets go of it when the process ends, however it ends, so a `kill -9` leaves no stale lock.
+
+    Raises:
+        LockHeldError: if a living process holds it.
+    """
+    lock = path.open("a+")
     if fcntl is not None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,11 +77,7 @@ def hold_folder(folder: Path) -> IO[str]:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
-            raise FolderInUseError(
-                f"another Pilot Lab (process {holder}) works on data folder {folder}; stop it or choose another folder "
-                "with --data",
-                field="data_dir",
-            ) from error
+            raise LockHeldError(holder) from error
     lock.seek(0)
     lock.truncate()
     lock.write(f"{os.getpid()}\n")
