@@ -27,6 +27,7 @@ from tests.services import (
     start_postgres,
 )
 from tests.services.mosquitto import given_mosquitto
+from tests.services.recording import find_recording
 
 T = TypeVar("T")
 
@@ -219,3 +220,9 @@ def influxdb(influxdb_server: InfluxDBServer) -> InfluxDB:
 def chromium() -> Path:
     """The browser's program."""
     return have(chromium_program)
+
+
+@pytest.fixture(scope="session")
+def real_recording() -> Path:
+    """Folder of the real recording."""
+    return have(find_recording)

@@ -7,8 +7,6 @@ import pytest
 from tests.conftest import have
 from tests.services.programs import ServiceMissingError, find_program
 
-_RECORDING = Path(__file__).resolve().parents[3] / "shared" / "data" / "umich_cnc_mill"
-
 
 @pytest.fixture(scope="session")
 def mosquitto_program() -> Path:
@@ -19,17 +17,5 @@ def mosquitto_program() -> Path:
         if found is None:
             raise ServiceMissingError("Mosquitto is not installed")
         return found
-
-    return have(find)
-
-
-@pytest.fixture(scope="session")
-def recording() -> Path:
-    """The real recording, which lies beside the project and is never copied into it."""
-
-    def find() -> Path:
-        if not _RECORDING.is_dir():
-            raise ServiceMissingError("the recording is not there (../shared/data/umich_cnc_mill)")
-        return _RECORDING
 
     return have(find)

@@ -136,8 +136,8 @@ def wait_for_another_product(folder: Path, killed: int) -> None:
         time.sleep(0.02)
 
 
-def test_real_recording_gives_an_honest_report(tmp_path: Path, recording: Path, mosquitto_program: str) -> None:
-    left = finish_demo(start_demo(tmp_path, "--broker", "mosquitto", "--recording", str(recording)), tmp_path)
+def test_real_recording_gives_an_honest_report(tmp_path: Path, real_recording: Path, mosquitto_program: str) -> None:
+    left = finish_demo(start_demo(tmp_path, "--broker", "mosquitto", "--recording", str(real_recording)), tmp_path)
     results = left.results
     assert results["grade"]["letter"] == "D"
     with PdfReader(left.pdf) as pdf:

@@ -18,7 +18,6 @@ from lab.reports.sealing import DataSetContent, write_data_set
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
 
-RECORDING = Path(__file__).parents[4] / "shared" / "data" / "umich_cnc_mill"
 """Where the recording lies beside a checkout; not part of the project."""
 
 SECOND = 1_000_000_000
@@ -162,10 +161,10 @@ def limit_events(plan: AnalysisPlan, run: SealedRun) -> list[SealedEvent]:
     ]
 
 
-def write_recording(folder: Path) -> str:
+def write_recording(folder: Path, recording: Path) -> str:
     """Seal the recording as its replay would bring it in: 18 runs, three drive powers."""
-    frame = pd.read_parquet(RECORDING / "all_18_experiments.parquet")
-    table = pd.read_csv(RECORDING / "train.csv").set_index("No")
+    frame = pd.read_parquet(recording / "all_18_experiments.parquet")
+    table = pd.read_csv(recording / "train.csv").set_index("No")
     channels = {"x_power_kw": "X1_OutputPower", "y_power_kw": "Y1_OutputPower", "spindle_power_kw": "S1_OutputPower"}
     runs = []
     for number, feed in enumerate(RECORDED_FEEDS, start=1):

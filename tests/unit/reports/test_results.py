@@ -9,7 +9,6 @@ from lab.pilots.examples import demo_plan
 from lab.reports.assembly import WRITTEN_AFTER_DATA, compute_results
 from lab.reports.results import LAB_OEE, RELATES_ONLY, GuardStatus, Results, Verdict
 from tests.unit.reports.sealed_examples import (
-    RECORDING,
     constant_power,
     sealed_device,
     sealed_run,
@@ -21,12 +20,10 @@ from tests.unit.reports.sealed_examples import (
 
 
 @pytest.fixture(scope="module")
-def recording_folder(tmp_path_factory):
-    """The recording, sealed; skipped where it does not lie beside the project."""
-    if not (RECORDING / "train.csv").is_file():
-        pytest.skip(f"the recording is not at {RECORDING}")
+def recording_folder(tmp_path_factory, real_recording):
+    """The recording, sealed."""
     folder = tmp_path_factory.mktemp("recording") / "data-v1"
-    write_recording(folder)
+    write_recording(folder, real_recording)
     return folder
 
 
@@ -37,10 +34,10 @@ def recording(recording_folder):
 
 
 @pytest.fixture(scope="module")
-def plain(recording_folder):
+def plain(recording_folder, real_recording):
     """Energy (Wh) and time (s) of every run of the recording by plain pandas, straight from the source."""
-    frame = pd.read_parquet(RECORDING / "all_18_experiments.parquet")
-    table = pd.read_csv(RECORDING / "train.csv").set_index("No")
+    frame = pd.read_parquet(real_recording / "all_18_experiments.parquet")
+    table = pd.read_csv(real_recording / "train.csv").set_index("No")
     frame["kw"] = frame["X1_OutputPower"] + frame["Y1_OutputPower"] + frame["S1_OutputPower"]
     for number, rows in frame.groupby("experiment"):
         mid = (rows.kw + rows.kw.shift()) / 2

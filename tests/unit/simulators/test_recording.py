@@ -11,7 +11,6 @@ from simulators.recording import CHANNELS, RUNS_FILE, SAMPLES_FILE, load_recordi
 
 HEADER = "No,material,feedrate,clamp_pressure,tool_condition,machining_finalized,passed_visual_inspection\n"
 RUNS = HEADER + "1,wax,6,4,unworn,yes,yes\n2,wax,3,2.5,worn,no,\n"
-REAL = Path(__file__).parents[4] / "shared" / "data" / "umich_cnc_mill"
 
 
 def table() -> pa.Table:
@@ -115,10 +114,8 @@ def test_a_run_table_that_is_no_text(tmp_path: Path) -> None:
     assert "cannot be read" in refusal_of(tmp_path)
 
 
-def test_the_real_recording_has_18_runs() -> None:
-    if not REAL.is_dir():
-        pytest.skip(f"the recording is not here: {REAL.name}")
-    experiments = load_recording(REAL).experiments
+def test_the_real_recording_has_18_runs(real_recording: Path) -> None:
+    experiments = load_recording(real_recording).experiments
     assert sorted(experiments) == list(range(1, 19))
     assert sum(len(one.times_ns) for one in experiments.values()) == 25_286
     assert [n for n, one in experiments.items() if not one.finished] == [4, 5, 7, 16]
