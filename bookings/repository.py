@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from bookings.models import Booking, BookingDevice
 from bookings.states import BookingState
 from devices.models import Device
+from lab.core.database import storable
 from lab.core.time import Span
 from lab.people.models import Organisation
 
@@ -30,11 +31,6 @@ class Reservation:
     device_id: str
     span: Span
     booking: Booking
-
-
-def storable(text: str) -> bool:
-    """Whether an id can be compared with stored ones at all; PostgreSQL refuses NUL and half characters."""
-    return text.isascii() and text.isprintable()
 
 
 def lock_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:

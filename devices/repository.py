@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from devices.models import Device, DeviceBirth, Signal
+from lab.core.database import storable
 
 
 def all_devices(session: Session, *, retired: bool = False) -> list[Device]:
@@ -18,6 +19,8 @@ def all_devices(session: Session, *, retired: bool = False) -> list[Device]:
 
 def find_device(session: Session, device_id: str) -> Device | None:
     """A device with its signals, retired or not; `None` if there is none of this name."""
+    if not storable(device_id):
+        return None
     return session.scalar(sa.select(Device).options(selectinload(Device.signals)).where(Device.id == device_id))
 
 

@@ -176,6 +176,11 @@ class Database:
         self.engine.dispose()
 
 
+def storable(text: str) -> bool:
+    """Whether an id can be compared with stored ones at all; PostgreSQL refuses NUL and half characters."""
+    return text.isascii() and text.isprintable()
+
+
 def _with_driver(url: URL) -> URL:
     if url.drivername in {"postgresql", "postgres"}:
         return url.set(drivername="postgresql+psycopg")

@@ -6,13 +6,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lab.core.database import storable
 from lab.people.models import Account, ApiToken, Organisation, WebSession
 from lab.people.principals import Role
 
 
 def organisation(session: Session, organisation_id: str) -> Organisation | None:
     """The organisation with this id."""
-    return session.get(Organisation, organisation_id)
+    return session.get(Organisation, organisation_id) if storable(organisation_id) else None
 
 
 def organisation_named(session: Session, name: str) -> Organisation | None:
@@ -30,12 +31,12 @@ def organisations(session: Session, *, only: str | None = None) -> Sequence[Orga
 
 def account(session: Session, account_id: str) -> Account | None:
     """The account with this id."""
-    return session.get(Account, account_id)
+    return session.get(Account, account_id) if storable(account_id) else None
 
 
 def account_signing_in_as(session: Session, sign_in: str) -> Account | None:
     """The account with this sign-in name (lower case)."""
-    return session.scalar(sa.select(Account).where(Account.sign_in == sign_in))
+    return session.scalar(sa.select(Account).where(Account.sign_in == sign_in)) if storable(sign_in) else None
 
 
 def accounts(session: Session, *, organisation_id: str | None = None) -> Sequence[Account]:

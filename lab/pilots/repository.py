@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from bookings import repository as bookings
 from bookings.models import Booking
-from bookings.repository import storable
+from lab.core.database import storable
 from lab.people.models import Organisation
 from lab.pilots.models import Pilot, Plan, Run
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bookings.models import BookingDevice
-from bookings.repository import storable
+from lab.core.database import storable
 from lab.people.models import Account, Organisation
 from lab.pilots.models import Pilot
 from lab.reports.models import DataSet, Report

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lab.core.errors import ForbiddenError
+from lab.core.errors import ForbiddenError, InvalidError
 from lab.people.endpoints import SESSION_COOKIE, bearer_token
 from lab.people.rules import SAFE_METHODS
 
@@ -48,6 +48,10 @@ Answer = Callable[[Request, int, str, Exception | None], Response]
 
 class OtherOriginError(ForbiddenError):
     """A change that another site asked a signed-in browser to make."""
+
+
+class NulInQueryError(InvalidError):
+    """A query with the character NUL. Facts: `field`, `rule`."""
 
 
 class SecurityHeaders:
@@ -168,6 +172,32 @@ def _origin_of(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     return parts.scheme.lower(), parts.netloc.lower().removesuffix(default_port)
+
+
+class PlainQueries:
+    """Refuses a query with the character NUL: nothing here has it in its name, and PostgreSQL cannot even look for it.
+
+    Args:
+        app: what is guarded.
+        answer: makes the refusal.
+    """
+
+    def __init__(self, app: ASGIApp, *, answer: Answer) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what people can have written."""
+        if scope["type"] == "http" and b"%00" in scope["query_string"]:
+            request = Request(scope)
+            error = NulInQueryError(
+                "the address contains the character NUL (%00), which no name has; leave it out",
+                field=next((name for name, value in request.query_params.multi_items() if "\0" in value), "query"),
+                rule="no-nul",
+            )
+            await self._answer(request, 422, error.message, error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

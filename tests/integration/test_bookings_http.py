@@ -302,7 +302,7 @@ def test_alternatives_are_given_before_anybody_collides(http: Http) -> None:
 
 NOT_TO_BE_BOOKED: list[tuple[dict[str, Any], str]] = [
     ({"device_id": "ghost-1"}, "device_ids"),
-    ({"device_id": "\x00"}, "device_ids"),
+    ({"device_id": "\x00"}, "device_id"),
     ({"device_id": []}, "device_id"),
     ({"count": 0}, "count"),
     ({"count": 21}, "count"),
