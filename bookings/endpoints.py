@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from bookings import service
 from bookings.errors import RuleBrokenError
@@ -25,6 +25,14 @@ _ENTITY_TAG = re.compile(r'"(\d{1,9})"')
 _NO_VERSION = -1
 
 
+def company_of_pilot(request: Request) -> service.CompanyOfPilot:
+    """What `lab.app` puts on `app.state.company_of_pilot`, as a FastAPI dependency."""
+    return cast(service.CompanyOfPilot, request.app.state.company_of_pilot)
+
+
+PilotsDep = Annotated[service.CompanyOfPilot, Depends(company_of_pilot)]
+
+
 @router.post("/bookings", status_code=201, summary="Book devices for a span, all of them or none")
 def create_booking(
     request: BookingRequest,
@@ -33,11 +41,14 @@ def create_booking(
     database: DatabaseDep,
     clock: ClockDep,
     settings: SettingsDep,
+    pilots: PilotsDep,
 ) -> BookingAnswer:
     """Answers 409 with three free alternatives when a device is taken."""
     hours = OpeningHours.from_settings(settings)
     booking = database.transact(
-        lambda session: service.book_devices(session, principal, request, now=clock.now(), hours=hours)
+        lambda session: service.book_devices(
+            session, principal, request, now=clock.now(), hours=hours, company_of_pilot=pilots
+        )
     )
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
     return _answer(booking, response)

@@ -5,7 +5,8 @@ PilotLabError (lab.core.errors)
 │   ├── RuleBrokenError          a rule of the lab says no; the nearest allowed choice is named
 │   ├── UnknownDevicesError      no such device
 │   ├── DevicesRetiredError      the device is no longer in service
-│   └── UnknownOrganisationError booked for nobody
+│   ├── UnknownOrganisationError booked for nobody
+│   └── PilotUnfitError          for a pilot that the company has not
 ├── ForbiddenError
 │   └── NotYourBookingError      for another company, or by somebody who may not book
 ├── NotFoundError
@@ -45,6 +46,10 @@ class DevicesRetiredError(InvalidError):
 
 class UnknownOrganisationError(InvalidError):
     """There is no organisation to book for. Facts: `field`, `rule`."""
+
+
+class PilotUnfitError(InvalidError):
+    """The company that the booking is for has no such pilot. Facts: `field`, `rule`."""
 
 
 class NotYourBookingError(ForbiddenError):

@@ -3,7 +3,9 @@
 Whatever holds a device passes `bookings.gate`. The caller owns the transaction.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +17,7 @@ from bookings.errors import (
     BookingStartedError,
     BookingUnknownError,
     NotYourBookingError,
+    PilotUnfitError,
     UnknownOrganisationError,
 )
 from bookings.gate import buffers_of, free_alternatives, lock_bookable_devices, reserve
@@ -28,6 +31,7 @@ from lab.core.time import Span
 from lab.people.principals import SYSTEM, Principal, Role
 
 __all__ = [
+    "CompanyOfPilot",
     "book_devices",
     "cancel_booking",
     "finish_use",
@@ -39,6 +43,14 @@ __all__ = [
     "start_use",
 ]
 
+CompanyOfPilot: TypeAlias = Callable[[Session, str], str | None]
+"""Whose a pilot is; `None`: there is no such pilot. Pilots are known on a floor above: `lab.pilots.service`."""
+
+
+def _no_pilots(session: Session, pilot_id: str) -> str | None:
+    """Where nobody knows of pilots, there are none."""
+    return None
+
 
 def book_devices(
     session: Session,
@@ -48,16 +60,24 @@ def book_devices(
     now: datetime,
     hours: OpeningHours,
     limits: Limits = LIMITS,
+    company_of_pilot: CompanyOfPilot = _no_pilots,
 ) -> Booking:
     """Reserve one or several devices for a span, all of them or none.
 
     Raises:
         NotYourBookingError: for another company, or by a recipient of reports.
+        PilotUnfitError: for a pilot that the company has not.
         NaiveTimeError, EmptySpanError: the times make no span.
         RuleBrokenError, UnknownDevicesError, DevicesRetiredError, UnknownOrganisationError: it cannot be booked.
         DeviceBusyError: somebody holds a device at that time; with alternatives.
     """
     organisation_id = _organisation_booked_for(session, principal, request.organisation_id)
+    if request.pilot_id is not None and company_of_pilot(session, request.pilot_id) != organisation_id:
+        raise PilotUnfitError(
+            "the company that this booking is for has no such pilot; choose one of its own or leave pilot_id out",
+            field="pilot_id",
+            rule="own-pilot",
+        )
     device_ids = require_device_ids(request.device_ids)
     span = Span(request.start, request.end)
     require_allowed(span, now=now, hours=hours, limits=limits)

@@ -8,7 +8,7 @@ class CatalogueError(InvalidError):
 
 
 class DeviceUnknownError(NotFoundError):
-    """The lab owns no device of this name. Facts: `device`."""
+    """The lab owns no device of this name. Facts: `field`, `rule`, `device`."""
 
 
 class SignalChangedError(ConflictError):

@@ -184,7 +184,10 @@ def known_signals(session: Session) -> dict[str, dict[str, SignalFacts]]:
 
 
 def _unknown(device_id: str) -> DeviceUnknownError:
-    return DeviceUnknownError(f"there is no device '{device_id[:40]}' in this lab", device=device_id[:40])
+    short = device_id[:40]
+    return DeviceUnknownError(
+        f"there is no device '{short}' in this lab", field="device", rule="known-device", device=short
+    )
 
 
 def _new_device(entry: DeviceEntry, *, now: datetime) -> Device:

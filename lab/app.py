@@ -23,10 +23,11 @@ from lab.core.settings import Settings
 from lab.people.attempts import FailedAttempts
 from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
+from lab.pilots.service import company_of_pilot
 from lab.reports.endpoints import router as reports_router
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
-from lab.web.guards import BodyLimit, SameOriginChanges, SecurityHeaders, UnexpectedErrors
+from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
 from lab.web.links import sign_in_address, wants_page
 from lab.web.rendering import STATIC
 from telemetry.endpoints import router as telemetry_router
@@ -80,11 +81,13 @@ _PROBLEM_SCHEMA = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "One sentence: the fact and, where there is one, the way out."},
+        "field": {"type": "string", "description": "What of the request is not right."},
+        "rule": {"type": "string", "description": "Short and stable name of what it breaks."},
         "errors": {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {name: {"type": "string"} for name in ("field", "rule", "message")},
             },
         },
     },
@@ -129,10 +132,12 @@ def create_app(
     state.settings, state.database, state.clock = settings, database, clock
     state.store, state.live, state.recorder = store, live, recorder
     state.failed_attempts, state.grant_maker = FailedAttempts(), grant_for
+    state.company_of_pilot = company_of_pilot
     _include_routers(app)
     _answer_errors(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, answer=_answer)
+    app.add_middleware(PlainQueries, answer=_answer)
     app.add_middleware(SameOriginChanges, answer=_answer, public_url=settings.public_url)
     app.add_middleware(UnexpectedErrors, answer=_answer)
     app.add_middleware(SecurityHeaders, https=urlsplit(settings.public_url or "").scheme == "https")
@@ -163,10 +168,13 @@ def _answer_errors(app: FastAPI) -> None:
     def invalid_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         found = [_in_plain_words(fault) for fault in error.errors()]
+        if found[0]["field"] == "body" and "json" not in request.headers.get("content-type", ""):
+            found[0]["message"] += ", as JSON (Content-Type: application/json)"
         detail = "; ".join(f"{fault['field']} {fault['message']}" for fault in found)
         if wants_page(request):
             return error_page(request, 422, _TITLES[422], detail)
-        return _problem(422, "invalid-request", detail, {"errors": found})
+        first = {name: found[0][name] for name in ("field", "rule")}
+        return _problem(422, "invalid-request", detail, {**first, "errors": found})
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -223,4 +231,4 @@ def _in_plain_words(fault: Mapping[str, Any]) -> dict[str, str]:
     if message is None:
         message = fault["msg"].removeprefix("Value error, ")
         message = message[:1].lower() + message[1:]
-    return {"field": ".".join(inside) or str(place[0]), "message": message}
+    return {"field": ".".join(inside) or str(place[0]), "rule": fault["type"].replace("_", "-"), "message": message}

@@ -196,6 +196,8 @@ def not_visible(device: str) -> DeviceNotVisibleError:
     """The same answer for a device that does not exist and for one that is none of the asker's business."""
     return DeviceNotVisibleError(
         f"there is no device {device} whose data you may see; you see a device's data of the time you booked it for",
+        field="device",
+        rule="own-time",
         device=device,
     )
 

@@ -85,7 +85,9 @@ def get_organisation(session: Session, principal: Principal, organisation_id: st
     """
     found = repository.organisation(session, organisation_id)
     if found is None or not (principal.is_staff or principal.organisation_id == organisation_id):
-        raise OrganisationUnknownError("there is no such organisation", organisation=organisation_id)
+        raise OrganisationUnknownError(
+            "there is no such organisation", field="organisation_id", rule="known-organisation"
+        )
     return found
 
 
@@ -159,7 +161,9 @@ def reset_password(session: Session, principal: Principal, *, sign_in: str, pass
     check_at_browser(principal, "reset passwords")
     account = repository.account_signing_in_as(session, sign_in.strip().lower())
     if account is None:
-        raise AccountUnknownError(f"there is no account with the sign-in name {sign_in}", field="sign_in")
+        raise AccountUnknownError(
+            f"there is no account with the sign-in name {sign_in[:100]}", field="sign_in", rule="known-account"
+        )
     check_password(password, sign_in=account.sign_in)
     account.password_hash = hash_password(password)
     repository.delete_sessions_of(session, account.id)
@@ -194,7 +198,7 @@ def disable_account(session: Session, principal: Principal, account_id: str, *, 
     check_at_browser(principal, "close accounts")
     account = repository.account(session, account_id)
     if account is None:
-        raise AccountUnknownError("there is no such account", account=account_id)
+        raise AccountUnknownError("there is no such account", field="account_id", rule="known-account")
     if account.disabled_at is not None:
         return account
     if account.role == Role.MANAGER and repository.open_managers(session) == 1:
@@ -309,7 +313,7 @@ def revoke_api_token(session: Session, principal: Principal, token_id: str, *, n
     """
     token = session.get(ApiToken, token_id)
     if token is None or token.account_id != principal.account_id:
-        raise TokenUnknownError("you have no such API token", token=token_id)
+        raise TokenUnknownError("you have no such API token", field="token_id", rule="known-token")
     token.revoked_at = token.revoked_at or now
     return token
 

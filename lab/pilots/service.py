@@ -100,6 +100,12 @@ def get_pilot(session: Session, principal: Principal, pilot_id: str) -> Pilot:
     return _visible(repository.find_pilot(session, pilot_id), principal, pilot_id)
 
 
+def company_of_pilot(session: Session, pilot_id: str) -> str | None:
+    """Whose a pilot is; `None`: there is no such pilot."""
+    pilot = repository.find_pilot(session, pilot_id)
+    return None if pilot is None else pilot.organisation_id
+
+
 def get_plan(session: Session, principal: Principal, pilot_id: str) -> Plan:
     """The newest version of a pilot's plan.
 

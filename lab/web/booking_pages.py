@@ -22,7 +22,7 @@ from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.people.service import list_organisations
-from lab.pilots.service import list_pilots
+from lab.pilots.service import company_of_pilot, list_pilots
 from lab.web.rendering import page
 from lab.web.wording import field_time, opening_hours, read_field_time, sentence
 
@@ -127,7 +127,11 @@ def submit_form(
     try:
         wish = form.request(settings.time_zone)
         hours = OpeningHours.from_settings(settings)
-        database.transact(lambda session: service.book_devices(session, principal, wish, now=clock.now(), hours=hours))
+        database.transact(
+            lambda session: service.book_devices(
+                session, principal, wish, now=clock.now(), hours=hours, company_of_pilot=company_of_pilot
+            )
+        )
     except DeviceBusyError as error:
         with database.read() as session:
             return _busy_page(request, session, principal, form, error)
