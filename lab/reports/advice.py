@@ -84,6 +84,7 @@ def risks(
     by_key = {kpi.key: kpi for kpi in kpis}
     found = [_open_guard(by_key[guard.key], guard) for guard in guards if guard.status is not GuardStatus.MET]
     found += _unfinished(plan, quality)
+    found += [_price(by_key[guard.key], guard) for guard in guards if _is_surely_worse(guard)]
     if grade.letter in "DE":
         found.append(grade.reason)
     left_out = [run for run in quality if run.excluded is not None and plan.arm(run.arm).role != "other"]
@@ -166,6 +167,19 @@ def _open_guard(kpi: KpiResult, guard: GuardResult) -> str:
     if kpi.kind == "proportion":
         return f"{guard.label}: {_shares(kpi)}; the guard is {guard.status.value}."
     return f"{guard.label} – {_lowered(guard.sentence)}"
+
+
+def _is_surely_worse(guard: GuardResult) -> bool:
+    return guard.status is GuardStatus.MET and guard.interval is not None and guard.interval.low > 0
+
+
+def _price(kpi: KpiResult, guard: GuardResult) -> str:
+    """A guard may be met and still be the price of the improvement."""
+    assert guard.interval is not None
+    return (
+        f"{guard.label} does get worse, by {written_interval(guard.interval, kpi, sign=True)}, "
+        "within the margin that was agreed before."
+    )
 
 
 def _shares(kpi: KpiResult) -> str:

@@ -139,10 +139,19 @@ def test_a_clear_saving_at_equal_quality_says_invest(pilot):
     assert found.grade.letter == "A"
     assert found.primary.comparison.improvement == pytest.approx(0.04, abs=0.005)
     assert found.primary.criterion.decision == "above"
+    assert found.risks == ()
     assert found.statements == (RELATES_ONLY,)
     assert LAB_OEE not in found.statements
     assert found.further_runs is None
     assert found.answer.startswith("Yes: with feed 9 mm/s, energy per part improves by 0.0")
+
+
+def test_the_price_of_an_improvement_is_named_even_within_its_margin(pilot):
+    found = pilot(powers(0.04), roughness={"standard": 1.0, "fast": 1.15})
+    assert found.verdict is Verdict.INVEST
+    (risk,) = found.risks
+    assert risk.startswith("Surface roughness Ra does get worse, by +0.1")
+    assert "within the margin" in risk
 
 
 def test_unfinished_parts_are_a_risk_even_without_a_kpi_of_their_own(pilot):
