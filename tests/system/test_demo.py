@@ -157,7 +157,7 @@ def test_real_recording_gives_an_honest_report(tmp_path: Path, real_recording: P
     ("make", "fact"),
     [
         (lambda folder: None, "no such folder"),
-        (lambda folder: folder.mkdir(), "train.csv"),
+        (lambda folder: folder.mkdir(), "is missing"),
         (lambda folder: folder.write_text("not a folder"), "folder"),
     ],
 )
