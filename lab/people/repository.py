@@ -92,6 +92,11 @@ def delete_expired_sessions(session: Session, *, now: datetime) -> None:
     session.execute(sa.delete(WebSession).where(WebSession.expires_at <= now))
 
 
+def token(session: Session, token_id: str) -> ApiToken | None:
+    """The API token with this id."""
+    return session.get(ApiToken, token_id) if storable(token_id) else None
+
+
 def tokens_of(session: Session, account_id: str) -> Sequence[ApiToken]:
     """The API tokens of an account, newest first, revoked ones included."""
     return session.scalars(

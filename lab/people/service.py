@@ -311,7 +311,7 @@ def revoke_api_token(session: Session, principal: Principal, token_id: str, *, n
     Raises:
         TokenUnknownError: no such token of this person.
     """
-    token = session.get(ApiToken, token_id)
+    token = repository.token(session, token_id)
     if token is None or token.account_id != principal.account_id:
         raise TokenUnknownError("you have no such API token", field="token_id", rule="known-token")
     token.revoked_at = token.revoked_at or now
