@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from devices.errors import CatalogueError
 from devices.units import explain_unknown_unit, is_known_unit
+from lab.core.mqtt import PRODUCT_USER
 
 CATALOGUES = Path(__file__).parent / "catalogues"
 DEFAULT_CATALOGUE = CATALOGUES / "gliwice.yaml"
@@ -86,6 +87,10 @@ class CapabilityEntry(BaseModel):
     name: str = Field(min_length=1, max_length=100)
 
 
+RESERVED_IDS = frozenset({PRODUCT_USER, "recorder"})
+"""Names that the product uses at the broker: a device of that name could speak as the product."""
+
+
 class DeviceEntry(BaseModel):
     """A machine or instrument."""
 
@@ -103,6 +108,13 @@ class DeviceEntry(BaseModel):
     cleanup_minutes: int = Field(0, ge=0, le=1440)
     software_version: str | None = Field(None, max_length=60)
     signals: list[SignalEntry] = Field(min_length=1)
+
+    @field_validator("id")
+    @classmethod
+    def _id_is_not_ours(cls, device_id: str) -> str:
+        if device_id in RESERVED_IDS:
+            raise ValueError(f"'{device_id}' is how Pilot Lab itself signs in at the broker; choose another name")
+        return device_id
 
     @field_validator("signals")
     @classmethod

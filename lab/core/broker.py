@@ -25,11 +25,10 @@ from typing import Literal, Protocol
 import structlog
 
 from lab.core.errors import SetupError
-from lab.core.mqtt import BrokerAddress
+from lab.core.mqtt import PRODUCT_USER, BrokerAddress
 
 log = structlog.get_logger(__name__)
 
-PRODUCT_USER = "pilotlab"
 DEMO_ONLY = "amqtt runs inside this process: for demo only, it forgets messages when it stops or falls behind"
 _START_TIMEOUT_SECONDS = 10.0
 _MOSQUITTO_PLACES = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto")
@@ -114,7 +113,7 @@ def mosquitto_files(accounts: BrokerAccounts) -> dict[str, str]:
     Returns:
         File name → content. A device reads and writes below its own name only; the product everything.
     """
-    users = {PRODUCT_USER: accounts.product_hash, **accounts.devices}
+    users = {**accounts.devices, PRODUCT_USER: accounts.product_hash}
     return {
         "passwords": "".join(f"{name}:{password_hash}\n" for name, password_hash in sorted(users.items())),
         "acl": (

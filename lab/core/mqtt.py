@@ -14,6 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+PRODUCT_USER = "pilotlab"
+"""The product's own sign-in name at a broker of ours."""
 SESSION_EXPIRY_SECONDS = 30 * 24 * 3600
 KEEP_ALIVE_SECONDS = 20
 

@@ -103,6 +103,12 @@ def test_each_field_is_checked(wrong: dict[str, Any], place: str) -> None:
     assert fault["place"].endswith(place)
 
 
+@pytest.mark.parametrize("name", ["pilotlab", "recorder"])
+def test_a_device_cannot_take_the_products_own_name_at_the_broker(name: str) -> None:
+    (fault,) = faults_of(device(id=name))
+    assert "choose another name" in fault["message"]
+
+
 def test_a_device_twice_is_a_fault() -> None:
     (fault,) = faults_of(device(), device())
     assert fault == {"place": "devices", "message": "two entries for the device mill-1"}
