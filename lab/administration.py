@@ -24,8 +24,22 @@ from lab.system import clock_of, open_database
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
-    """The installation's database, at this release's schema, for one command."""
+def opened(settings: Settings, *, make: bool = False) -> Iterator[Database]:
+    """The installation's database, at this release's schema, for one command.
+
+    Args:
+        settings: of the installation.
+        make: whether a folder without one gets one.
+
+    Raises:
+        SetupError: if there is none and none is to be made: a misspelt folder, most likely.
+    """
+    if not make and settings.database_url is None and not settings.sqlite_path.exists():
+        raise SetupError(
+            f"there is no Pilot Lab in {settings.data_dir}; name its folder with --data or PILOTLAB_DATA_DIR, or start "
+            "it first with `pilotlab up`",
+            field="data_dir",
+        )
     database = open_database(settings)
     try:
         yield database
@@ -84,7 +98,7 @@ def create_staff(settings: Settings, *, sign_in: str, name: str, role: str, pass
             now=now,
         )
 
-    with opened(settings) as database:
+    with opened(settings, make=True) as database:
         database.transact(work)
 
 
@@ -99,7 +113,7 @@ def import_devices(settings: Settings, file: Path) -> str:
     """Import or update devices from a catalogue file; returns one line that says what came of it."""
     catalogue = load_catalogue(file)
     now = clock_of(settings).now()
-    with opened(settings) as database:
+    with opened(settings, make=True) as database:
         result = database.transact(lambda session: import_catalogue(session, SYSTEM, catalogue, now=now))
     return describe_import(result)
 

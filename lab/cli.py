@@ -1,11 +1,12 @@
 """The command line: `pilotlab …`. Every refusal is one line and exit code 2."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -77,11 +78,11 @@ def recorder() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(data: DataOption = None) -> None:
     """Bring the database to this release's schema."""
     from lab.system import open_database
 
-    database = open_database(_settings())
+    database = open_database(_settings(data_dir=data))
     out.print("The database is at this release's schema.")
     database.close()
 
@@ -221,12 +222,21 @@ def devices_credentials(
     out.print(f"sign-in name {device}, password {password} (shown once; {when})", soft_wrap=True)
 
 
+def _end_in_order(number: int, _: object) -> NoReturn:
+    """What was started is stopped on the way out."""
+    raise SystemExit(128 + number)
+
+
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # not ignored, as under nohup
+            signal.signal(number, _end_in_order)
     try:
         yield
     except PilotLabError as error:
-        err.print(f"pilotlab: {error.message}", soft_wrap=True, markup=False)
+        err.print(f"pilotlab: {' '.join(error.message.split())}", soft_wrap=True, markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from lab.core.broker import find_mosquitto
+from lab.core.broker import find_mosquitto, find_orphan, require_free_broker_port
 from lab.core.database import Database
-from lab.core.errors import PilotLabError
-from lab.core.folder import hold_folder, prepare_folder
-from lab.core.migration import current_revision, newest_revision
+from lab.core.errors import PilotLabError, SetupError
+from lab.core.folder import FolderInUseError, hold_folder, prepare_folder
+from lab.core.migration import current_revision, is_older, newest_revision
+from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
 
 LOW_DISK_BYTES = 2 * 1024**3
@@ -76,21 +77,36 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("mind", "folder", fact, "make room: recording stops, without loss, when the disk is full")
     else:
         yield Finding("good", "folder", fact)
+    running = _running(settings)
+    if running is None:
+        yield Finding("good", "running", "no Pilot Lab works on this folder now")
+    else:
+        yield Finding("mind", "running", running)
+
+
+def _running(settings: Settings) -> str | None:
+    """Who works on the data folder, in a sentence; `None`: nobody."""
     try:
         hold_folder(settings.data_dir).close()
-        yield Finding("good", "running", "no Pilot Lab works on this folder now")
-    except PilotLabError as error:
-        yield Finding("mind", "running", error.message.split(";")[0])
+    except FolderInUseError as error:
+        return error.message.split(";")[0]
+    return None
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None and not settings.sqlite_path.exists():  # which a look at it would make
+        yield Finding(
+            "mind", "database", f"{settings.sqlite_path} is not there yet", "the first `pilotlab up` makes it"
+        )
+        return
     database = Database(settings.sqlalchemy_url)
     try:
         present, newest = current_revision(database), newest_revision()
+        older = is_older(present)
     finally:
         database.close()
     where = database.url.render_as_string(hide_password=True)
-    if present == newest:
+    if not older:
         yield Finding("good", "database", f"{where}, schema {present}")
     elif present is None:
         yield Finding("mind", "database", f"{where} is empty", "the first `pilotlab up` fills it")
@@ -116,6 +132,9 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("good", "broker", f"Mosquitto, {program}")
+    if settings.broker_port and _running(settings) is None and find_orphan(settings.data_dir / "broker") is None:
+        require_free_broker_port(BrokerAddress(settings.broker_host, settings.broker_port))
+        yield Finding("good", "broker", f"port {settings.broker_port} on {settings.broker_host} is free")
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -135,8 +154,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
 def _pages(settings: Settings) -> Iterator[Finding]:
     from lab.system import listen
 
-    listen(settings.host, settings.port).close()
-    yield Finding("good", "pages", f"port {settings.port} on {settings.host} is free")
+    try:
+        listen(settings.host, settings.port).close()
+        yield Finding("good", "pages", f"port {settings.port} on {settings.host} is free")
+    except SetupError:
+        if _running(settings) is None:
+            raise
+        yield Finding("good", "pages", f"port {settings.port} on {settings.host} is in use while Pilot Lab runs")
     if settings.host not in {"127.0.0.1", "localhost", "::1"} and not (settings.public_url or "").startswith("https"):
         yield Finding(
             "mind",

@@ -18,7 +18,14 @@ import uvicorn
 from bookings.opening import OpeningHours
 from devices.credentials import hash_mqtt_password
 from devices.service import broker_passwords
-from lab.core.broker import DEMO_ONLY, EmbeddedBroker, choose_broker, new_password
+from lab.core.broker import (
+    DEMO_ONLY,
+    EmbeddedBroker,
+    choose_broker,
+    end_orphan,
+    new_password,
+    require_free_broker_port,
+)
 from lab.core.clock import Clock, FollowedClock, SystemClock
 from lab.core.database import Database
 from lab.core.errors import SetupError
@@ -56,8 +63,21 @@ class System:
 
 
 def clock_of(settings: Settings) -> Clock:
-    """The computer's clock, or the steered one of a demonstration."""
-    return FollowedClock(settings.steered_clock) if settings.steered_clock else SystemClock()
+    """The computer's clock, or the steered one of a demonstration.
+
+    Raises:
+        SetupError: if what steers it cannot be read.
+    """
+    if settings.steered_clock is None:
+        return SystemClock()
+    try:
+        return FollowedClock(settings.steered_clock)
+    except (OSError, ValueError, TypeError) as error:
+        raise SetupError(
+            f"setting steered_clock: {settings.steered_clock} does not steer a clock ({error}); correct or remove "
+            "PILOTLAB_STEERED_CLOCK",
+            field="steered_clock",
+        ) from error
 
 
 def open_database(settings: Settings) -> Database:
@@ -104,6 +124,12 @@ def check_settings(settings: Settings, *, recorder: bool = True, web: bool = Tru
             "and recorder apart",
             field="store",
         )
+    if not (recorder and web) and settings.broker != "external":
+        raise SetupError(
+            "web and recorder apart share a broker that neither of them starts: set PILOTLAB_BROKER=external and "
+            "PILOTLAB_BROKER_HOST, or run `pilotlab up`",
+            field="broker",
+        )
 
 
 @contextmanager
@@ -119,14 +145,15 @@ def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> I
         SetupError: if a part cannot start; those started before it are stopped.
     """
     check_settings(settings, recorder=recorder, web=web)
+    clock = clock_of(settings)
     with ExitStack() as stack:
         prepare_folder(settings.data_dir)
         if recorder:
             stack.enter_context(hold_folder(settings.data_dir))
-        clock = clock_of(settings)
+        broker = _own_broker(settings)
         database = open_database(settings)
         stack.callback(database.close)
-        broker, address = _start_broker(settings, database, stack)
+        address = _outside_broker(settings) if broker is None else _start_broker(broker, database, stack)
         store = open_store(settings)
         stack.callback(store.close)
         system = System(settings, clock, database, store, broker, address, None, None, None)
@@ -148,37 +175,46 @@ def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> I
         yield system
 
 
-def _start_broker(
-    settings: Settings, database: Database, stack: ExitStack
-) -> tuple[EmbeddedBroker | None, BrokerAddress]:
+def _outside_broker(settings: Settings) -> BrokerAddress:
+    secret = settings.broker_password
+    return BrokerAddress(
+        settings.broker_host,
+        settings.broker_port,
+        settings.broker_username,
+        secret.get_secret_value() if secret else None,
+        settings.broker_tls_ca,
+        version=settings.broker_version,
+    )
+
+
+def _own_broker(settings: Settings) -> EmbeddedBroker | None:
+    """The broker of this process, not started, but sure to have its port; `None`: it runs elsewhere."""
     if settings.broker == "external":
-        secret = settings.broker_password
-        return None, BrokerAddress(
-            settings.broker_host,
-            settings.broker_port,
-            settings.broker_username,
-            secret.get_secret_value() if secret else None,
-            settings.broker_tls_ca,
-            version=settings.broker_version,
-        )
-    password = new_password()
+        return None
+    folder, password = settings.data_dir / "broker", new_password()
+    end_orphan(folder)
     broker = choose_broker(
         settings.broker,
-        folder=settings.data_dir / "broker",
+        folder=folder,
         host=settings.broker_host,
         port=settings.broker_port,
         lab=settings.lab,
         product_hash=hash_mqtt_password(password),
         password=password,
     )
+    require_free_broker_port(broker.address)
+    return broker
+
+
+def _start_broker(broker: EmbeddedBroker, database: Database, stack: ExitStack) -> BrokerAddress:
     if broker.kind == "amqtt":
         log.warning(DEMO_ONLY)
     refresh = _device_refresher(broker, database)
     refresh()
+    stack.callback(broker.stop)  # first, so that a start which fails or is interrupted leaves nothing running
     broker.start()
-    stack.callback(broker.stop)
     _repeat(refresh, every=CREDENTIALS_CHECK_SECONDS, name="credentials", stack=stack)
-    return broker, broker.address
+    return broker.address
 
 
 def _device_refresher(broker: EmbeddedBroker, database: Database) -> Callable[[], None]:
@@ -270,7 +306,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(system: System, listener: socket.socket) -> None:
-    """Serve the pages until SIGINT or SIGTERM."""
+    """Serve the pages until SIGINT or SIGTERM, or until the terminal is closed."""
     assert system.app is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again when it has finished; what is left to do then is to drain and stop in order
@@ -278,4 +314,7 @@ def serve(system: System, listener: socket.socket) -> None:
     config = uvicorn.Config(
         system.app, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False
     )
-    _Server(config, system.live).run(sockets=[listener])
+    server = _Server(config, system.live)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, lambda number, frame: server.handle_exit(signal.SIGTERM, frame))
+    server.run(sockets=[listener])

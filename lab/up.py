@@ -8,14 +8,13 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from devices.catalogue import load_catalogue
+from devices.catalogue import Catalogue, load_catalogue
 from devices.service import import_catalogue
 from lab.administration import ask_password, describe_import, has_manager, lab_organisation
-from lab.core.database import Database
 from lab.core.settings import Settings
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account
-from lab.system import check_settings, clock_of, listen, open_database, running, serve
+from lab.system import System, listen, running, serve
 
 log = structlog.get_logger(__name__)
 
@@ -33,36 +32,30 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
     Raises:
         SetupError: if a part cannot start.
     """
-    check_settings(settings)
-    with listen(settings.host, settings.port) as listener:
-        _prepare(settings, catalogue, console)
-        with running(settings) as system:
-            port = listener.getsockname()[1]
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            assert system.broker is not None or settings.broker == "external"
-            if system.broker is not None:
-                console.print(f"Broker: {system.broker.kind} on {system.address.host}:{system.address.port}")
-            console.print(f"Pages: {settings.public_url or f'http://{host}:{port}'}   (Ctrl-C stops)", soft_wrap=True)
-            sys.stdout.flush()
-            serve(system, listener)
+    wanted = load_catalogue(catalogue) if catalogue else None
+    with listen(settings.host, settings.port) as listener, running(settings) as system:
+        # Only now, when every part has started: a start that is refused changes nothing and makes no account.
+        _first_manager(system, console)
+        if wanted is not None:
+            _import(system, wanted, console)
+        port = listener.getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        if system.broker is not None:
+            console.print(f"Broker: {system.broker.kind} on {system.address.host}:{system.address.port}")
+        console.print(f"Pages: {settings.public_url or f'http://{host}:{port}'}   (Ctrl-C stops)", soft_wrap=True)
+        sys.stdout.flush()
+        serve(system, listener)
     console.print("Stopped; everything received is stored.")
 
 
-def _prepare(settings: Settings, catalogue: Path | None, console: Console) -> None:
-    wanted = load_catalogue(catalogue) if catalogue else None
-    database = open_database(settings)
-    try:
-        _first_manager(settings, database, console)
-        if wanted is not None:
-            now = clock_of(settings).now()
-            result = database.transact(lambda session: import_catalogue(session, SYSTEM, wanted, now=now))
-            console.print(describe_import(result))
-    finally:
-        database.close()
+def _import(system: System, catalogue: Catalogue, console: Console) -> None:
+    now = system.clock.now()
+    result = system.database.transact(lambda session: import_catalogue(session, SYSTEM, catalogue, now=now))
+    console.print(describe_import(result))
 
 
-def _first_manager(settings: Settings, database: Database, console: Console) -> None:
-    now = clock_of(settings).now()
+def _first_manager(system: System, console: Console) -> None:
+    settings, database, now = system.settings, system.database, system.clock.now()
     with database.read() as session:
         if has_manager(session):
             return

@@ -83,27 +83,37 @@ def find_mosquitto() -> str | None:
 
 
 def free_port(host: str) -> int:
-    """A TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def require_free_port(host: str, port: int, *, what: str, setting: str) -> None:
-    """Refuse to start on a port that somebody uses.
+    """A TCP port that nobody uses now.
 
     Raises:
-        SetupError: naming the port and the setting that chooses another one.
+        BrokerStartError: if the address is none of this computer's.
+    """
+    try:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise BrokerStartError(
+            f"MQTT broker: address {host} cannot be used ({error.strerror}); correct PILOTLAB_BROKER_HOST",
+            field="broker_host",
+        ) from error
+
+
+def require_free_broker_port(address: BrokerAddress) -> None:
+    """Refuse to start the broker on a port that somebody uses.
+
+    Raises:
+        BrokerStartError: naming the port and the setting that chooses another one.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((address.host, address.port))
         except OSError as error:
-            raise SetupError(
-                f"{what}: port {port} on {host} cannot be used ({error.strerror}); "
-                f"stop what uses it or set PILOTLAB_{setting.upper()} to another port",
-                field=setting,
+            raise BrokerStartError(
+                f"MQTT broker: port {address.port} on {address.host} cannot be used ({error.strerror}); "
+                "stop what uses it or set PILOTLAB_BROKER_PORT to another port",
+                field="broker_port",
             ) from error
 
 
@@ -214,8 +224,8 @@ class MosquittoBroker:
     def start(self) -> None:
         """Start and wait until it answers; end an orphan of an earlier start first."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        end_orphan(self._folder / "mosquitto.pid")
-        require_free_port(self._address.host, self._address.port, what="MQTT broker", setting="broker_port")
+        end_orphan(self._folder)
+        require_free_broker_port(self._address)
         self._write_files()
         configuration = mosquitto_configuration(self._folder, host=self._address.host, port=self._address.port)
         (self._folder / "mosquitto.conf").write_text(configuration)
@@ -279,17 +289,24 @@ class MosquittoBroker:
             self._stopping.wait(delay)
 
 
-def end_orphan(pid_file: Path) -> None:
-    """End a Mosquitto that an earlier, killed start left behind; it saves its store.
+def find_orphan(folder: Path) -> int | None:
+    """Process id of a Mosquitto that an earlier, killed start left behind on a folder.
 
-    The process id is believed only if that process really is a Mosquitto on this folder's configuration.
+    It is believed only if that process really is a Mosquitto on this folder's configuration.
     """
+    folder = folder.resolve()
     try:
-        pid = int(pid_file.read_text().strip())
+        pid = int((folder / "mosquitto.pid").read_text().strip())
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
-        return
-    if str(pid_file.parent / "mosquitto.conf").encode() not in command:
+        return None
+    return pid if str(folder / "mosquitto.conf").encode() in command else None
+
+
+def end_orphan(folder: Path) -> None:
+    """End a Mosquitto that an earlier, killed start left behind on a folder; it saves its store."""
+    pid = find_orphan(folder)
+    if pid is None:
         return
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 10
@@ -329,7 +346,7 @@ class AmqttBroker:
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        require_free_port(self._address.host, self._address.port, what="MQTT broker", setting="broker_port")
+        require_free_broker_port(self._address)
         self._thread = threading.Thread(target=self._run, name="amqtt", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT_SECONDS) or self._failure is not None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from lab.core.errors import SetupError, UnavailableError
@@ -123,7 +123,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url: URL = _with_driver(make_url(url))
+        self.url: URL = _with_driver(_address(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = FairLock()
         if self.is_sqlite:
@@ -174,6 +174,17 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _address(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:  # not quoted: it may hold a password
+        raise SetupError(
+            "setting database_url: it is no address of a database; write postgresql://name:password@host/database or "
+            "leave it empty",
+            field="database_url",
+        ) from error
 
 
 def storable(text: str) -> bool:

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, ProgrammingError
 
 from lab.core.database import Database
 from lab.core.errors import SetupError
@@ -46,7 +46,7 @@ def current_revision(database: Database) -> str | None:
     try:
         with database.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
+    except DatabaseError as error:  # away, refused, or a file that is no database
         raise SetupError(
             f"the database does not answer: {str(error.orig).strip().splitlines()[0]} "
             f"({database.url.render_as_string(hide_password=True)})",
@@ -75,14 +75,14 @@ def migrate(database: Database) -> bool:
         NewerDatabaseError: if it is of a later release; nothing is changed.
         SetupError: if the database does not answer, or its user may not make tables or the extension `btree_gist`.
     """
-    if not _is_older(current_revision(database)):
+    if not is_older(current_revision(database)):
         return False
     config = alembic_config()
     try:
         with database.engine.connect().execution_options(begin_immediate=True) as connection, connection.begin():
             if not database.is_sqlite:  # where BEGIN IMMEDIATE has waited already
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
-            if not _is_older(MigrationContext.configure(connection).get_current_revision()):
+            if not is_older(MigrationContext.configure(connection).get_current_revision()):
                 return False
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -97,7 +97,7 @@ def migrate(database: Database) -> bool:
     return True
 
 
-def _is_older(present: str | None) -> bool:
+def is_older(present: str | None) -> bool:
     """Whether a database at this revision lacks something of this release."""
     newest = newest_revision()
     if present == newest:

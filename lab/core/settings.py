@@ -135,7 +135,12 @@ class Settings(BaseSettings):
     @property
     def sqlalchemy_url(self) -> str:
         """Address of the relational store."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'pilotlab.sqlite'}"
+        return self.database_url or f"sqlite:///{self.sqlite_path}"
+
+    @property
+    def sqlite_path(self) -> Path:
+        """File of the embedded relational store."""
+        return self.data_dir / "pilotlab.sqlite"
 
     @property
     def duckdb_path(self) -> Path:
