@@ -223,7 +223,8 @@ def devices_credentials(
 
 
 def _end_in_order(number: int, _: object) -> NoReturn:
-    """What was started is stopped on the way out."""
+    """What was started is stopped on the way out, once."""
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -305,16 +305,29 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(system: System, listener: socket.socket) -> None:
-    """Serve the pages until SIGINT or SIGTERM, or until the terminal is closed."""
+def stop_signals() -> list[signal.Signals]:
+    """What asks a program to end: Ctrl-C, SIGTERM, and a closed terminal unless it is to be ignored (`nohup`)."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Windows has none
+        found.append(signal.SIGHUP)
+    return found
+
+
+def serve(system: System, listener: socket.socket, *, stop: threading.Event | None = None) -> None:
+    """Serve the pages until SIGINT or SIGTERM, or until the terminal is closed.
+
+    Args:
+        system: with `app`.
+        listener: where.
+        stop: set if the end was asked for before; then nothing is served.
+    """
     assert system.app is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn raises the signal again when it has finished; what is left to do then is to drain and stop in order
-        signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         system.app, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False
     )
     server = _Server(config, system.live)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        signal.signal(signal.SIGHUP, lambda number, frame: server.handle_exit(signal.SIGTERM, frame))
-    server.run(sockets=[listener])
+    for number in stop_signals():
+        # uvicorn raises the signal again when it has finished; what is left to do then is to drain and stop in order
+        signal.signal(number, server.handle_exit)
+    if stop is None or not stop.is_set():
+        server.run(sockets=[listener])

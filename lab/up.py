@@ -14,7 +14,7 @@ from lab.administration import ask_password, describe_import, has_manager, lab_o
 from lab.core.settings import Settings
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account
-from lab.system import System, listen, running, serve
+from lab.system import System, listen, running, serve, stop_signals
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,16 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
     Raises:
         SetupError: if a part cannot start.
     """
+    stop = threading.Event()
+
+    def end(number: int, _: object) -> None:
+        if stop.is_set():
+            return  # it is on the way out already
+        stop.set()  # the exception gets lost where Python ignores exceptions, as in the callback of a weak reference
+        raise SystemExit(128 + number)
+
+    for asked in stop_signals():
+        signal.signal(asked, end)
     wanted = load_catalogue(catalogue) if catalogue else None
     with listen(settings.host, settings.port) as listener, running(settings) as system:
         # Only now, when every part has started: a start that is refused changes nothing and makes no account.
@@ -44,7 +54,7 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
             console.print(f"Broker: {system.broker.kind} on {system.address.host}:{system.address.port}")
         console.print(f"Pages: {settings.public_url or f'http://{host}:{port}'}   (Ctrl-C stops)", soft_wrap=True)
         sys.stdout.flush()
-        serve(system, listener)
+        serve(system, listener, stop=stop)
     console.print("Stopped; everything received is stored.")
 
 
@@ -80,7 +90,7 @@ def _first_manager(system: System, console: Console) -> None:
 def run_recorder(settings: Settings) -> None:
     """Record until SIGTERM or Ctrl-C, then drain and stop."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     with running(settings, web=False):
         log.info("recording", lab=settings.lab)
