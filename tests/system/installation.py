@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +54,12 @@ def pilotlab(*words: str, cwd: Path, timeout: float = 60, **settings: object) ->
         timeout=timeout,
         check=False,
     )
+
+
+def at_once(call: Callable[[Any], None], cases: Iterable[Any]) -> None:
+    """`call` for every case, two at a time: most of a refusal is the start of Python."""
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(call, cases))
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *facts: str) -> None:
@@ -300,9 +307,13 @@ class Machine:
             client.disconnect()
         self._answered.set()
 
+    def post(self, payload: bytes | str, *, kind: str = "data", topic: str | None = None) -> mqtt.MQTTMessageInfo:
+        """Publish, after what was published before."""
+        return self._client.publish(topic or f"{TOPICS}/{self.device}/{kind}", payload, qos=1)
+
     def send(self, payload: bytes | str, *, kind: str = "data", topic: str | None = None) -> None:
         """Publish and wait until the broker has confirmed it."""
-        message = self._client.publish(topic or f"{TOPICS}/{self.device}/{kind}", payload, qos=1)
+        message = self.post(payload, kind=kind, topic=topic)
         message.wait_for_publish(10)
         assert message.is_published()
 

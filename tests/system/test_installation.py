@@ -20,6 +20,7 @@ from tests.system.installation import (
     Installation,
     Machine,
     assert_refused,
+    at_once,
     brokers_on,
     connected,
     environment,
@@ -97,12 +98,15 @@ WRONG_SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_SETTINGS)
-def test_wrong_setting_is_one_line_that_names_it(fresh: Installation, name: str) -> None:
-    changes, facts = WRONG_SETTINGS[name]
-    settings = {**fresh.settings, "port": 0, "data_dir": fresh.data, **changes}
-    assert_refused(pilotlab("up", cwd=fresh.folder, **settings), *facts)
-    assert_nothing_made(fresh.data)
+def test_wrong_setting_is_one_line_that_names_it(fresh: Installation) -> None:
+    def refuse(name: str) -> None:
+        changes, facts = WRONG_SETTINGS[name]
+        data = fresh.folder / name
+        settings = {**fresh.settings, "port": 0, "data_dir": data, **changes}
+        assert_refused(pilotlab("up", cwd=fresh.folder, **settings), *facts)
+        assert_nothing_made(data)
+
+    at_once(refuse, WRONG_SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -159,19 +163,6 @@ def test_second_start_on_a_folder_in_use_is_refused_and_disturbs_nothing(running
 # --- starts and stops ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["TERM", "INT", "HUP"])
-def test_stop_is_quick_in_order_and_leaves_nothing_running(fresh: Installation, number: signal.Signals) -> None:
-    fresh.start()
-    with httpx.Client(base_url=fresh.url) as keeps_its_connection:
-        assert keeps_its_connection.get("/healthz").status_code == 200
-        begin = time.monotonic()
-        assert fresh.end(number) == 0
-        assert time.monotonic() - begin < STOPPED_WITHIN_SECONDS
-    assert "everything received is stored" in fresh.said
-    assert brokers_on(fresh.data) == []
-    assert "Traceback" not in fresh.logged
-
-
 def test_stop_while_it_is_still_starting_leaves_nothing_running(fresh: Installation) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         fresh.launch()
@@ -181,18 +172,32 @@ def test_stop_while_it_is_still_starting_leaves_nothing_running(fresh: Installat
         assert "Traceback" not in fresh.logged
 
 
-def test_first_managers_sign_in_is_printed_once_and_works_after_every_start(fresh: Installation) -> None:
+def stop(product: Installation, number: signal.Signals) -> None:
+    """Ask for the stop; it is quick and in order, also while somebody keeps a connection open."""
+    with httpx.Client(base_url=product.url) as keeps_its_connection:
+        assert keeps_its_connection.get("/healthz").status_code == 200
+        begin = time.monotonic()
+        assert product.end(number) == 0
+        assert time.monotonic() - begin < STOPPED_WITHIN_SECONDS
+    assert "everything received is stored" in product.said
+    assert brokers_on(product.data) == []
+    assert "Traceback" not in product.logged
+
+
+def test_first_managers_sign_in_is_printed_once_and_works_after_every_start_and_stop(fresh: Installation) -> None:
     fresh.start()
     assert fresh.said.count(fresh.manager_password) == 1
     assert fresh.manager_password not in fresh.logged
-    assert fresh.end() == 0
+    stop(fresh, signal.SIGTERM)
     for file in fresh.data.rglob("*"):
         if file.is_file():
             assert fresh.manager_password.encode() not in file.read_bytes(), file
-    fresh.start()
-    assert "Password" not in fresh.said
-    assert "First start" not in fresh.said
-    fresh.browser("manager", fresh.manager_password).close()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        fresh.start()
+        assert "Password" not in fresh.said
+        assert "First start" not in fresh.said
+        fresh.browser("manager", fresh.manager_password).close()
+        stop(fresh, number)
 
 
 def test_killed_without_warning_it_starts_again_at_once_and_has_what_was_confirmed(fresh: Installation) -> None:
@@ -277,18 +282,23 @@ def test_catalogue_imported_twice_changes_nothing(running: Installation) -> None
     assert_refused(running.pilotlab("devices", "import", str(other_unit)), "mm/s")
 
 
+UNKNOWN_NAMES = [
+    (["admin", "reset-password", "two\nlines"], "two lines"),
+    (["admin", "reset-password", "\udcff\udcfe"], "no account"),
+    (["devices", "credentials", "ghost-1"], "ghost-1"),
+    (["admin", "create", "Not A Name!"], "sign-in name"),
+    (["devices", "import", "no-such-file.yaml"], "no-such-file.yaml"),
+]
+
+
 def test_unknown_names_are_one_line(running: Installation) -> None:
-    assert_refused(running.pilotlab("admin", "reset-password", "two\nlines"), "two lines")
-    assert_refused(running.pilotlab("admin", "reset-password", "\udcff\udcfe"), "no account")
-    assert_refused(running.pilotlab("devices", "credentials", "ghost-1"), "ghost-1")
-    assert_refused(running.pilotlab("admin", "create", "Not A Name!"), "sign-in name")
-    assert_refused(running.pilotlab("devices", "import", "no-such-file.yaml"), "no-such-file.yaml")
+    at_once(lambda case: assert_refused(running.pilotlab(*case[0]), case[1]), UNKNOWN_NAMES)
 
 
 def test_commands_on_a_folder_that_is_no_installation_make_none(fresh: Installation) -> None:
-    for words in (["admin", "reset-password", "manager"], ["devices", "credentials", "mill-1"]):
-        assert_refused(fresh.pilotlab(*words), str(fresh.data))
-        assert_nothing_made(fresh.data)
+    commands = (["admin", "reset-password", "manager"], ["devices", "credentials", "mill-1"])
+    at_once(lambda words: assert_refused(fresh.pilotlab(*words), str(fresh.data)), commands)
+    assert_nothing_made(fresh.data)
 
 
 def test_staff_is_made_and_gets_a_new_password_beside_a_running_system(running: Installation) -> None:
@@ -326,7 +336,6 @@ def test_doctor_finds_what_is_wrong_and_changes_nothing(running: Installation, f
 
 def test_small_commands(running: Installation, tmp_path: Path) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", pilotlab("version", cwd=tmp_path).stdout)
-    assert json.loads(pilotlab("openapi", cwd=tmp_path).stdout)["openapi"].startswith("3.")
     assert "schema" in running.pilotlab("migrate").stdout
     running.device_password("printer-1")
     folder = tmp_path / "broker"
