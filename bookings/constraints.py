@@ -1,69 +1,93 @@
-"""Invariant I1 in the database itself: no device is reserved twice at one time.
+"""Invariant I1 in the database itself: no device, and no engineer, is reserved twice at one time.
 
-The statements below make it so, on each dialect in its own way. `create_all` runs them after the table
-`booking_devices` is made (`attach`); a migration executes `UPGRADE[dialect]` and `DOWNGRADE[dialect]`.
+The statements below make it so, on each dialect in its own way. `create_all` runs them after their table is made
+(`attach`); migrations execute the same statements.
 
-PostgreSQL: an exclusion constraint over device and span, deferred so that two bookings can swap within a transaction.
+PostgreSQL: an exclusion constraint over whoever is reserved and the span, deferred so that two bookings can swap within
+a transaction.
 
 SQLite: triggers. Active rows of a device never overlap, so of those that end after the new start the one that ends
 first also starts first: if *it* does not start before the new end, none does. That is one step in an index, however
-long the history. Two writers never run at once (`BEGIN IMMEDIATE`), so what a trigger sees is all there is.
+long the history. Two writers never run at once (`BEGIN IMMEDIATE`), so what a trigger sees is all there is. Triggers
+judge each row at once: whoever swaps bookings makes the rows inactive first.
 """
+
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-EXCLUSION = "ex_booking_devices_device_free"
-"""Name of the exclusion constraint on PostgreSQL."""
-
-DEVICE_BUSY = "pilotlab device is reserved at that time"
-"""What the triggers on SQLite say."""
-
 WRONG_FORM = "pilotlab reservation needs whole microseconds and active 0 or 1"
-"""What they say of a value that SQLite would store but could not compare."""
+"""What the triggers say of a value that SQLite would store but could not compare."""
 
 _EXCLUSION_VIOLATION = "23P01"
 
-_CHECKS = f"""
+
+@dataclass(frozen=True, slots=True)
+class Exclusive:
+    """A table whose active rows never overlap for one holder.
+
+    Attributes:
+        table: its name.
+        holder: the column that says what is reserved.
+        busy: what the triggers on SQLite say.
+        constraint: the name of the exclusion constraint on PostgreSQL.
+    """
+
+    table: str
+    holder: str
+    busy: str
+    constraint: str
+
+    def statements(self) -> dict[str, list[str]]:
+        """What establishes the constraint on the existing table, by dialect, in order."""
+        insert = self._checks("booking_id <> NEW.booking_id")
+        update = self._checks(f"NOT (booking_id = OLD.booking_id AND {self.holder} = OLD.{self.holder})")
+        return {
+            "postgresql": [
+                "CREATE EXTENSION IF NOT EXISTS btree_gist",
+                f"ALTER TABLE {self.table} ADD CONSTRAINT {self.constraint} "
+                f"EXCLUDE USING gist ({self.holder} WITH =, tstzrange(reserved_start, reserved_end) WITH &&) "
+                "WHERE (active) DEFERRABLE INITIALLY DEFERRED",
+            ],
+            "sqlite": [
+                f"CREATE TRIGGER {self.table}_free_on_insert BEFORE INSERT ON {self.table} BEGIN{insert}\nEND",
+                f"CREATE TRIGGER {self.table}_free_on_update "
+                f"BEFORE UPDATE OF booking_id, {self.holder}, reserved_start, reserved_end, active ON {self.table} "
+                f"BEGIN{update}\nEND",
+            ],
+        }
+
+    def _checks(self, others: str) -> str:
+        return f"""
   SELECT RAISE(ABORT, '{WRONG_FORM}')
    WHERE typeof(NEW.reserved_start) <> 'integer' OR typeof(NEW.reserved_end) <> 'integer' OR NEW.active NOT IN (0, 1);
-  SELECT RAISE(ABORT, '{DEVICE_BUSY}')
+  SELECT RAISE(ABORT, '{self.busy}')
    WHERE NEW.active = 1 AND NEW.reserved_end > (
-     SELECT reserved_start FROM booking_devices
-      WHERE device_id = NEW.device_id AND active = 1 AND reserved_end > NEW.reserved_start AND {{others}}
+     SELECT reserved_start FROM {self.table}
+      WHERE {self.holder} = NEW.{self.holder} AND active = 1 AND reserved_end > NEW.reserved_start AND {others}
       ORDER BY reserved_end LIMIT 1);"""  # noqa: S608 - constants only
 
-_INSERT_CHECKS = _CHECKS.format(others="booking_id <> NEW.booking_id")
-_UPDATE_CHECKS = _CHECKS.format(others="NOT (booking_id = OLD.booking_id AND device_id = OLD.device_id)")
 
-UPGRADE: dict[str, list[str]] = {
-    "postgresql": [
-        "CREATE EXTENSION IF NOT EXISTS btree_gist",
-        f"ALTER TABLE booking_devices ADD CONSTRAINT {EXCLUSION} "
-        "EXCLUDE USING gist (device_id WITH =, tstzrange(reserved_start, reserved_end) WITH &&) "
-        "WHERE (active) DEFERRABLE INITIALLY DEFERRED",
-    ],
-    "sqlite": [
-        f"CREATE TRIGGER booking_devices_free_on_insert BEFORE INSERT ON booking_devices BEGIN{_INSERT_CHECKS}\nEND",
-        "CREATE TRIGGER booking_devices_free_on_update "
-        "BEFORE UPDATE OF booking_id, device_id, reserved_start, reserved_end, active ON booking_devices "
-        f"BEGIN{_UPDATE_CHECKS}\nEND",
-    ],
-}
-"""Statements that establish I1 on the existing table `booking_devices`, by dialect, in order."""
-
-DOWNGRADE: dict[str, list[str]] = {
-    "postgresql": [f"ALTER TABLE booking_devices DROP CONSTRAINT {EXCLUSION}"],
-    "sqlite": ["DROP TRIGGER booking_devices_free_on_update", "DROP TRIGGER booking_devices_free_on_insert"],
-}
-"""Statements that take it away again (the extension stays, others may use it)."""
+DEVICES = Exclusive(
+    "booking_devices",
+    "device_id",
+    "pilotlab device is reserved at that time",
+    "ex_booking_devices_device_free",
+)
+ENGINEERS = Exclusive(
+    "booking_engineers",
+    "account_id",
+    "pilotlab engineer is reserved at that time",
+    "ex_booking_engineers_engineer_free",
+)
 
 
-def attach(table: sa.Table) -> None:
+def attach(table: sa.Table, exclusive: Exclusive) -> None:
     """Have `create_all` run the statements of its dialect right after it has made the table."""
-    for dialect, statements in UPGRADE.items():
+    for dialect, statements in exclusive.statements().items():
         for statement in statements:
             ddl = sa.DDL(statement)  # type: ignore[no-untyped-call]
             event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
@@ -75,16 +99,26 @@ def enforce_now(session: Session) -> None:
     SQLite judges each row at once. On PostgreSQL this waits for whoever is writing a colliding row just now.
 
     Raises:
-        IntegrityError: see `is_device_busy`; the transaction goes on only from a savepoint.
+        IntegrityError: see `is_device_busy` and `is_engineer_busy`; the transaction goes on only from a savepoint.
     """
     session.flush()
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.text(f"SET CONSTRAINTS {EXCLUSION} IMMEDIATE"))
-        session.execute(sa.text(f"SET CONSTRAINTS {EXCLUSION} DEFERRED"))
+        both = f"{DEVICES.constraint}, {ENGINEERS.constraint}"
+        session.execute(sa.text(f"SET CONSTRAINTS {both} IMMEDIATE"))
+        session.execute(sa.text(f"SET CONSTRAINTS {both} DEFERRED"))
 
 
 def is_device_busy(error: IntegrityError) -> bool:
     """Whether a refusal of the database means that a device is reserved then, and not a broken key or value."""
+    return _broken(error, DEVICES)
+
+
+def is_engineer_busy(error: IntegrityError) -> bool:
+    """Whether a refusal of the database means that the engineer is reserved then."""
+    return _broken(error, ENGINEERS)
+
+
+def _broken(error: IntegrityError, exclusive: Exclusive) -> bool:
     if getattr(error.orig, "sqlstate", None) == _EXCLUSION_VIOLATION:
-        return True
-    return DEVICE_BUSY in str(error.orig)
+        return exclusive.constraint in str(error.orig)
+    return exclusive.busy in str(error.orig)

@@ -16,11 +16,14 @@ class Booking(Base):
     __tablename__ = "bookings"
     __table_args__ = (
         sa.Index("ix_bookings_span", "start_at", "end_at"),
+        sa.Index("ix_bookings_company_span", "organisation_id", "start_at", "end_at"),
+        # What time itself changes is looked up every few seconds: requests that lapse, slots that begin and end.
+        sa.Index("ix_bookings_state", "state", "end_at"),
         sa.CheckConstraint("end_at > start_at", name="end_after_start"),
     )
 
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
-    organisation_id: Mapped[str] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    organisation_id: Mapped[str] = mapped_column(sa.ForeignKey("organisations.id"))
     pilot_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
     booked_by: Mapped[str] = mapped_column(sa.String(40))
     """Account id."""
@@ -32,10 +35,32 @@ class Booking(Base):
     version: Mapped[int]
     """Counts changes; the ETag."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    supervised: Mapped[bool]
+    """Whether an engineer of the lab is booked with it."""
+    series_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
+    lapses_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Of a request: when it gives the slot back, unless it is approved before."""
+    used_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Check-in, or the machine's own word."""
+    used_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    price_list_version: Mapped[int | None]
+    """None: the catalogue's prices."""
+    programme_id: Mapped[str | None] = mapped_column(sa.String(40))
+    market_value_cents: Mapped[int | None]
+    price_cents: Mapped[int | None]
+    """What the company pays."""
+    support_cents: Mapped[int | None]
+    """Public support: (market value - price) x state share."""
+    quote: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    """The quote's lines, as `bookings.prices.schemas.Quote` tells them."""
 
     devices: Mapped[list["BookingDevice"]] = relationship(
         back_populates="booking", order_by="BookingDevice.device_id", cascade="all, delete-orphan"
+    )
+    engineers: Mapped[list["BookingEngineer"]] = relationship(
+        back_populates="booking", order_by="BookingEngineer.account_id", cascade="all, delete-orphan"
     )
 
 
@@ -68,19 +93,43 @@ class BookingDevice(Base):
     booking: Mapped[Booking] = relationship(back_populates="devices")
 
 
-constraints.attach(cast(sa.Table, BookingDevice.__table__))
+class BookingEngineer(Base):
+    """The engineer who supervises a booking; nobody supervises two at one time."""
+
+    __tablename__ = "booking_engineers"
+    __table_args__ = (
+        sa.CheckConstraint("reserved_end > reserved_start", name="end_after_start"),
+        sa.Index(
+            "ix_booking_engineers_reserved",
+            "account_id",
+            "reserved_end",
+            "reserved_start",
+            sqlite_where=sa.text("active = 1"),
+            postgresql_where=sa.text("active"),
+        ),
+    )
+
+    booking_id: Mapped[str] = mapped_column(sa.ForeignKey("bookings.id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
+    reserved_start: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Start of the booking."""
+    reserved_end: Mapped[datetime] = mapped_column(UtcDateTime)
+    active: Mapped[bool]
+
+    booking: Mapped[Booking] = relationship(back_populates="engineers")
 
 
-class BookingChange(Base):
-    """The history of a booking: who, when, from what, to what, why. Never changed, never deleted."""
+constraints.attach(cast(sa.Table, BookingDevice.__table__), constraints.DEVICES)
+constraints.attach(cast(sa.Table, BookingEngineer.__table__), constraints.ENGINEERS)
 
-    __tablename__ = "booking_changes"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    booking_id: Mapped[str] = mapped_column(sa.ForeignKey("bookings.id"), index=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
-    by: Mapped[str] = mapped_column(sa.String(40))
-    what: Mapped[str] = mapped_column(sa.String(40))
-    before: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
-    after: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
-    reason: Mapped[str | None] = mapped_column(sa.Text)
+class BookingSeries(Base):
+    """Bookings made by one recurrence."""
+
+    __tablename__ = "booking_series"
+
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    organisation_id: Mapped[str] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    rrule: Mapped[str] = mapped_column(sa.String(500))
+    created_by: Mapped[str] = mapped_column(sa.String(40))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -32,10 +32,18 @@ from tests.services.recording import find_recording
 T = TypeVar("T")
 
 MODELS = [
+    "lab.core.audit",
+    "lab.core.idempotency",
     "lab.core.jobs",
     "lab.people.models",
+    "lab.post.models",
     "devices.models",
     "bookings.models",
+    "bookings.feeds.models",
+    "bookings.outages.models",
+    "bookings.prices.models",
+    "bookings.rulebook.models",
+    "bookings.waitlist.models",
     "telemetry.models",
     "lab.pilots.models",
     "lab.reports.models",

@@ -23,6 +23,8 @@ class Organisation(Base):
     """Sector, NACE Rev. 2."""
     region: Mapped[str | None] = mapped_column(sa.String(5))
     """NUTS region, e.g. PL22A."""
+    undertaking: Mapped[str | None] = mapped_column(sa.String(60), index=True)
+    """Companies with the same name here are linked: one single undertaking in the sense of (EU) 2023/2831."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

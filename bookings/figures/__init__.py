@@ -1,0 +1,1 @@
+"""Utilisation: booked, used, idle and not shown up for, by device, company and week."""

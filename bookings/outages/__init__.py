@@ -1,0 +1,1 @@
+"""When a device cannot be used: planned, recurring and unplanned outages."""

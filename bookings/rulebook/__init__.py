@@ -1,0 +1,1 @@
+"""The rules that managers set: per lab, device class or device; and who is trained on what."""

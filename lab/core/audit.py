@@ -1,0 +1,70 @@
+"""The audit log: who changed what, when, from what, to what, and why. Written in the change's own transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lab.core.database import Base, UtcDateTime
+
+
+class AuditEntry(Base):
+    """One change of one thing. Never changed, never deleted."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (sa.Index("ix_audit_entries_subject", "subject", "subject_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    by: Mapped[str] = mapped_column(sa.String(40))
+    """Account id, or `system`."""
+    subject: Mapped[str] = mapped_column(sa.String(40))
+    """What kind of thing: booking, rule, outage, qualification, price-list, programme, …"""
+    subject_id: Mapped[str] = mapped_column(sa.String(100))
+    what: Mapped[str] = mapped_column(sa.String(40))
+    """created, moved, cancelled, …"""
+    before: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    """In the person's own words."""
+
+
+def note_change(
+    session: Session,
+    subject: str,
+    subject_id: str,
+    what: str,
+    *,
+    by: str,
+    at: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Add one line to the log.
+
+    Args:
+        session: of the change itself.
+        subject: what kind of thing was changed.
+        subject_id: which one.
+        what: what was done, a past participle.
+        by: account id.
+        at: when.
+        before: what it was, JSON-ready; None of a new thing.
+        after: what it is now, JSON-ready.
+        reason: in the person's own words.
+    """
+    session.execute(
+        sa.insert(AuditEntry).values(
+            at=at,
+            by=by,
+            subject=subject,
+            subject_id=subject_id,
+            what=what,
+            before=dict(before) if before is not None else None,
+            after=dict(after) if after is not None else None,
+            reason=reason,
+        )
+    )
