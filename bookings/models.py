@@ -37,6 +37,8 @@ class Booking(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_as: Mapped[str | None] = mapped_column(sa.String(20))
+    """How a cancelled booking came to be so: cancelled, declined or lapsed."""
     supervised: Mapped[bool]
     """Whether an engineer of the lab is booked with it."""
     series_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -31,7 +33,11 @@ class HoursSettings(Protocol):
 
     @property
     def opening_hours(self) -> dict[str, str]:
-        """By weekday (mon … sun): `HH:MM-HH:MM`."""
+        """By weekday (mon … sun): `HH:MM-HH:MM`, several separated by commas."""
+
+    @property
+    def holidays(self) -> str:
+        """Country and perhaps region whose public holidays are kept, such as `PL` or `PL-24`; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,48 +51,58 @@ class DayHours:
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
-    """The lab's opening hours.
+    """The lab's opening hours, or a device's own.
 
     Attributes:
         zone: IANA zone of the wall clock.
-        days: by weekday, 0 = Monday; a day left out is closed.
+        days: by weekday, from Monday, the hours in order; none: closed.
+        holidays: country and perhaps region whose public holidays are kept, such as `PL-24`; empty: none.
+        closed: the lab's own closed days, each with its name.
+        special: days with hours of their own, even if they are holidays.
     """
 
     zone: str
-    days: Mapping[int, DayHours]
+    days: tuple[tuple[DayHours, ...], ...]
+    holidays: str = ""
+    closed: tuple[tuple[date, str], ...] = ()
+    special: tuple[tuple[date, tuple[DayHours, ...]], ...] = ()
 
     @classmethod
     def from_settings(cls, settings: HoursSettings) -> "OpeningHours":
-        """Read the settings `time_zone` and `opening_hours`.
+        """Read the settings `time_zone`, `opening_hours` and `holidays`.
 
         Raises:
             OpeningHoursError: naming the day and what is wrong with it.
         """
-        days: dict[int, DayHours] = {}
-        for name, text in settings.opening_hours.items():
-            if name not in WEEKDAYS:
-                raise OpeningHoursError(
-                    f"setting opening_hours: '{name}' is no day; use {', '.join(WEEKDAYS)}", field="opening_hours"
-                )
-            days[WEEKDAYS.index(name)] = _read_hours(name, text)
-        return cls(settings.time_zone, days)
+        return cls(settings.time_zone, read_week(settings.opening_hours), read_holidays(settings.holidays))
+
+    def hours_of(self, day: date) -> tuple[DayHours, ...]:
+        """The hours of one day of the lab's own calendar."""
+        for special, hours in self.special:
+            if special == day:
+                return hours
+        return () if self.closed_because(day) else self.days[day.weekday()]
+
+    def closed_because(self, day: date) -> str | None:
+        """The holiday or closed day that this is; None: an ordinary day, or one with hours of its own."""
+        if any(special == day for special, _ in self.special):
+            return None
+        for closed, name in self.closed:
+            if closed == day:
+                return name
+        return _holidays_of(self.holidays, day.year).get(day) if self.holidays else None
 
     def openings(self, first: date, last: date) -> list[Span]:
         """The spans in which the lab is open on the days `first … last` of its own calendar.
 
         Those that touch, as when a day closes at 24:00 and the next opens at 00:00, are one.
         """
-        zone = ZoneInfo(self.zone)
         found: list[Span] = []
         day = first
         while day <= last:
-            hours = self.days.get(day.weekday())
-            if hours is not None:
-                opens, closes = _instant(day, hours.opens, zone), _instant(day, hours.closes, zone)
-                if found and found[-1].end >= opens:
-                    opens = found.pop().start
-                if opens < closes:
-                    found.append(Span(opens, closes))
+            for opening in _openings_of(self, day):
+                joined = found and found[-1].end >= opening.start
+                found.append(Span(found.pop().start, opening.end) if joined else opening)
             day += _DAY
         return found
 
@@ -96,21 +112,89 @@ class OpeningHours:
         return self.openings(span.start.astimezone(zone).date() - margin, span.end.astimezone(zone).date() + margin)
 
 
-def _read_hours(day: str, text: str) -> DayHours:
-    match = _HOURS.fullmatch(text.strip())
+def read_week(days: Mapping[str, str], *, field: str = "opening_hours") -> tuple[tuple[DayHours, ...], ...]:
+    """Opening hours by weekday, from Monday.
+
+    Args:
+        days: by weekday (mon … sun): `HH:MM-HH:MM`, several separated by commas; a day left out is closed.
+        field: what the messages call it.
+
+    Raises:
+        OpeningHoursError: naming the day and what is wrong with it.
+    """
+    for name in days:
+        if name not in WEEKDAYS:
+            raise OpeningHoursError(f"setting {field}: '{name}' is no day; use {', '.join(WEEKDAYS)}", field=field)
+    return tuple(read_hours(days[name], field=f"{field}.{name}") if name in days else () for name in WEEKDAYS)
+
+
+def read_hours(text: str, *, field: str) -> tuple[DayHours, ...]:
+    """The hours of one day, such as `07:00-12:00,13:00-19:00`.
+
+    Raises:
+        OpeningHoursError: naming the field and what is wrong with it.
+    """
+    found = tuple(_read_stretch(part, text, field) for part in text.split(","))
+    for before, after in pairwise(found):
+        if after.opens <= before.closes:
+            raise OpeningHoursError(
+                f"setting {field}: '{text}' opens again before it has closed; write the hours in order", field=field
+            )
+    return found
+
+
+def read_holidays(code: str, *, field: str = "holidays") -> str:
+    """Check a country and region such as `PL`, `PL-24` or empty.
+
+    Raises:
+        OpeningHoursError: if their holidays are not known.
+    """
+    if code:
+        try:
+            _holidays_of(code, 2026)
+        except (NotImplementedError, ValueError) as error:
+            raise OpeningHoursError(
+                f"setting {field}: the holidays of '{code}' are not known; write a country and perhaps a region, such "
+                "as PL or PL-24, or leave it empty",
+                field=field,
+            ) from error
+    return code
+
+
+def _read_stretch(part: str, text: str, field: str) -> DayHours:
+    match = _HOURS.fullmatch(part.strip())
     if match is None:
-        raise OpeningHoursError(
-            f"setting opening_hours.{day}: '{text}' is not HH:MM-HH:MM, such as 07:00-19:00",
-            field=f"opening_hours.{day}",
-        )
-    opens_hour, opens_minute, *closing = (int(part) for part in match.groups() if part is not None)
+        raise OpeningHoursError(f"setting {field}: '{text}' is not HH:MM-HH:MM, such as 07:00-19:00", field=field)
+    opens_hour, opens_minute, *closing = (int(found) for found in match.groups() if found is not None)
     hours = DayHours(timedelta(hours=opens_hour, minutes=opens_minute), timedelta(hours=closing[0], minutes=closing[1]))
     if hours.closes <= hours.opens:
         raise OpeningHoursError(
-            f"setting opening_hours.{day}: '{text}' closes before it opens; leave the day out if it is closed",
-            field=f"opening_hours.{day}",
+            f"setting {field}: '{text}' closes before it opens; leave the day out if it is closed", field=field
         )
     return hours
+
+
+@lru_cache(maxsize=256)
+def _holidays_of(code: str, year: int) -> Mapping[date, str]:
+    """Names of the public holidays of a country or region, in English.
+
+    Raises:
+        NotImplementedError: if the country or the region is not known.
+    """
+    from holidays import country_holidays  # a large library
+
+    country, _, region = code.partition("-")
+    found = country_holidays(country, subdiv=region or None, years=year, expand=False)
+    if "en_US" in found.supported_languages:
+        found = country_holidays(country, subdiv=region or None, years=year, expand=False, language="en_US")
+    return dict(found.items())
+
+
+@lru_cache(maxsize=8192)
+def _openings_of(hours: OpeningHours, day: date) -> tuple[Span, ...]:
+    zone = ZoneInfo(hours.zone)
+    ends = ((_instant(day, one.opens, zone), _instant(day, one.closes, zone)) for one in hours.hours_of(day))
+    return tuple(Span(opens, closes) for opens, closes in ends if opens < closes)
 
 
 def _instant(day: date, since_midnight: timedelta, zone: ZoneInfo) -> datetime:

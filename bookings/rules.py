@@ -1,48 +1,135 @@
-"""Who may book what, and when: pure decisions over values, with the time passed in.
+"""When something may be booked: pure decisions over values, with the time passed in.
 
-A rule that says no gives a `Refusal`: which rule, the fact, and the nearest choice that all rules allow.
+A rule that says no gives a `Refusal`: which rule, the fact, and the nearest choice that all rules allow. Who may book
+and how much is decided in `bookings.entitlements`.
 """
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from bookings.errors import RuleBrokenError
-from bookings.opening import OpeningHours
-from bookings.slots import on_grid
+from bookings.opening import HoursSettings, OpeningHours
+from bookings.slots import common_spans, on_grid, without
 from lab.core.time import Span, in_zone
-
-__all__ = [
-    "LIMITS",
-    "MOST_DEVICES",
-    "Limits",
-    "OpeningHours",
-    "Refusal",
-    "free_openings",
-    "nearest_allowed",
-    "refusals",
-    "require_allowed",
-    "require_device_ids",
-    "span_facts",
-]
 
 MOST_DEVICES = 20
 """More devices than any lab books at once; a longer list is a mistake."""
 
 _SEARCH_DAYS = 14
 """How far from the wish a nearest allowed choice is looked for."""
+_NOTHING = timedelta(0)
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long and how far ahead a booking may be."""
+class Quota:
+    """How much one company may book of some devices.
 
-    longest: timedelta = timedelta(hours=24)
+    Attributes:
+        scope: lab, class or device: what is counted together.
+        name: of the class or the device; empty for the lab.
+        week: time of bookings in one ISO week.
+        pilot: time of bookings for one pilot, whenever.
+        concurrent: how many bookings may overlap.
+        open: how many bookings may be ahead or running.
+    """
+
+    scope: str
+    name: str
+    week: timedelta | None = None
+    pilot: timedelta | None = None
+    concurrent: int | None = None
+    open: int | None = None
+
+    def counts(self, device_id: str, kind: str) -> bool:
+        """Whether a device is one of those."""
+        return self.scope == "lab" or self.name == (kind if self.scope == "class" else device_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for a booking of a device, or of several together (`joined`)."""
+
+    calendars: tuple[OpeningHours, ...]
+    """All must be open."""
     horizon: timedelta = timedelta(days=180)
     """A booking ends no later than this from now."""
+    lead: timedelta = _NOTHING
+    """A booking starts no sooner than this from now."""
+    shortest: timedelta = _NOTHING
+    longest: timedelta = timedelta(hours=24)
+    granularity: timedelta = _NOTHING
+    """Start and end lie on multiples of this after midnight, by the lab's clock; 0: anywhere."""
+    setup: timedelta | None = None
+    """Time a device needs before each use; None: as the catalogue says."""
+    cleanup: timedelta | None = None
+    approval: bool = False
+    """A company's booking is a request until somebody of the staff approves it."""
+    approval_lapses: timedelta = timedelta(hours=48)
+    """After this a request gives the slot back."""
+    supervision: bool = False
+    """An engineer must be booked with it."""
+    qualifications: frozenset[str] = frozenset()
+    """Trainings that whoever books without an engineer must have."""
+    needs: frozenset[str] = frozenset()
+    """Devices that must be booked with it."""
+    cancel_deadline: timedelta = _NOTHING
+    """Companies cancel no later than this before the start."""
+    check_in: timedelta | None = None
+    """Who has not begun this long after the start has not shown up; None: nobody asks."""
+    quotas: tuple[Quota, ...] = ()
+
+    @classmethod
+    def from_settings(cls, settings: HoursSettings) -> "Rules":
+        """What holds where no manager has set anything.
+
+        Raises:
+            OpeningHoursError: if the opening hours cannot be read.
+        """
+        return cls((OpeningHours.from_settings(settings),))
+
+    @property
+    def zone(self) -> str:
+        """The lab's time zone."""
+        return self.calendars[0].zone
+
+    def openings(self, span: Span, *, days: int = 0) -> list[Span]:
+        """When all are open, on the days that `span` touches and as many `days` before and after."""
+        found = self.calendars[0].openings_around(span, days=days)
+        for calendar in self.calendars[1:]:
+            found = common_spans(found, calendar.openings_around(span, days=days))
+        return found
 
 
-LIMITS = Limits()
+def joined(several: Sequence[Rules]) -> Rules:
+    """What holds for several devices in one booking: of each rule the strictest. Buffers stay each device's own."""
+    first = several[0]
+    if len(several) == 1:
+        return first
+    check_ins = [rules.check_in for rules in several if rules.check_in is not None]
+    return replace(
+        first,
+        calendars=tuple(dict.fromkeys(calendar for rules in several for calendar in rules.calendars)),
+        horizon=min(rules.horizon for rules in several),
+        lead=max(rules.lead for rules in several),
+        shortest=max(rules.shortest for rules in several),
+        longest=min(rules.longest for rules in several),
+        granularity=_MINUTE * math.lcm(*(rules.granularity // _MINUTE for rules in several if rules.granularity))
+        if any(rules.granularity for rules in several)
+        else _NOTHING,
+        approval=any(rules.approval for rules in several),
+        approval_lapses=min(rules.approval_lapses for rules in several),
+        supervision=any(rules.supervision for rules in several),
+        qualifications=frozenset().union(*(rules.qualifications for rules in several)),
+        needs=frozenset().union(*(rules.needs for rules in several)),
+        cancel_deadline=max(rules.cancel_deadline for rules in several),
+        check_in=min(check_ins) if check_ins else None,
+        quotas=tuple(dict.fromkeys(quota for rules in several for quota in rules.quotas)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,55 +140,168 @@ class Refusal:
     rule: str
     fact: str
     """One sentence for a person."""
-    nearest: Span | None
-    """The nearest span that all rules allow, shorter than the wish if nothing as long is possible; None: none."""
+    nearest: Span | None = None
+    """The nearest span that the rules of time allow, shorter than the wish if nothing as long is possible."""
+    instead: dict[str, Any] | None = None
+    """What else of the wish to change: fields of the request with allowed values."""
 
 
-def refusals(span: Span, *, now: datetime, hours: OpeningHours, limits: Limits = LIMITS) -> list[Refusal]:
-    """All rules that forbid a booking of `span`, the gravest first; empty: it is allowed.
+class Unusable(Protocol):
+    """A time in which a device cannot be used (`bookings.outages.service.OutageSpan`)."""
+
+    @property
+    def device_id(self) -> str | None:
+        """None: the whole lab."""
+
+    @property
+    def span(self) -> Span:
+        """From when until when."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in the lab's words."""
+
+
+def refusals(
+    span: Span, *, now: datetime, rules: Rules, closed: Sequence[Span] = (), running: bool = False
+) -> list[Refusal]:
+    """All rules of time that forbid a booking of `span`, the gravest first; empty: it is allowed.
 
     A span too far away for a calendar, such as the year 9999, is refused before the opening hours are looked at.
+
+    Args:
+        span: what is wished.
+        now: the present instant.
+        rules: what holds.
+        closed: spans that the proposals avoid as well: outages.
+        running: the booking has begun, only its end is wished.
     """
-    broken: list[tuple[str, str, str]] = []
-    if span.start < now:
-        fact = f"the start {_wall(span.start, hours)} is over, it is {_wall(now, hours)}"
-        broken.append(("start", "not-in-the-past", fact))
-    if span.length > limits.longest:
-        fact = f"a booking lasts {_hours(limits.longest)} at most, this one {_hours(span.length)}"
-        broken.append(("end", "longest-booking", fact))
-    if span.end > now + limits.horizon:
-        until = _wall(now + limits.horizon, hours)
-        broken.append(("end", "horizon", f"bookings are open for {limits.horizon.days} days ahead, until {until}"))
+    broken = [] if running else _too_soon(span, now, rules)
+    broken += _too_long_or_far(span, now, rules)
     if not broken:
-        openings = hours.openings_around(span)
+        broken += _out_of_step(span, rules, running=running)
+        openings = rules.openings(span)
         if not any(opening.start <= span.start and span.end <= opening.end for opening in openings):
-            broken.append(_outside_hours(span, openings, hours))
+            broken.append(_outside_hours(span, openings, rules))
     if not broken:
         return []
-    nearest = nearest_allowed(span, now=now, hours=hours, limits=limits)
+    nearest = nearest_allowed(span, now=now, rules=rules, closed=closed)
     return [Refusal(field, rule, fact, nearest) for field, rule, fact in broken]
 
 
-def require_allowed(span: Span, *, now: datetime, hours: OpeningHours, limits: Limits = LIMITS) -> None:
-    """Refuse a span that a rule forbids.
+def _too_soon(span: Span, now: datetime, rules: Rules) -> list[tuple[str, str, str]]:
+    if span.start < now:
+        fact = f"the start {wall(span.start, rules.zone)} is over, it is {wall(now, rules.zone)}"
+        return [("start", "not-in-the-past", fact)]
+    if span.start < now + rules.lead:
+        fact = f"a booking is made {length(rules.lead)} ahead at least, so from {wall(now + rules.lead, rules.zone)} on"
+        return [("start", "lead-time", fact)]
+    return []
+
+
+def _too_long_or_far(span: Span, now: datetime, rules: Rules) -> list[tuple[str, str, str]]:
+    broken = []
+    if span.length > rules.longest:
+        fact = f"a booking lasts {length(rules.longest)} at most, this one {length(span.length)}"
+        broken.append(("end", "longest-booking", fact))
+    if span.length < rules.shortest:
+        fact = f"a booking lasts {length(rules.shortest)} at least, this one {length(span.length)}"
+        broken.append(("end", "shortest-booking", fact))
+    if span.end > now + rules.horizon:
+        until = wall(now + rules.horizon, rules.zone)
+        broken.append(("end", "horizon", f"bookings are open for {rules.horizon.days} days ahead, until {until}"))
+    return broken
+
+
+def _out_of_step(span: Span, rules: Rules, *, running: bool) -> list[tuple[str, str, str]]:
+    edges = (("start", span.start), ("end", span.end))[1 if running else 0 :]
+    for field, instant in edges:
+        if rules.granularity and stepped(instant, rules) != instant:
+            fact = f"bookings start and end in steps of {length(rules.granularity)}, not at {wall(instant, rules.zone)}"
+            return [(field, "granularity", fact)]
+    return []
+
+
+def require_allowed(
+    span: Span, *, now: datetime, rules: Rules, closed: Sequence[Span] = (), running: bool = False
+) -> None:
+    """Refuse a span that a rule of time forbids.
 
     Raises:
         RuleBrokenError: with the gravest refusal and the names of all of them.
     """
-    found = refusals(span, now=now, hours=hours, limits=limits)
+    require_none(refusals(span, now=now, rules=rules, closed=closed, running=running), rules.zone)
+
+
+def require_none(found: Sequence[Refusal], zone: str) -> None:
+    """Refuse if there is any refusal.
+
+    Raises:
+        RuleBrokenError: with the gravest refusal and the names of all of them.
+    """
     if not found:
         return
     first = found[0]
-    advice = "; there is no other time near it"
+    advice = ""
     if first.nearest is not None:
-        advice = f"; the nearest choice is {_wall(first.nearest.start, hours)} to {_wall(first.nearest.end, hours)}"
+        advice = f"; the nearest choice is {wall(first.nearest.start, zone)} to {wall(first.nearest.end, zone)}"
+    elif first.instead is None:
+        advice = "; there is no other time near it"
+    more = {"instead": first.instead} if first.instead is not None else {}
     raise RuleBrokenError(
         first.fact + advice,
         field=first.field,
         rule=first.rule,
         nearest=span_facts(first.nearest) if first.nearest else None,
         rules=[refusal.rule for refusal in found],
+        **more,
     )
+
+
+def outage_refusals(
+    reserved: dict[str, Span], span: Span, outages: Iterable[Unusable], *, now: datetime, rules: Rules
+) -> list[Refusal]:
+    """What is out of service at the wished time, buffers included.
+
+    Args:
+        reserved: by device, what would be reserved.
+        span: the wish.
+        outages: those near it.
+        now: the present instant.
+        rules: what holds for these devices together.
+    """
+    outages = list(outages)
+    hit = [
+        outage
+        for outage in outages
+        if any(
+            outage.device_id in (None, device_id) and outage.span.overlaps(held) for device_id, held in reserved.items()
+        )
+    ]
+    if not hit:
+        return []
+    nearest = nearest_allowed(span, now=now, rules=rules, closed=closed_starts(reserved, span, outages))
+    return [
+        Refusal(
+            "start",
+            "outage",
+            f"{outage.device_id or 'the whole lab'} cannot be used from {wall(outage.span.start, rules.zone)} to "
+            f"{wall(outage.span.end, rules.zone)}: {outage.reason}",
+            nearest,
+        )
+        for outage in hit
+    ]
+
+
+def closed_starts(reserved: dict[str, Span], span: Span, outages: Iterable[Unusable]) -> list[Span]:
+    """Spans that a booking itself must avoid so that, with its buffers, it avoids the outages."""
+    found = []
+    for outage in outages:
+        for device_id, held in reserved.items():
+            if outage.device_id in (None, device_id):
+                after, before = held.end - span.end, span.start - held.start
+                found.append(outage.span.widened(before=after, after=before))
+    return found
 
 
 def require_device_ids(device_ids: Sequence[str]) -> list[str]:
@@ -127,24 +327,52 @@ def require_device_ids(device_ids: Sequence[str]) -> list[str]:
     return sorted(device_ids)
 
 
-def nearest_allowed(span: Span, *, now: datetime, hours: OpeningHours, limits: Limits = LIMITS) -> Span | None:
+def nearest_allowed(span: Span, *, now: datetime, rules: Rules, closed: Sequence[Span] = ()) -> Span | None:
     """The allowed span nearest to the wish: as long as possible up to the wished length, then as near as possible."""
-    length = min(span.length, limits.longest)
+    wished = max(min(span.length, rules.longest), rules.shortest)
+    if rules.granularity and wished % rules.granularity:
+        wished += rules.granularity - wished % rules.granularity
+        wished = wished if wished <= rules.longest else wished - rules.granularity
     # Before anything is added to it, a wish in the year 1 or 9999 is drawn to the part of time that can be booked.
-    start = min(max(span.start, now), now + limits.horizon - length)
+    start = min(max(span.start, now), max(now, now + rules.horizon - wished))
     found: list[tuple[timedelta, timedelta, Span]] = []
-    for opening in free_openings(Span(start, start + length), days=_SEARCH_DAYS, now=now, hours=hours, limits=limits):
-        possible = min(length, opening.length)
-        near = min(max(start, opening.start), opening.end - possible)
-        found.append((length - possible, abs(near - start), Span(near, near + possible)))
+    near = Span(start, start + wished)
+    for opening in without(free_openings(near, days=_SEARCH_DAYS, now=now, rules=rules), closed):
+        possible = min(wished, opening.length)
+        wanted = min(max(start, opening.start), opening.end - possible)
+        for candidate in (
+            (stepped(wanted, rules, down=True), stepped(wanted, rules)) if rules.granularity else (wanted,)
+        ):
+            end = min(candidate + possible, opening.end)
+            end = stepped(end, rules, down=True) if rules.granularity else end
+            if opening.start <= candidate < end and end - candidate >= rules.shortest:
+                fitting = Span(candidate, end)
+                found.append((wished - fitting.length, abs(candidate - start), fitting))
     return min(found)[2] if found else None
 
 
-def free_openings(span: Span, *, days: int, now: datetime, hours: OpeningHours, limits: Limits = LIMITS) -> list[Span]:
-    """The lab's openings within `days` of a span, cut to what can be booked: the next full 5 minutes to the horizon."""
-    first, last = on_grid(now), now + limits.horizon
-    cut = ((max(opening.start, first), min(opening.end, last)) for opening in hours.openings_around(span, days=days))
+def free_openings(span: Span, *, days: int, now: datetime, rules: Rules) -> list[Span]:
+    """The openings within `days` of a span, cut to what can be booked: from the lead time to the horizon."""
+    first, last = on_grid(now + rules.lead), now + rules.horizon
+    cut = ((max(opening.start, first), min(opening.end, last)) for opening in rules.openings(span, days=days))
     return [Span(start, end) for start, end in cut if start < end]
+
+
+def stepped(instant: datetime, rules: Rules, *, down: bool = False) -> datetime:
+    """The first instant at or after (`down`: the last at or before) this one that lies on the rules' steps.
+
+    Steps are counted from midnight of the lab's own day, by its wall clock.
+    """
+    if not rules.granularity:
+        return instant
+    zone = ZoneInfo(rules.zone)
+    for _ in range(4):  # a step over a change of the clock may miss, the next then hits
+        clock = instant.astimezone(zone).replace(tzinfo=None)
+        over = (clock - datetime.combine(clock.date(), time())) % rules.granularity
+        if not over:
+            break
+        instant = instant - over if down else instant + rules.granularity - over
+    return instant
 
 
 def span_facts(span: Span) -> dict[str, str]:
@@ -152,23 +380,31 @@ def span_facts(span: Span) -> dict[str, str]:
     return {"start": _text(span.start), "end": _text(span.end)}
 
 
-def _outside_hours(span: Span, openings: Iterable[Span], hours: OpeningHours) -> tuple[str, str, str]:
-    holding = next((opening for opening in openings if opening.contains(span.start)), None)
-    if holding is not None:
-        return "end", "opening-hours", f"the lab closes at {_wall(holding.end, hours)}, before this booking ends"
-    return "start", "opening-hours", f"the lab is closed at {_wall(span.start, hours)}"
-
-
-def _wall(instant: datetime, hours: OpeningHours) -> str:
+def wall(instant: datetime, zone: str) -> str:
     """As the clock on the lab's wall shows it; in UTC where the calendar ends and has no room for a zone."""
     if instant.year in (1, 9999):
         return _text(instant)
-    return in_zone(instant, hours.zone).isoformat(sep=" ", timespec="minutes")
+    return in_zone(instant, zone).isoformat(sep=" ", timespec="minutes")
+
+
+def length(time_span: timedelta) -> str:
+    """A length as people say it: minutes below two hours, else hours or days."""
+    if time_span < timedelta(hours=2) and time_span % timedelta(hours=1):
+        return f"{time_span / _MINUTE:g} min"
+    return f"{time_span / timedelta(hours=1):g} h"
+
+
+def _outside_hours(span: Span, openings: Iterable[Span], rules: Rules) -> tuple[str, str, str]:
+    holding = next((opening for opening in openings if opening.contains(span.start)), None)
+    if holding is not None:
+        return "end", "opening-hours", f"the lab closes at {wall(holding.end, rules.zone)}, before this booking ends"
+    day = span.start.astimezone(ZoneInfo(rules.zone)).date()
+    for calendar in rules.calendars:
+        name = calendar.closed_because(day)
+        if name is not None:
+            return "start", "holiday", f"the lab is closed on {day.isoformat()}: {name}"
+    return "start", "opening-hours", f"the lab is closed at {wall(span.start, rules.zone)}"
 
 
 def _text(instant: datetime) -> str:
     return instant.isoformat().replace("+00:00", "Z")
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length / timedelta(hours=1):g} h"

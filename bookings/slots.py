@@ -83,6 +83,37 @@ def nearest_spans(wish: Span, starts: Sequence[Starts], *, count: int) -> list[S
     return [Span(start, start + wish.length) for start in chosen]
 
 
+def common_spans(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
+    """What two lists of spans have in common; both sorted, without overlaps."""
+    found: list[Span] = []
+    position = 0
+    for span in one:
+        while position < len(other) and other[position].end <= span.start:
+            position += 1
+        for against in other[position:]:
+            if against.start >= span.end:
+                break
+            found.append(Span(max(span.start, against.start), min(span.end, against.end)))
+    return found
+
+
+def without(spans: Sequence[Span], taken: Iterable[Span]) -> list[Span]:
+    """What is left of sorted spans when others, in any order, are taken away."""
+    found = list(spans)
+    for away in taken:
+        left: list[Span] = []
+        for span in found:
+            if not span.overlaps(away):
+                left.append(span)
+                continue
+            if span.start < away.start:
+                left.append(Span(span.start, away.start))
+            if away.end < span.end:
+                left.append(Span(away.end, span.end))
+        found = left
+    return found
+
+
 def on_grid(earliest: datetime) -> datetime:
     """The first full five minutes at or after an instant."""
     return earliest + (EPOCH - earliest) % GRID

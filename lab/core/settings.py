@@ -54,7 +54,11 @@ class Settings(BaseSettings):
         "thu": "07:00-19:00",
         "fri": "07:00-19:00",
     }
-    """Opening hours by weekday (mon … sun) in the lab's zone, `HH:MM-HH:MM`; a day left out is closed."""
+    """Opening hours by weekday (mon … sun) in the lab's zone, `HH:MM-HH:MM`, several separated by commas; a day left
+    out is closed."""
+
+    holidays: str = "PL"
+    """Country, and perhaps region, whose public holidays the lab keeps, such as `PL` or `PL-24`; empty: none."""
 
     host: str = "127.0.0.1"
     """Address the web pages are served on."""

@@ -84,7 +84,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=200), nullable=False),
         sa.Column("request_hash", sa.String(length=64), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
-        sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "key", name=op.f("pk_idempotency_keys")),
@@ -323,6 +323,7 @@ def upgrade() -> None:
     op.add_column("bookings", sa.Column("supervised", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("bookings", sa.Column("series_id", sa.String(length=40), nullable=True))
     op.add_column("bookings", sa.Column("lapses_at", UtcDateTime(), nullable=True))
+    op.add_column("bookings", sa.Column("ended_as", sa.String(length=20), nullable=True))
     op.add_column("bookings", sa.Column("used_from", UtcDateTime(), nullable=True))
     op.add_column("bookings", sa.Column("used_until", UtcDateTime(), nullable=True))
     op.add_column("bookings", sa.Column("price_list_version", sa.Integer(), nullable=True))
@@ -382,6 +383,7 @@ def downgrade() -> None:
     op.drop_column("bookings", "used_until")
     op.drop_column("bookings", "used_from")
     op.drop_column("bookings", "lapses_at")
+    op.drop_column("bookings", "ended_as")
     op.drop_column("bookings", "series_id")
     op.drop_column("bookings", "supervised")
     op.drop_column("bookings", "changed_at")

@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def every_day(opens: timedelta, closes: timedelta, zone: str = "Europe/Warsaw") -> OpeningHours:
-    return OpeningHours(zone, dict.fromkeys(range(7), DayHours(opens, closes)))
+    return OpeningHours(zone, ((DayHours(opens, closes),),) * 7)
 
 
 def hours(text: float) -> timedelta:

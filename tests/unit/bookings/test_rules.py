@@ -1,5 +1,6 @@
 """What may be booked, and what is said when not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookings.errors import RuleBrokenError
-from bookings.rules import MOST_DEVICES, Limits, OpeningHours, refusals, require_allowed, require_device_ids
+from bookings.opening import OpeningHours
+from bookings.rules import MOST_DEVICES, Rules, refusals, require_allowed, require_device_ids
 from lab.core.settings import Settings
 from lab.core.time import Span
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)  # a Monday, 08:00 in Gliwice
-HOURS = OpeningHours.from_settings(Settings())  # weekdays from 07:00 to 19:00
+RULES = Rules.from_settings(Settings())  # weekdays from 07:00 to 19:00
 HOUR = timedelta(hours=1)
 
 
@@ -22,8 +24,8 @@ def at(hour: float, *, day: int = 23, length: float = 1) -> Span:
     return Span(start, start + timedelta(hours=length))
 
 
-def broken(span: Span, hours: OpeningHours = HOURS) -> list[tuple[str, str]]:
-    return [(refusal.rule, refusal.field) for refusal in refusals(span, now=NOW, hours=hours)]
+def broken(span: Span, rules: Rules = RULES) -> list[tuple[str, str]]:
+    return [(refusal.rule, refusal.field) for refusal in refusals(span, now=NOW, rules=rules)]
 
 
 @pytest.mark.parametrize("span", [at(8), at(7, day=24), at(18), at(7, day=24, length=12)])
@@ -49,7 +51,7 @@ def test_a_booking_may_begin_at_this_very_instant() -> None:
     ],
 )
 def test_outside_the_opening_hours_the_nearest_time_inside_is_proposed(span: Span, field: str, nearest: Span) -> None:
-    (refusal,) = refusals(span, now=NOW, hours=HOURS)
+    (refusal,) = refusals(span, now=NOW, rules=RULES)
     assert (refusal.rule, refusal.field, refusal.nearest) == ("opening-hours", field, nearest)
 
 
@@ -58,7 +60,7 @@ def test_a_span_over_night_does_not_fit_although_both_ends_do() -> None:
 
 
 def test_a_lab_open_around_the_clock_takes_a_booking_over_midnight() -> None:
-    always = OpeningHours.from_settings(
+    always = Rules.from_settings(
         Settings(opening_hours=dict.fromkeys(["mon", "tue", "wed", "thu", "fri"], "00:00-24:00"))
     )
     assert broken(at(20, length=10), always) == []
@@ -66,16 +68,16 @@ def test_a_lab_open_around_the_clock_takes_a_booking_over_midnight() -> None:
 
 
 def test_on_the_longest_day_of_the_year_a_day_and_an_hour_is_open() -> None:
-    sunday = OpeningHours.from_settings(Settings(opening_hours={"sun": "00:00-24:00"}))
+    sunday = Rules.from_settings(Settings(opening_hours={"sun": "00:00-24:00"}))
+    rules = replace(sunday, longest=timedelta(hours=30))
     midnight = datetime(2026, 10, 24, 22, tzinfo=UTC)
-    limits = Limits(longest=timedelta(hours=30))
     now = datetime(2026, 10, 20, tzinfo=UTC)
-    assert refusals(Span(midnight, midnight + 25 * HOUR), now=now, hours=sunday, limits=limits) == []
-    assert refusals(Span(midnight, midnight + 26 * HOUR), now=now, hours=sunday, limits=limits) != []
+    assert refusals(Span(midnight, midnight + 25 * HOUR), now=now, rules=rules) == []
+    assert refusals(Span(midnight, midnight + 26 * HOUR), now=now, rules=rules) != []
 
 
 def test_yesterday_is_over_and_today_is_proposed() -> None:
-    (refusal,) = refusals(at(10, day=20), now=NOW, hours=HOURS)
+    (refusal,) = refusals(at(10, day=20), now=NOW, rules=RULES)
     assert (refusal.rule, refusal.field, refusal.nearest) == ("not-in-the-past", "start", Span(NOW, NOW + HOUR))
 
 
@@ -86,7 +88,7 @@ def test_a_booking_of_ten_years_is_too_long_and_too_far() -> None:
 
 def test_beyond_the_horizon_the_last_bookable_time_is_proposed() -> None:
     next_year = NOW + timedelta(days=365)
-    (refusal,) = refusals(Span(next_year, next_year + HOUR), now=NOW, hours=HOURS)
+    (refusal,) = refusals(Span(next_year, next_year + HOUR), now=NOW, rules=RULES)
     assert refusal.rule == "horizon"
     assert refusal.nearest is not None
     assert NOW + timedelta(days=177) < refusal.nearest.end <= NOW + timedelta(days=180)
@@ -98,21 +100,21 @@ def test_beyond_the_horizon_the_last_bookable_time_is_proposed() -> None:
 )
 @pytest.mark.parametrize("zone", ["Europe/Warsaw", "America/New_York"])
 def test_the_ends_of_the_calendar_are_refused_like_any_other_day(start: datetime, rule: str, zone: str) -> None:
-    hours = OpeningHours.from_settings(Settings(time_zone=zone))
-    (refusal,) = refusals(Span(start, start + HOUR), now=NOW, hours=hours)
+    rules = Rules.from_settings(Settings(time_zone=zone))
+    (refusal,) = refusals(Span(start, start + HOUR), now=NOW, rules=rules)
     assert refusal.rule == rule
     assert refusal.nearest is not None
 
 
 def test_a_lab_that_never_opens_proposes_nothing() -> None:
     with pytest.raises(RuleBrokenError, match="no other time") as refused:
-        require_allowed(at(10), now=NOW, hours=OpeningHours("Europe/Warsaw", {}))
+        require_allowed(at(10), now=NOW, rules=Rules((OpeningHours("Europe/Warsaw", ((),) * 7),)))
     assert refused.value.facts["nearest"] is None
 
 
 def test_a_refusal_says_rule_field_fact_and_way_out_by_the_clock_on_the_wall() -> None:
     with pytest.raises(RuleBrokenError) as refused:
-        require_allowed(at(18.5), now=NOW, hours=HOURS)
+        require_allowed(at(18.5), now=NOW, rules=RULES)
     assert refused.value.message == (
         "the lab closes at 2026-11-23 19:00+01:00, before this booking ends; "
         "the nearest choice is 2026-11-23 18:00+01:00 to 2026-11-23 19:00+01:00"
@@ -133,9 +135,9 @@ def test_a_refusal_says_rule_field_fact_and_way_out_by_the_clock_on_the_wall() -
 )
 def test_what_a_refusal_proposes_is_allowed(now: datetime, start: int, length: int) -> None:
     wish = Span(now + timedelta(minutes=start), now + timedelta(minutes=start + length))
-    for refusal in refusals(wish, now=now, hours=HOURS):
+    for refusal in refusals(wish, now=now, rules=RULES):
         assert refusal.nearest is not None
-        assert refusals(refusal.nearest, now=now, hours=HOURS) == []
+        assert refusals(refusal.nearest, now=now, rules=RULES) == []
         assert refusal.nearest.length <= wish.length
 
 
