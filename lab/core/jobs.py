@@ -6,14 +6,14 @@ before the note of it.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lab.core.clock import Clock
@@ -59,6 +59,14 @@ class ClaimedJob:
     attempt: int
 
 
+_TABLE = cast(sa.Table, Job.__table__)
+# One statement without the ORM: every change of a booking leaves a job behind, hardly ever one that is there already.
+_INSERTS: Mapping[str, sa.Executable] = {
+    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id),
+    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id),
+}
+
+
 def enqueue(
     session: Session,
     *,
@@ -79,36 +87,42 @@ def enqueue(
         now: the present instant.
         run_at: not before this instant; default `now`.
         max_attempts: then it is `failed` and waits for a person.
+
+    Returns:
+        The job, to read only.
     """
-    same_effect = sa.select(Job).where(Job.key == key)
-    known = session.scalar(same_effect)
-    if known is not None:
-        return known
-    job = Job(
-        id=new_id("job"),
-        kind=kind,
-        key=key,
-        payload=dict(payload),
-        state="queued",
-        attempts=0,
-        max_attempts=max_attempts,
-        run_at=run_at or now,
-        created_at=now,
-        finished_at=None,
-        last_error=None,
-    )
-    try:
-        with session.begin_nested():
-            session.add(job)
-    except IntegrityError:  # somebody else asked for it between our look and our insert
-        return session.scalars(same_effect).one()
-    return job
+    values: dict[str, Any] = {
+        "id": new_id("job"),
+        "kind": kind,
+        "key": key,
+        "payload": dict(payload),
+        "state": "queued",
+        "attempts": 0,
+        "max_attempts": max_attempts,
+        "run_at": run_at or now,
+        "created_at": now,
+        "finished_at": None,
+        "last_error": None,
+    }
+    connection = session.connection()
+    if connection.scalar(_INSERTS[connection.dialect.name], values) is not None:
+        return Job(**values)
+    # Somebody asked for it before, or a moment ago, which the insert has waited for.
+    return session.scalars(sa.select(Job).where(Job.key == key)).one()
 
 
-def claim(session: Session, *, now: datetime) -> ClaimedJob | None:
+def claim(
+    session: Session, *, now: datetime, only: Collection[str] | None = None, but: Collection[str] = ()
+) -> ClaimedJob | None:
     """Take the next due job, or one whose worker died; nobody else gets it until its lease ends.
 
     A job whose worker died at its last attempt is given up: it may be what kills the workers.
+
+    Args:
+        session: a write session.
+        now: the present instant.
+        only: the kinds to choose from; None: all.
+        but: kinds that are left to others.
     """
     due = (
         sa.select(Job)
@@ -117,6 +131,10 @@ def claim(session: Session, *, now: datetime) -> ClaimedJob | None:
         .limit(1)
         .with_for_update(skip_locked=True)
     )
+    if only is not None:
+        due = due.where(Job.kind.in_(only))
+    if but:
+        due = due.where(Job.kind.not_in(but))
     while (job := session.scalar(due)) is not None:
         if job.attempts >= job.max_attempts:
             job.state, job.finished_at, job.last_error = "failed", now, "its worker died at the last attempt"
@@ -161,12 +179,25 @@ class Worker:
         database: where the job table is.
         clock: tells what is due.
         handlers: by kind of job.
+        only: the kinds it works on; None: all, so that a job which nobody handles is noticed.
+        but: kinds that it leaves to other workers, so that a slow one of theirs keeps nobody waiting here.
+        name: of its thread.
     """
 
-    def __init__(self, database: Database, clock: Clock, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        handlers: Mapping[str, Handler],
+        *,
+        only: Collection[str] | None = None,
+        but: Collection[str] = (),
+        name: str = "jobs",
+    ) -> None:
         self._database = database
         self._clock = clock
         self._handlers = handlers
+        self._only, self._but, self._name = only, but, name
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -179,7 +210,7 @@ class Worker:
         count = 0
         while not self._stop.is_set():
             with self._database.write() as session:
-                job = claim(session, now=self._clock.now())
+                job = claim(session, now=self._clock.now(), only=self._only, but=self._but)
             if job is None:
                 break
             count += 1
@@ -202,7 +233,7 @@ class Worker:
 
     def start(self, *, every: float = 0.5) -> None:
         """Work in a thread, looking for due jobs every so many seconds."""
-        self._thread = threading.Thread(target=self._loop, args=(every,), name="jobs", daemon=True)
+        self._thread = threading.Thread(target=self._loop, args=(every,), name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self, *, timeout: float = 10.0) -> None:

@@ -56,6 +56,20 @@ def test_asking_twice_for_one_effect_gives_the_same_job(each_database: Database,
     assert _worker(each_database, lab_clock, _broken).run_due() == 0
 
 
+def test_asking_costs_one_statement(each_database: Database) -> None:
+    statements: list[str] = []
+    sa.event.listen(each_database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    _ask(each_database)
+    assert len([statement for statement in statements if "jobs" in statement]) == 1
+
+
+def test_asking_again_leaves_the_first_wish_as_it_was(each_database: Database) -> None:
+    id = _ask(each_database, run_at=MONDAY_MORNING + timedelta(hours=1), max_attempts=3)
+    _ask(each_database)
+    job = _job(each_database, id)
+    assert (job.run_at, job.max_attempts) == (MONDAY_MORNING + timedelta(hours=1), 3)
+
+
 def test_two_who_ask_at_the_same_moment_get_the_same_job(postgres_database: Database) -> None:
     second: list[str] = []
     asking = threading.Thread(target=lambda: second.append(_ask(postgres_database)), daemon=True)
@@ -203,6 +217,19 @@ def test_two_workers_share_the_jobs_without_waiting_for_each_other(postgres_data
         assert second is not None
         assert first.id != second.id
         assert claim(other, now=MONDAY_MORNING) is None
+
+
+def test_slow_kinds_can_have_a_worker_of_their_own(each_database: Database, lab_clock: LabClock) -> None:
+    done: dict[str, list[str]] = {"post": [], "rest": []}
+    with each_database.write() as session:
+        for kind in ("mail", "report", "unheard-of"):
+            enqueue(session, kind=kind, key=kind, payload={}, now=MONDAY_MORNING)
+    handlers = {"mail": lambda job: done["post"].append(job.kind)}
+    post = Worker(each_database, lab_clock, handlers, only=handlers)
+    rest = Worker(each_database, lab_clock, {"report": lambda job: done["rest"].append(job.kind)}, but=handlers)
+    assert rest.run_due() == 2  # what nobody handles is noticed too
+    assert post.run_due() == 1
+    assert done == {"post": ["mail"], "rest": ["report"]}
 
 
 def test_many_workers_do_each_job_once(each_database: Database, lab_clock: LabClock) -> None:
