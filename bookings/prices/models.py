@@ -1,11 +1,12 @@
 """Tables: price lists, programmes with their companies, and the ledger of public support."""
 
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from bookings.prices import constraints
 from lab.core.database import Base, UtcDateTime
 
 
@@ -37,9 +38,9 @@ class Programme(Base):
     """Of the market value, what the company pays."""
     state_share_per_mille: Mapped[int]
     """Of the difference, what counts as state aid."""
-    valid_from: Mapped[date]
-    valid_until: Mapped[date | None]
-    """The last day."""
+    valid_from: Mapped[datetime] = mapped_column(UtcDateTime)
+    valid_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The first instant at which it is over."""
     created_by: Mapped[str] = mapped_column(sa.String(40))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -67,10 +68,14 @@ class SupportEntry(Base):
     legal_basis: Mapped[str] = mapped_column(sa.String(20))
     booking_id: Mapped[str | None] = mapped_column(sa.ForeignKey("bookings.id"), index=True)
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    """The granting date, from which three years roll."""
+    """The granting date, from which three years roll; of a counter entry, that of the entry it counters."""
     cents: Mapped[int]
     """Negative in a counter entry."""
-    counters: Mapped[int | None] = mapped_column(sa.ForeignKey("support_entries.id"))
+    counters: Mapped[int | None] = mapped_column(sa.ForeignKey("support_entries.id"), unique=True)
+    """The entry that this one takes back; no entry is taken back twice."""
     written_by: Mapped[str] = mapped_column(sa.String(40))
     written_at: Mapped[datetime] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(sa.String(500))
+
+
+constraints.attach(cast(sa.Table, SupportEntry.__table__))

@@ -14,11 +14,14 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# No engineer supervises two bookings at one time (I1).
+# No engineer supervises two bookings at one time (I1); an entry of the ledger of support is countered, never changed.
 REFUSALS = {
     "postgresql": [
         """CREATE EXTENSION IF NOT EXISTS btree_gist""",
         """ALTER TABLE booking_engineers ADD CONSTRAINT ex_booking_engineers_engineer_free EXCLUDE USING gist (account_id WITH =, tstzrange(reserved_start, reserved_end) WITH &&) WHERE (active) DEFERRABLE INITIALLY DEFERRED""",
+        """CREATE FUNCTION refuse_support_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'pilotlab an entry of support is countered, never changed or deleted' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+        """CREATE TRIGGER support_entries_kept BEFORE UPDATE OR DELETE ON support_entries FOR EACH ROW EXECUTE FUNCTION refuse_support_change()""",
+        """CREATE TRIGGER support_entries_all_kept BEFORE TRUNCATE ON support_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_support_change()""",
     ],
     "sqlite": [
         """CREATE TRIGGER booking_engineers_free_on_insert BEFORE INSERT ON booking_engineers BEGIN
@@ -39,6 +42,8 @@ END""",
       WHERE account_id = NEW.account_id AND active = 1 AND reserved_end > NEW.reserved_start AND NOT (booking_id = OLD.booking_id AND account_id = OLD.account_id)
       ORDER BY reserved_end LIMIT 1);
 END""",
+        """CREATE TRIGGER support_entries_kept_on_update BEFORE UPDATE ON support_entries BEGIN SELECT RAISE(ABORT, 'pilotlab an entry of support is countered, never changed or deleted'); END""",
+        """CREATE TRIGGER support_entries_kept_on_delete BEFORE DELETE ON support_entries BEGIN SELECT RAISE(ABORT, 'pilotlab an entry of support is countered, never changed or deleted'); END""",
     ],
 }
 
@@ -127,8 +132,8 @@ def upgrade() -> None:
         sa.Column("legal_basis", sa.String(length=20), nullable=False),
         sa.Column("price_per_mille", sa.Integer(), nullable=False),
         sa.Column("state_share_per_mille", sa.Integer(), nullable=False),
-        sa.Column("valid_from", sa.Date(), nullable=False),
-        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("valid_from", UtcDateTime(), nullable=False),
+        sa.Column("valid_until", UtcDateTime(), nullable=True),
         sa.Column("created_by", sa.String(length=40), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_programmes")),
@@ -272,6 +277,7 @@ def upgrade() -> None:
             ["programme_id"], ["programmes.id"], name=op.f("fk_support_entries_programme_id_programmes")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_support_entries")),
+        sa.UniqueConstraint("counters", name=op.f("uq_support_entries_counters")),
     )
     op.create_index(op.f("ix_support_entries_booking_id"), "support_entries", ["booking_id"], unique=False)
     op.create_index(op.f("ix_support_entries_organisation_id"), "support_entries", ["organisation_id"], unique=False)
@@ -395,6 +401,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_support_entries_organisation_id"), table_name="support_entries")
     op.drop_index(op.f("ix_support_entries_booking_id"), table_name="support_entries")
     op.drop_table("support_entries")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_support_change()")
     op.drop_index(op.f("ix_qualifications_account_id"), table_name="qualifications")
     op.drop_table("qualifications")
     op.drop_index(op.f("ix_calendar_links_account_id"), table_name="calendar_links")

@@ -1,0 +1,35 @@
+"""What the database itself refuses: an entry of the ledger of support is countered, never changed or deleted.
+
+`create_all` runs the statements after it has made the table (`attach`); the migration executes the same ones.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+LEDGER_KEPT = "pilotlab an entry of support is countered, never changed or deleted"
+"""What the triggers say."""
+
+LEDGER: dict[str, list[str]] = {
+    "postgresql": [
+        "CREATE FUNCTION refuse_support_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE EXCEPTION '{LEDGER_KEPT}' USING ERRCODE = 'integrity_constraint_violation'; END $$",
+        "CREATE TRIGGER support_entries_kept BEFORE UPDATE OR DELETE ON support_entries "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_support_change()",
+        "CREATE TRIGGER support_entries_all_kept BEFORE TRUNCATE ON support_entries "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_support_change()",
+    ],
+    "sqlite": [
+        "CREATE TRIGGER support_entries_kept_on_update BEFORE UPDATE ON support_entries "
+        f"BEGIN SELECT RAISE(ABORT, '{LEDGER_KEPT}'); END",
+        "CREATE TRIGGER support_entries_kept_on_delete BEFORE DELETE ON support_entries "
+        f"BEGIN SELECT RAISE(ABORT, '{LEDGER_KEPT}'); END",
+    ],
+}
+"""Statements for the existing table `support_entries`, by dialect, in order."""
+
+
+def attach(table: sa.Table) -> None:
+    """Have `create_all` run the statements of its dialect right after it has made the table."""
+    for dialect, lines in LEDGER.items():
+        for line in lines:
+            event.listen(table, "after_create", sa.DDL(line).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
