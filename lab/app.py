@@ -21,6 +21,7 @@ from lab.core.database import Database
 from lab.core.errors import PilotLabError, UnauthenticatedError
 from lab.core.settings import Settings
 from lab.people.attempts import FailedAttempts
+from lab.people.audit_endpoints import router as audit_router
 from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
 from lab.pilots.service import company_of_pilot
@@ -147,6 +148,7 @@ def create_app(
 def _include_routers(app: FastAPI) -> None:
     for router in (
         people_router,
+        audit_router,
         devices_router,
         bookings_router,
         telemetry_router,

@@ -1,6 +1,6 @@
 """The audit log: who changed what, when, from what, to what, and why. Written in the change's own transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lab.core.database import Base, UtcDateTime
+from lab.core.paging import Keyset, Page, PageWish, read_page
 
 
 class AuditEntry(Base):
@@ -68,3 +69,47 @@ def note_change(
             reason=reason,
         )
     )
+
+
+NEWEST_FIRST = Keyset("audit", (AuditEntry.at, AuditEntry.id), descending=True)
+
+
+def changes_of(session: Session, subject: str, subject_id: str) -> Sequence[AuditEntry]:
+    """The history of one thing, oldest first."""
+    ours = (AuditEntry.subject == subject, AuditEntry.subject_id == subject_id)
+    return session.scalars(sa.select(AuditEntry).where(*ours).order_by(AuditEntry.at, AuditEntry.id)).all()
+
+
+def find_changes(
+    session: Session,
+    page: PageWish,
+    *,
+    subject: str | None = None,
+    subject_id: str | None = None,
+    by: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Page[AuditEntry]:
+    """Changes of everything, newest first; each filter that is given must fit.
+
+    Args:
+        session: to read in.
+        page: which part.
+        subject: what kind of thing.
+        subject_id: which one.
+        by: account id, or `system`.
+        since: not before this instant.
+        until: before this instant.
+
+    Raises:
+        CursorInvalidError: a cursor that this list never gave.
+    """
+    query = sa.select(AuditEntry)
+    for column, wanted in ((AuditEntry.subject, subject), (AuditEntry.subject_id, subject_id), (AuditEntry.by, by)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if since is not None:
+        query = query.where(AuditEntry.at >= since)
+    if until is not None:
+        query = query.where(AuditEntry.at < until)
+    return read_page(session, query, NEWEST_FIRST, page)

@@ -62,6 +62,10 @@ class TokenLifeError(InvalidError):
     """A token that would be expired at once, or live too long."""
 
 
+class PeriodReversedError(InvalidError):
+    """A period of the log that ends before or at its start. Facts: `field`, `rule`."""
+
+
 class OrganisationUnknownError(NotFoundError):
     """No such organisation, or not one that whoever asks may know of."""
 

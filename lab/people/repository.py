@@ -1,6 +1,6 @@
 """Every query about people."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -45,6 +45,12 @@ def accounts(session: Session, *, organisation_id: str | None = None) -> Sequenc
     if organisation_id is not None:
         query = query.where(Account.organisation_id == organisation_id)
     return session.scalars(query).all()
+
+
+def names_of_accounts(session: Session, account_ids: Collection[str]) -> dict[str, str]:
+    """The names of those of these accounts that exist, by id."""
+    found = session.execute(sa.select(Account.id, Account.name).where(Account.id.in_(account_ids)))
+    return dict(found.tuples().all())
 
 
 def open_managers(session: Session) -> int:
