@@ -5,6 +5,8 @@ A wrong setting stops the start with one line that names it.
 
 import difflib
 import os
+import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +24,7 @@ from pydantic_settings import SettingsError as SettingsSourceError
 from lab.core.errors import SetupError
 
 _VARIABLES_OF_OTHERS = ("PILOTLAB_SIMULATORS_", "PILOTLAB_REQUIRE_SERVICES")
+_ADDRESS = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
 
 
 class SettingsError(SetupError):
@@ -109,6 +112,28 @@ class Settings(BaseSettings):
     influxdb_bucket: str = "pilotlab"
     """Bucket in InfluxDB."""
 
+    smtp_host: str | None = None
+    """Server that takes the product's mails; empty: none is sent, and each is kept, marked `off`."""
+
+    smtp_port: int = Field(587, ge=1, le=65535)
+    """Port of the mail server: usually 587 with `starttls`, 465 with `tls`, 25 with `none`."""
+
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the way to the mail server is protected; its certificate is checked."""
+
+    smtp_username: str | None = None
+    """Sign-in name of the product at the mail server; empty: it takes mail without."""
+
+    smtp_password: SecretStr | None = None
+    """Password of the product at the mail server."""
+
+    mail_from: str | None = None
+    """Whom mails come from: an address, or `Name <address>`."""
+
+    webhook_private_addresses: bool = False
+    """Whether webhooks may go to this computer and to private networks, also without TLS; for training and closed
+    networks only: whoever may make a webhook can then reach what listens there."""
+
     steered_clock: Path | None = None
     """File that steers the lab's clock; for demonstrations and training, and every page says so."""
 
@@ -130,10 +155,26 @@ class Settings(BaseSettings):
             raise ValueError(f"'{value}' is no IANA time zone; 'Europe/Warsaw' is one") from error
         return value
 
+    @field_validator("smtp_host", "smtp_username", "smtp_password", "mail_from", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value  # compose.yaml hands on what is not set as an empty text
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isprintable() and _ADDRESS.fullmatch(parseaddr(value)[1])):
+            raise ValueError(f"{value!r} is no mail address; 'Pilot Lab <lab@example.org>' is one")
+        return value
+
     @model_validator(mode="after")
     def _parts_fit(self) -> "Settings":
         if self.store == "influxdb" and self.influxdb_token is None:
             raise ValueError("store 'influxdb' needs influxdb_token")
+        if self.smtp_host is not None and self.mail_from is None:
+            raise ValueError("smtp_host needs mail_from, the address that mails come from")
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("smtp_username and smtp_password belong together; set both or neither")
         return self
 
     @property

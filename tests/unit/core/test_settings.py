@@ -38,6 +38,11 @@ def test_command_line_goes_before_environment_before_file(tmp_path: Path, monkey
         ("PILOTLAB_TIME_ZONE", "../secret", r"^setting time_zone: "),
         ("PILOTLAB_BROKER", "emqx", r"^setting broker: .*'external'"),
         ("PILOTLAB_STORE", "influxdb", r"^settings: store 'influxdb' needs influxdb_token"),
+        ("PILOTLAB_SMTP_HOST", "mail.example.org", r"^settings: smtp_host needs mail_from"),
+        ("PILOTLAB_SMTP_USERNAME", "lab", r"^settings: smtp_username and smtp_password belong together"),
+        ("PILOTLAB_SMTP_SECURITY", "ssl", r"^setting smtp_security: .*'starttls'"),
+        ("PILOTLAB_MAIL_FROM", "the lab", r"^setting mail_from: 'the lab' is no mail address"),
+        ("PILOTLAB_MAIL_FROM", "lab@example.org\nBcc: all@example.org", r"^setting mail_from: "),
         ("PILOTLAB_OPENING_HOURS", "always", r"^the environment cannot be read: .*opening_hours.*JSON"),
         ("PILOTLAB_OPENING_HOURS", '{"mon": 8}', r"^setting opening_hours.mon: .*PILOTLAB_OPENING_HOURS "),
         ("PILOTLAB_PROT", "8000", r"^PILOTLAB_PROT is in the environment, but .*did you mean port\?"),
@@ -75,8 +80,17 @@ def test_variables_of_the_simulators_and_of_ci_are_none_of_ours(monkeypatch: pyt
 
 
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
-    settings = load_settings(broker_password="of the broker", influxdb_token="of the store")
+    settings = load_settings(
+        broker_password="of the broker", influxdb_token="of the store", smtp_username="lab", smtp_password="of the mail"
+    )
     assert "of the" not in f"{settings!r} {settings}"
+
+
+def test_what_is_handed_on_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SMTP_HOST", "SMTP_USERNAME", "SMTP_PASSWORD", "MAIL_FROM"):
+        monkeypatch.setenv(f"PILOTLAB_{name}", "")
+    settings = load_settings()
+    assert (settings.smtp_host, settings.smtp_username, settings.smtp_password, settings.mail_from) == (None,) * 4
 
 
 def test_every_setting_says_what_it_is_for() -> None:
