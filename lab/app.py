@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from bookings.endpoints import router as bookings_router
+from bookings.feeds.endpoints import router as feeds_router
+from bookings.prices.endpoints import router as prices_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
 from lab.core.clock import Clock
@@ -151,6 +153,8 @@ def _include_routers(app: FastAPI) -> None:
         audit_router,
         devices_router,
         bookings_router,
+        feeds_router,
+        prices_router,
         telemetry_router,
         pilots_router,
         reports_router,
