@@ -251,7 +251,7 @@ def _taking(insert: Callable[[sa.Table], Any]) -> sa.Executable:
         set_={name: fresh.excluded[name] for name in every_fact},
         where=_KEYS.c.created_at <= sa.bindparam("forgotten", type_=UtcDateTime),
     )
-    return statement
+    return statement.execution_options(preserve_rowcount=True)  # else an INSERT does not tell it on PostgreSQL
 
 
 _TAKE = {"postgresql": _taking(postgresql.insert), "sqlite": _taking(sqlite.insert)}

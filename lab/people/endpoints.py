@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import URL
 
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.idempotency import IdempotencyDep, once
 from lab.core.settings import Settings
 from lab.people import service
 from lab.people.attempts import FailedAttempts
@@ -22,6 +23,7 @@ from lab.people.schemas import (
     NewToken,
     NewTokenAnswer,
     OrganisationAnswer,
+    OrganisationChange,
     PasswordChange,
     PasswordReset,
     SignInRequest,
@@ -155,11 +157,16 @@ def list_organisations(principal: PrincipalDep, database: DatabaseDep) -> Sequen
 
 @router.post("/organisations", status_code=201, response_model=OrganisationAnswer)
 def create_organisation(
-    body: NewOrganisation, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
-) -> Organisation:
+    body: NewOrganisation, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, request_key: IdempotencyDep
+) -> Response:
     """Register an organisation (staff)."""
-    return database.transact(
-        lambda session: service.create_organisation(session, principal, **body.model_dump(), now=clock.now())
+    return once(
+        request_key,
+        database,
+        principal,
+        clock,
+        lambda session: service.create_organisation(session, principal, **body.model_dump(), now=clock.now()),
+        answer=OrganisationAnswer.model_validate,
     )
 
 
@@ -168,6 +175,17 @@ def read_organisation(organisation_id: str, principal: PrincipalDep, database: D
     """One organisation."""
     with database.read() as session:
         return service.get_organisation(session, principal, organisation_id)
+
+
+@router.patch("/organisations/{organisation_id}", response_model=OrganisationAnswer)
+def change_organisation(
+    organisation_id: str, body: OrganisationChange, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> Organisation:
+    """Correct facts about an organisation (managers); what is left out stays as it is."""
+    facts = body.model_dump(exclude_unset=True)
+    return database.transact(
+        lambda session: service.change_organisation(session, principal, organisation_id, facts, now=clock.now())
+    )
 
 
 @router.get("/accounts", response_model=list[AccountAnswer])
