@@ -326,7 +326,7 @@ def _later_first(read: Recurrence, wall: _Wall, since: datetime) -> date:
     step = {"DAILY": 1, "WEEKLY": 7}.get(read.frequency, 0) * read.interval
     if step == 0:
         return first
-    wanted = since - wall.length - 3 * _DAY  # clocks change by less
+    wanted = max(since, wall.first.start) - wall.length - 3 * _DAY  # clocks change by less
     steps = (wanted - wall.first.start) // timedelta(days=step)
     return first + max(0, steps) * timedelta(days=step)
 

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from bookings.endpoints import router as bookings_router
 from bookings.feeds.endpoints import router as feeds_router
+from bookings.outages.endpoints import router as outages_router
 from bookings.prices.endpoints import router as prices_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
@@ -27,6 +28,7 @@ from lab.people.audit_endpoints import router as audit_router
 from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
 from lab.pilots.service import company_of_pilot
+from lab.post.endpoints import router as post_router
 from lab.reports.endpoints import router as reports_router
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
@@ -150,9 +152,11 @@ def create_app(
 def _include_routers(app: FastAPI) -> None:
     for router in (
         people_router,
+        post_router,
         audit_router,
         devices_router,
         bookings_router,
+        outages_router,
         feeds_router,
         prices_router,
         telemetry_router,
