@@ -16,6 +16,18 @@ def organisation(session: Session, organisation_id: str) -> Organisation | None:
     return session.get(Organisation, organisation_id) if storable(organisation_id) else None
 
 
+def lock_organisation(session: Session, organisation_id: str) -> Organisation | None:
+    """The organisation with this id as it is now, kept from other changes until this transaction ends."""
+    if not storable(organisation_id):
+        return None
+    return session.scalar(
+        sa.select(Organisation)
+        .where(Organisation.id == organisation_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
 def organisation_named(session: Session, name: str) -> Organisation | None:
     """The organisation with this name, whatever the case."""
     return session.scalar(sa.select(Organisation).where(sa.func.lower(Organisation.name) == name.lower()))
@@ -50,7 +62,7 @@ def accounts(session: Session, *, organisation_id: str | None = None) -> Sequenc
 def names_of_accounts(session: Session, account_ids: Collection[str]) -> dict[str, str]:
     """The names of those of these accounts that exist, by id."""
     found = session.execute(sa.select(Account.id, Account.name).where(Account.id.in_(account_ids)))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def open_managers(session: Session) -> int:
