@@ -18,11 +18,13 @@ from tests.factories import MONDAY_MORNING
 from tests.services import (
     InfluxDB,
     InfluxDBServer,
+    Khal,
     Mosquitto,
     PostgresCluster,
     ServiceMissingError,
     chromium_program,
     start_influxdb,
+    start_khal,
     start_mosquitto,
     start_postgres,
 )
@@ -207,7 +209,7 @@ def mosquitto(request: pytest.FixtureRequest) -> Mosquitto:
     return fresh
 
 
-# Sample stores and browsers
+# Sample stores, browsers and readers
 
 
 @pytest.fixture(scope="session")
@@ -228,6 +230,12 @@ def influxdb(influxdb_server: InfluxDBServer) -> InfluxDB:
 def chromium() -> Path:
     """The browser's program."""
     return have(chromium_program)
+
+
+@pytest.fixture
+def khal(tmp_path: Path) -> Khal:
+    """A foreign program that reads calendars, with an empty one of its own, by the lab's clock."""
+    return have(lambda: start_khal(tmp_path / "khal"))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
 from tests.services.chromium import chromium_program
 from tests.services.containers import docker_answers
 from tests.services.influxdb import InfluxDB, InfluxDBServer, start_influxdb
+from tests.services.khal import Khal, KhalEvent, start_khal
 from tests.services.mosquitto import Mosquitto, start_mosquitto
 from tests.services.postgres import PostgresCluster, start_postgres
 from tests.services.programs import ServiceMissingError, free_port, wait_until
@@ -13,6 +14,8 @@ from tests.services.programs import ServiceMissingError, free_port, wait_until
 __all__ = [
     "InfluxDB",
     "InfluxDBServer",
+    "Khal",
+    "KhalEvent",
     "Mosquitto",
     "PostgresCluster",
     "ServiceMissingError",
@@ -20,6 +23,7 @@ __all__ = [
     "docker_answers",
     "free_port",
     "start_influxdb",
+    "start_khal",
     "start_mosquitto",
     "start_postgres",
     "wait_until",
