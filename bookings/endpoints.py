@@ -1,28 +1,34 @@
-"""The calendar over HTTP."""
+"""The calendar over HTTP: book, move, look."""
 
-import re
 from datetime import datetime
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bookings import service
 from bookings.errors import RuleBrokenError
 from bookings.models import Booking
-from bookings.rules import OpeningHours
-from bookings.schemas import Alternatives, BookingAnswer, BookingList, BookingRequest, Instant, MoveRequest, SpanAnswer
+from bookings.rules import Rules
+from bookings.schemas import (
+    Alternatives,
+    BookingAnswer,
+    BookingHistory,
+    BookingList,
+    BookingRequest,
+    ChangeAnswer,
+    Instant,
+    MoveRequest,
+    SpanAnswer,
+)
+from bookings.states import BookingState
+from lab.core.etags import IfMatch, entity_tag, version_of
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.idempotency import IdempotencyDep, once
+from lab.core.paging import PageDep, say_next
 from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 
 router = APIRouter(prefix="/api/v1", tags=["bookings"])
-
-IfMatch = Annotated[
-    str | None,
-    Header(alias="If-Match", description="ETag the decision was made on; refused with 412 if it has changed"),
-]
-_ENTITY_TAG = re.compile(r'"(\d{1,9})"')
-_NO_VERSION = -1
 
 
 def company_of_pilot(request: Request) -> service.CompanyOfPilot:
@@ -30,42 +36,64 @@ def company_of_pilot(request: Request) -> service.CompanyOfPilot:
     return cast(service.CompanyOfPilot, request.app.state.company_of_pilot)
 
 
+def lab_rules(settings: SettingsDep) -> Rules:
+    """What holds where no manager has set anything."""
+    return Rules.from_settings(settings)
+
+
 PilotsDep = Annotated[service.CompanyOfPilot, Depends(company_of_pilot)]
+RulesDep = Annotated[Rules, Depends(lab_rules)]
 
 
-@router.post("/bookings", status_code=201, summary="Book devices for a span, all of them or none")
+@router.post(
+    "/bookings", status_code=201, response_model=BookingAnswer, summary="Book devices for a span, all of them or none"
+)
 def create_booking(
     request: BookingRequest,
-    response: Response,
     principal: PrincipalDep,
     database: DatabaseDep,
     clock: ClockDep,
-    settings: SettingsDep,
+    rules: RulesDep,
     pilots: PilotsDep,
-) -> BookingAnswer:
-    """Answers 409 with three free alternatives when a device is taken."""
-    hours = OpeningHours.from_settings(settings)
-    booking = database.transact(
+    request_key: IdempotencyDep,
+) -> Response:
+    """Answers 409 with three free alternatives when a device is taken; a company's booking may be a request first."""
+    return once(
+        request_key,
+        database,
+        principal,
+        clock,
         lambda session: service.book_devices(
-            session, principal, request, now=clock.now(), hours=hours, company_of_pilot=pilots
-        )
+            session, principal, request, now=clock.now(), rules=rules, company_of_pilot=pilots
+        ),
+        answer=BookingAnswer.of,
+        headers=booking_headers,
     )
-    response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
-    return _answer(booking, response)
 
 
 @router.get("/bookings", summary="Bookings one may see, by start")
 def list_bookings(
+    request: Request,
+    response: Response,
     principal: PrincipalDep,
     database: DatabaseDep,
+    page: PageDep,
     start: Annotated[Instant | None, Query(description="only bookings that overlap [start, end)")] = None,
     end: Annotated[Instant | None, Query()] = None,
+    state: Annotated[
+        list[BookingState] | None, Query(description="only in these states; repeat it for several")
+    ] = None,
+    device_id: Annotated[str | None, Query(description="only those that hold this device")] = None,
+    pilot_id: Annotated[str | None, Query()] = None,
+    series_id: Annotated[str | None, Query()] = None,
 ) -> BookingList:
-    """The staff sees all, a member those of the own company."""
-    span = _span_asked_for(start, end)
+    """The staff sees all, a member those of the own company; page by page."""
+    asked = service.Asked(span_asked_for(start, end), tuple(state or ()), device_id, pilot_id, series_id)
     with database.read() as session:
-        found = service.list_bookings(session, principal, span)
-        return BookingList(bookings=[BookingAnswer.of(booking) for booking in found])
+        found = service.page_of_bookings(session, principal, asked, page)
+        return BookingList(
+            bookings=[BookingAnswer.of(booking) for booking in found.rows], next=say_next(request, response, found)
+        )
 
 
 @router.get("/bookings/alternatives", summary="Free spans like a wished one, the nearest first")
@@ -73,18 +101,18 @@ def find_alternatives(
     principal: PrincipalDep,
     database: DatabaseDep,
     clock: ClockDep,
-    settings: SettingsDep,
+    rules: RulesDep,
     device_ids: Annotated[list[str], Query(alias="device_id", description="repeat it for several devices")],
     start: Annotated[Instant, Query()],
     end: Annotated[Instant, Query()],
     count: Annotated[int, Query(ge=1, le=20)] = 3,
+    supervised: Annotated[bool, Query(description="whether an engineer must be free as well")] = False,
 ) -> Alternatives:
-    """All devices free at once, under all rules; the wish itself comes first if it is free."""
+    """All devices free at once, under all rules of time; the wish itself comes first if it is free."""
     service.require_may_book(principal)
-    hours = OpeningHours.from_settings(settings)
     with database.read() as session:
         found = service.free_alternatives(
-            session, device_ids, Span(start, end), now=clock.now(), hours=hours, count=count
+            session, device_ids, Span(start, end), now=clock.now(), rules=rules, count=count, supervised=supervised
         )
     return Alternatives(alternatives=[SpanAnswer.of(span) for span in found])
 
@@ -93,7 +121,15 @@ def find_alternatives(
 def get_booking(booking_id: str, response: Response, principal: PrincipalDep, database: DatabaseDep) -> BookingAnswer:
     """Another company's booking does not exist: 404."""
     with database.read() as session:
-        return _answer(service.get_booking(session, principal, booking_id), response)
+        return booking_answer(service.get_booking(session, principal, booking_id), response)
+
+
+@router.get("/bookings/{booking_id}/history", summary="Who changed a booking, when, from what to what, and why")
+def get_history(booking_id: str, principal: PrincipalDep, database: DatabaseDep) -> BookingHistory:
+    """Oldest first."""
+    with database.read() as session:
+        found = service.history_of_booking(session, principal, booking_id)
+        return BookingHistory(changes=[ChangeAnswer.of(entry) for entry in found])
 
 
 @router.post("/bookings/{booking_id}/move", summary="Give a booking another span before it starts")
@@ -104,84 +140,43 @@ def move_booking(
     principal: PrincipalDep,
     database: DatabaseDep,
     clock: ClockDep,
-    settings: SettingsDep,
+    rules: RulesDep,
     if_match: IfMatch = None,
 ) -> BookingAnswer:
     """All its devices move together or none does."""
-    hours, span, version = OpeningHours.from_settings(settings), Span(request.start, request.end), _version(if_match)
+    span, version = Span(request.start, request.end), version_of(if_match)
     booking = database.transact(
         lambda session: service.move_booking(
-            session, principal, booking_id, span, version=version, now=clock.now(), hours=hours
+            session,
+            principal,
+            booking_id,
+            span,
+            version=version,
+            now=clock.now(),
+            rules=rules,
+            override=request.override_reason,
         )
     )
-    return _answer(booking, response)
+    return booking_answer(booking, response)
 
 
-@router.post("/bookings/{booking_id}/cancel", summary="Give a slot back")
-def cancel_booking(
-    booking_id: str,
-    response: Response,
-    principal: PrincipalDep,
-    database: DatabaseDep,
-    clock: ClockDep,
-    if_match: IfMatch = None,
-) -> BookingAnswer:
-    """After its start a booking ends now instead, and stays in the history."""
-    version = _version(if_match)
-    booking = database.transact(
-        lambda session: service.cancel_booking(session, principal, booking_id, version=version, now=clock.now())
-    )
-    return _answer(booking, response)
+def booking_headers(booking: Booking) -> dict[str, str]:
+    """Where a new booking is, and its version."""
+    return {"Location": f"/api/v1/bookings/{booking.id}", "ETag": entity_tag(booking.version)}
 
 
-@router.post("/bookings/{booking_id}/start", summary="Check in: the machines are in use")
-def start_use(
-    booking_id: str,
-    response: Response,
-    principal: PrincipalDep,
-    database: DatabaseDep,
-    clock: ClockDep,
-    if_match: IfMatch = None,
-) -> BookingAnswer:
-    """Within the slot; saying it again changes nothing."""
-    version = _version(if_match)
-    booking = database.transact(
-        lambda session: service.start_use(session, booking_id, principal=principal, version=version, now=clock.now())
-    )
-    return _answer(booking, response)
-
-
-@router.post("/bookings/{booking_id}/finish", summary="Done: what is left of the slot is free")
-def finish_use(
-    booking_id: str,
-    response: Response,
-    principal: PrincipalDep,
-    database: DatabaseDep,
-    clock: ClockDep,
-    if_match: IfMatch = None,
-) -> BookingAnswer:
-    """After the start; saying it again changes nothing."""
-    version = _version(if_match)
-    booking = database.transact(
-        lambda session: service.finish_use(session, principal, booking_id, version=version, now=clock.now())
-    )
-    return _answer(booking, response)
-
-
-def _answer(booking: Booking, response: Response) -> BookingAnswer:
-    response.headers["ETag"] = f'"{booking.version}"'
+def booking_answer(booking: Booking, response: Response) -> BookingAnswer:
+    """A booking with its ETag."""
+    response.headers["ETag"] = entity_tag(booking.version)
     return BookingAnswer.of(booking)
 
 
-def _version(if_match: str | None) -> int | None:
-    """The version an If-Match names; a tag that no booking ever had matches none (RFC 9110 §13.1.1)."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    match = _ENTITY_TAG.fullmatch(if_match.strip())
-    return int(match.group(1)) if match else _NO_VERSION
+def span_asked_for(start: datetime | None, end: datetime | None) -> Span | None:
+    """The window of a list, if there is one.
 
-
-def _span_asked_for(start: datetime | None, end: datetime | None) -> Span | None:
+    Raises:
+        RuleBrokenError: only one of its ends is given.
+    """
     if start is not None and end is not None:
         return Span(start, end)
     if start is None and end is None:

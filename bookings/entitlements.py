@@ -121,8 +121,8 @@ def _week_refusals(
         if used + more > quota.week:
             monday = week.start.astimezone(ZoneInfo(rules.zone)).date()
             fact = (
-                f"a company books {length(quota.week)} a week{_of(quota)} at most; in the week from {monday.isoformat()} "
-                f"{length(used)} are booked and this booking needs {length(more)}"
+                f"a company books {length(quota.week)} a week{_of(quota)} at most; in the week from "
+                f"{monday.isoformat()} {length(used)} are booked and this booking needs {length(more)}"
             )
             return [Refusal("start", "week-quota", fact, _later_week(wish, rules, quota, counted, now=now))]
     return []

@@ -6,16 +6,20 @@ PilotLabError (lab.core.errors)
 │   ├── UnknownDevicesError      no such device
 │   ├── DevicesRetiredError      the device is no longer in service
 │   ├── UnknownOrganisationError booked for nobody
-│   └── PilotUnfitError          for a pilot that the company has not
+│   ├── PilotUnfitError          for a pilot that the company has not
+│   └── EngineerUnknownError     to be supervised by somebody who is no engineer
 ├── ForbiddenError
-│   └── NotYourBookingError      for another company, or by somebody who may not book
+│   ├── NotYourBookingError      for another company, or by somebody who may not book
+│   └── OverrideRefusedError     rules set aside by somebody who is not of the staff
 ├── NotFoundError
 │   └── BookingUnknownError      no such booking, or another company's
 ├── ConflictError
 │   ├── DeviceBusyError          somebody holds a device at that time; alternatives are named
+│   ├── EngineersBusyError       nobody can supervise at that time; alternatives are named
 │   ├── BookingStartedError      too late to move
 │   ├── BookingNotStartedError   too early to use or finish
-│   └── BookingClosedError       cancelled, done or over
+│   ├── BookingClosedError       cancelled, done or over
+│   └── NoRequestError           there is nothing to approve, decline or reinstate
 ├── StaleError
 │   └── BookingChangedError      somebody else changed it meanwhile
 └── SetupError
@@ -52,6 +56,14 @@ class PilotUnfitError(InvalidError):
     """The company that the booking is for has no such pilot. Facts: `field`, `rule`."""
 
 
+class EngineerUnknownError(InvalidError):
+    """Whoever should supervise is no engineer of the lab. Facts: `field`, `rule`."""
+
+
+class OverrideRefusedError(ForbiddenError):
+    """Only the staff sets rules aside. Facts: `field`, `rule`."""
+
+
 class NotYourBookingError(ForbiddenError):
     """A company books for itself only; recipients of reports do not book. Facts: `field`, `rule`."""
 
@@ -66,6 +78,14 @@ class DeviceBusyError(ConflictError):
     Facts: `field`, `rule`, `devices` (the busy ones), `conflicts` (own bookings with title and times, others' only as
     "taken") and `alternatives` (free spans under all rules, the nearest first).
     """
+
+
+class EngineersBusyError(ConflictError):
+    """No engineer is free to supervise. Facts: `field`, `rule`, `alternatives` (free spans, the nearest first)."""
+
+
+class NoRequestError(ConflictError):
+    """The booking is in no state to be approved, declined or reinstated. Facts: `rule`, `state`."""
 
 
 class BookingStartedError(ConflictError):

@@ -1,38 +1,410 @@
-"""The one gate through which every reservation passes (I1), and the search for what is free.
+"""The one gate through which every reservation passes (I1).
 
-The rules come first, then the devices locked in the order of their ids, then what is held already, then the database's
-own constraint, which has the last word.
+The devices are locked in the order of their ids; then come the rules, what a company may, the outages, the engineers
+and what is held already. The database's own constraint has the last word at the commit: a transaction that breaks it
+is run again (`lab.core.database`), and then finds here what is in the way.
+
+Locks are taken in one order everywhere: bookings, organisations, devices, engineers, each by id.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bookings import constraints, repository
+from bookings import repository
 from bookings.conflicts import busy_error
-from bookings.errors import DeviceBusyError, DevicesRetiredError, UnknownDevicesError
-from bookings.rules import LIMITS, Limits, OpeningHours, free_openings, require_allowed, require_device_ids
-from bookings.slots import Buffers, free_starts, nearest_spans
+from bookings.entitlements import (
+    Wish,
+    missing_devices,
+    missing_qualifications,
+    missing_supervision,
+    quota_refusals,
+    weeks_of,
+)
+from bookings.errors import (
+    DevicesRetiredError,
+    EngineersBusyError,
+    EngineerUnknownError,
+    OverrideRefusedError,
+    UnknownDevicesError,
+    UnknownOrganisationError,
+)
+from bookings.outages.service import outages_within
+from bookings.prices.repository import Pricing
+from bookings.pricing import agreed_pricing
+from bookings.repository import Reservation
+from bookings.rulebook.book import Rulebook
+from bookings.rulebook.repository import trainings_of
+from bookings.rulebook.service import load_rulebook
+from bookings.rules import (
+    Refusal,
+    Rules,
+    free_openings,
+    outage_refusals,
+    refusals,
+    require_allowed,
+    require_device_ids,
+    require_none,
+    span_facts,
+    stepped,
+)
+from bookings.slots import (
+    FIVE_MINUTES,
+    Buffers,
+    Starts,
+    Steps,
+    common_starts,
+    either_starts,
+    free_starts,
+    nearest_spans,
+)
 from devices.models import Device
 from lab.core.time import Span
 from lab.people.principals import Principal
 
 _NEAR_DAYS = 14
 """Alternatives are looked for this far around the wish first, and up to the horizon only if there are too few."""
+_QUOTA_WEEKS = timedelta(days=63)
+"""How far ahead of the wish what a company holds is looked at: a later week with room is proposed."""
 
 
-def lock_bookable_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
-    """These devices, sorted and kept from other bookings until the transaction ends.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a decision at the gate stands on: the devices, locked and sorted, and the rules for them."""
+
+    devices: tuple[Device, ...]
+    book: Rulebook
+    rules: Rules
+    """Of these devices in one booking."""
+    pricing: Pricing | None = None
+    """Prices and programme that count; None: nobody asked."""
+
+    @property
+    def agreed(self) -> Pricing:
+        """Prices and programme that count; for those who have asked for them."""
+        assert self.pricing is not None
+        return self.pricing
+
+    @property
+    def device_ids(self) -> list[str]:
+        """Sorted."""
+        return [device.id for device in self.devices]
+
+    def buffers(self) -> dict[str, Buffers]:
+        """Set-up and clean-up time, by device."""
+        return {device.id: self.book.buffers(device) for device in self.devices}
+
+    def reserved(self, span: Span) -> dict[str, Span]:
+        """What a booking of this span reserves, by device."""
+        return {device_id: buffers.around(span) for device_id, buffers in self.buffers().items()}
+
+    def wish(self, span: Span, organisation_id: str, *, pilot_id: str | None, supervised: bool) -> Wish:
+        """A wish for these devices."""
+        kinds = tuple((device.id, device.kind) for device in self.devices)
+        return Wish(span, kinds, organisation_id, pilot_id, supervised)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What may be written."""
+
+    reserved: dict[str, Span]
+    """By device, buffers included."""
+    engineer_id: str | None
+    """Who supervises."""
+    overridden: tuple[str, ...]
+    """Rules that the staff has set aside."""
+
+
+def prepare(
+    session: Session, device_ids: Sequence[str], defaults: Rules, *, organisation_id: str, agreed_at: datetime
+) -> Ground:
+    """Lock these devices, sorted, and look up the rules and prices for them.
+
+    Args:
+        session: of a write transaction.
+        device_ids: each once, sorted.
+        defaults: `Rules.from_settings`.
+        organisation_id: for whom; locked first if a quota counts what it holds.
+        agreed_at: when the booking was or is made, whose prices count.
 
     Raises:
         UnknownDevicesError, DevicesRetiredError: not all of them can be booked.
+        UnknownOrganisationError: there is no such organisation.
     """
-    return _require_bookable(repository.lock_devices(session, device_ids), device_ids)
+    book = load_rulebook(session, defaults)
+    if not repository.hold_organisation(session, organisation_id, alone=book.has_quotas):
+        raise unknown_organisation()
+    pricing = agreed_pricing(session, organisation_id, at=agreed_at)
+    devices = require_bookable(repository.lock_devices(session, device_ids), device_ids)
+    return Ground(tuple(devices), book, book.joint(devices), pricing)
 
 
-def _require_bookable(devices: list[Device], device_ids: Sequence[str]) -> list[Device]:
+def pass_gate(
+    session: Session,
+    principal: Principal,
+    ground: Ground,
+    wish: Wish,
+    *,
+    now: datetime,
+    except_bookings: Collection[str] = (),
+    running: bool = False,
+    engineer_id: str | None = None,
+    override: str | None = None,
+) -> Passed:
+    """Judge a wish; what it gives may be written in this transaction.
+
+    Args:
+        session: of a write transaction in which `ground` was prepared.
+        principal: who wishes.
+        ground: the locked devices and their rules.
+        wish: what is wished.
+        now: the present instant.
+        except_bookings: do not count as held (they are being moved).
+        running: the booking has begun, only its end is wished.
+        engineer_id: who should supervise; None: whoever is free.
+        override: the reason for which the staff sets rules aside; None: all rules hold.
+
+    Raises:
+        RuleBrokenError: a rule says no; with the nearest allowed choice.
+        OverrideRefusedError: somebody who is not of the staff wants to set rules aside.
+        EngineersBusyError, EngineerUnknownError: nobody can supervise then.
+        DeviceBusyError: with the conflicts as this principal may know them, and alternatives.
+    """
+    if override is not None and not principal.is_staff:
+        raise OverrideRefusedError(
+            "only the lab's staff sets rules aside; leave override_reason out",
+            field="override_reason",
+            rule="staff-only",
+        )
+    reserved = ground.reserved(wish.span)
+    found = _all_refusals(session, principal, ground, wish, reserved, now, except_bookings, running=running)
+    overridden: tuple[str, ...] = ()
+    if override is not None:
+        overridden = tuple(refusal.rule for refusal in found if refusal.rule != "not-in-the-past")
+        found = [refusal for refusal in found if refusal.rule == "not-in-the-past"]
+    require_none(found, ground.rules.zone)
+    engineer = None
+    if wish.supervised:
+        engineer = _free_engineer(session, ground, wish, now, except_bookings, engineer_id)
+    held = _held(session, reserved, now, except_bookings)
+    if held:
+        alternatives = _alternatives(
+            session, ground, wish.span, now=now, except_bookings=except_bookings, supervised=wish.supervised, wish=wish
+        )
+        raise busy_error(principal, list(reserved), held, alternatives)
+    return Passed(reserved, engineer, overridden)
+
+
+def _all_refusals(
+    session: Session,
+    principal: Principal,
+    ground: Ground,
+    wish: Wish,
+    reserved: Mapping[str, Span],
+    now: datetime,
+    except_bookings: Collection[str],
+    *,
+    running: bool,
+) -> list[Refusal]:
+    rules = ground.rules
+    found = missing_devices(wish, rules)
+    found += refusals(wish.span, now=now, rules=rules, running=running)
+    if any(refusal.rule in _TOO_FAR for refusal in found):  # no calendar, and no sum of hours, reaches there
+        return found
+    window = Span(min(span.start for span in reserved.values()), max(span.end for span in reserved.values()))
+    outages = outages_within(session, ground.device_ids, window, zone=rules.zone)
+    if outages:
+        wider = window.widened(before=timedelta(days=_NEAR_DAYS), after=timedelta(days=_NEAR_DAYS))
+        outages = outages_within(session, ground.device_ids, wider, zone=rules.zone)
+        found += outage_refusals(dict(reserved), wish.span, outages, now=now, rules=rules)
+    if not principal.is_staff:
+        found += missing_supervision(wish, rules)
+        if rules.qualifications and not wish.supervised:
+            trainings = trainings_of(session, principal.account_id)
+            found += missing_qualifications(wish, rules, trainings, now=now)
+    if rules.quotas:
+        weeks = weeks_of(wish.span, rules.zone)
+        held = repository.held_slots(
+            session,
+            wish.organisation_id,
+            window=Span(weeks[0].start, weeks[-1].end + _QUOTA_WEEKS),
+            pilot_id=wish.pilot_id,
+            now=now,
+            except_bookings=except_bookings,
+        )
+        found += quota_refusals(wish, rules, held, now=now)
+    return found
+
+
+_TOO_FAR = frozenset({"not-in-the-past", "longest-booking", "horizon"})
+
+
+def _held(
+    session: Session, reserved: Mapping[str, Span], now: datetime, except_bookings: Collection[str]
+) -> list[Reservation]:
+    """What is in the way; requests whose time is over give way at once."""
+    held = repository.find_conflicts(session, reserved, except_bookings=except_bookings)
+    over = {one.booking.id for one in held if one.booking.lapses_at is not None and one.booking.lapses_at <= now}
+    if not over:
+        return held
+    from bookings.timekeeping import lapse_requests  # which itself passes freed slots on through this gate
+
+    lapse_requests(session, over, now=now)
+    return repository.find_conflicts(session, reserved, except_bookings=except_bookings)
+
+
+def _free_engineer(
+    session: Session,
+    ground: Ground,
+    wish: Wish,
+    now: datetime,
+    except_bookings: Collection[str],
+    wanted: str | None,
+) -> str:
+    engineers = repository.lock_engineers(session)
+    if wanted is not None and wanted not in engineers:
+        raise EngineerUnknownError("there is no such engineer", field="engineer_id", rule="known-engineer")
+    busy = {who for who, _ in repository.engineers_reserved(session, wish.span, except_bookings=except_bookings)}
+    free = [who for who in engineers if who not in busy and wanted in (None, who)]
+    if free:
+        return free[0]
+    alternatives = _alternatives(
+        session, ground, wish.span, now=now, except_bookings=except_bookings, supervised=True, wish=wish
+    )
+    advice = "see alternatives for times near it" if alternatives else "ask the lab's staff"
+    raise EngineersBusyError(
+        f"no engineer is free to supervise at that time; {advice}",
+        field="supervised",
+        rule="engineer-free",
+        alternatives=[span_facts(span) for span in alternatives],
+    )
+
+
+def free_alternatives(
+    session: Session,
+    device_ids: Sequence[str],
+    span: Span,
+    *,
+    now: datetime,
+    rules: Rules,
+    count: int = 3,
+    except_bookings: Collection[str] = (),
+    supervised: bool = False,
+) -> list[Span]:
+    """Spans as long as the wish in which all these devices are free under all rules of time, the nearest first.
+
+    Args:
+        session: to read in.
+        device_ids: all needed at once.
+        span: the wish; it is the first answer if it is free.
+        now: the present instant.
+        rules: `Rules.from_settings`.
+        count: how many at most; fewer only if there are not so many up to the horizon.
+        except_bookings: do not count as held (they are being moved).
+        supervised: whether an engineer must be free as well.
+
+    Raises:
+        RuleBrokenError, UnknownDevicesError, DevicesRetiredError: no span like this can be booked.
+    """
+    wanted = require_device_ids(device_ids)
+    devices = require_bookable(repository.find_devices(session, wanted), wanted)
+    book = load_rulebook(session, rules)
+    ground = Ground(tuple(devices), book, book.joint(devices))
+    require_allowed(span, now=now, rules=ground.rules)
+    return _alternatives(
+        session, ground, span, now=now, count=count, except_bookings=except_bookings, supervised=supervised
+    )
+
+
+def _alternatives(
+    session: Session,
+    ground: Ground,
+    span: Span,
+    *,
+    now: datetime,
+    count: int = 3,
+    except_bookings: Collection[str] = (),
+    supervised: bool = False,
+    wish: Wish | None = None,
+) -> list[Span]:
+    rules, buffers = ground.rules, ground.buffers()
+    found: list[Span] = []
+    for days in (_NEAR_DAYS, rules.horizon.days + 1):
+        openings = free_openings(span, days=days, now=now, rules=rules)
+        if openings:
+            window = _widest(buffers.values()).around(Span(openings[0].start, openings[-1].end))
+            held = repository.reserved_spans(session, ground.device_ids, window, except_bookings=except_bookings)
+            reserved = [(taken, buffers[device_id]) for device_id, taken in held]
+            for outage in outages_within(session, ground.device_ids, window, zone=rules.zone):
+                hit = [outage.device_id] if outage.device_id is not None else ground.device_ids
+                reserved += [(outage.span, buffers[device_id]) for device_id in hit]
+            starts = free_starts(span.length, reserved=reserved, openings=openings)
+            if supervised:
+                engineers = _engineers_free(session, span.length, openings, except_bookings)
+                starts = common_starts(starts, engineers)
+            found = nearest_spans(
+                span,
+                starts,
+                count=count,
+                steps=steps_of(rules),
+                accept=_within_quotas(
+                    session, ground, wish, Span(openings[0].start, openings[-1].end), now, except_bookings
+                ),
+            )
+        if len(found) >= count:
+            break
+    return found
+
+
+def _engineers_free(
+    session: Session, length: timedelta, openings: Sequence[Span], except_bookings: Collection[str]
+) -> list[Starts]:
+    """Where at least one engineer is free."""
+    window = Span(openings[0].start, openings[-1].end)
+    busy = repository.engineers_reserved(session, window, except_bookings=except_bookings)
+    return either_starts(
+        free_starts(length, reserved=[(taken, Buffers()) for who, taken in busy if who == engineer], openings=openings)
+        for engineer in repository.engineer_ids(session)
+    )
+
+
+def _within_quotas(
+    session: Session,
+    ground: Ground,
+    wish: Wish | None,
+    window: Span,
+    now: datetime,
+    except_bookings: Collection[str],
+) -> Callable[[Span], bool]:
+    if wish is None or not ground.rules.quotas:
+        return lambda span: True
+    held = repository.held_slots(
+        session,
+        wish.organisation_id,
+        window=window.widened(before=timedelta(days=7), after=_QUOTA_WEEKS),
+        pilot_id=wish.pilot_id,
+        now=now,
+        except_bookings=except_bookings,
+    )
+    return lambda span: not quota_refusals(replace(wish, span=span), ground.rules, held, now=now)
+
+
+def steps_of(rules: Rules) -> Steps:
+    """Where bookings may start: on the rules' steps, else on full five minutes where one fits."""
+    if not rules.granularity:
+        return FIVE_MINUTES
+    return Steps(lambda instant: stepped(instant, rules), lambda instant: stepped(instant, rules, down=True))
+
+
+def require_bookable(devices: list[Device], device_ids: Sequence[str]) -> list[Device]:
+    """These devices, sorted.
+
+    Raises:
+        UnknownDevicesError, DevicesRetiredError: not all of the ids can be booked.
+    """
     known = {device.id for device in devices}
     unknown = [device_id for device_id in device_ids if device_id not in known]
     if unknown:
@@ -47,94 +419,11 @@ def _require_bookable(devices: list[Device], device_ids: Sequence[str]) -> list[
     return sorted(devices, key=lambda device: device.id)
 
 
-def reserve(
-    session: Session,
-    principal: Principal,
-    devices: Sequence[Device],
-    span: Span,
-    write: Callable[[], None],
-    *,
-    now: datetime,
-    hours: OpeningHours,
-    limits: Limits,
-    except_booking: str | None = None,
-) -> None:
-    """The gate: write rows that hold devices (locked, sorted), unless somebody else holds one.
-
-    What is held already is looked up first, for a refusal that costs little; then the database judges what was
-    written.
-
-    Raises:
-        DeviceBusyError: with the conflicts as this principal may know them, and alternatives.
-    """
-    wishes = {device.id: buffers_of(device).around(span) for device in devices}
-
-    def refusal() -> DeviceBusyError:
-        found = repository.find_conflicts(session, wishes, except_booking=except_booking)
-        alternatives = free_alternatives(
-            session, list(wishes), span, now=now, hours=hours, limits=limits, except_booking=except_booking
-        )
-        return busy_error(principal, list(wishes), found, alternatives)
-
-    if repository.find_conflicts(session, wishes, except_booking=except_booking):
-        raise refusal()
-    try:
-        with session.begin_nested():
-            write()
-            constraints.enforce_now(session)
-    except IntegrityError as error:
-        if not constraints.is_device_busy(error):
-            raise
-        raise refusal() from error
-
-
-def free_alternatives(
-    session: Session,
-    device_ids: Sequence[str],
-    span: Span,
-    *,
-    now: datetime,
-    hours: OpeningHours,
-    count: int = 3,
-    limits: Limits = LIMITS,
-    except_booking: str | None = None,
-) -> list[Span]:
-    """Spans as long as the wish in which all these devices are free under all rules, the nearest first.
-
-    Args:
-        session: to read in.
-        device_ids: all needed at once.
-        span: the wish; it is the first answer if it is free.
-        now: the present instant.
-        hours: the lab's opening hours.
-        count: how many at most; fewer only if there are not so many up to the horizon.
-        limits: how long and how far ahead.
-        except_booking: does not count as held (it is being moved).
-
-    Raises:
-        RuleBrokenError, UnknownDevicesError, DevicesRetiredError: no span like this can be booked.
-    """
-    wanted = require_device_ids(device_ids)
-    require_allowed(span, now=now, hours=hours, limits=limits)
-    devices = _require_bookable(repository.find_devices(session, wanted), wanted)
-    buffers = {device.id: buffers_of(device) for device in devices}
-    found: list[Span] = []
-    for days in (_NEAR_DAYS, limits.horizon.days + 1):
-        openings = free_openings(span, days=days, now=now, hours=hours, limits=limits)
-        if openings:
-            window = _widest(buffers.values()).around(Span(openings[0].start, openings[-1].end))
-            held = repository.reserved_spans(session, wanted, window, except_booking=except_booking)
-            reserved = ((taken, buffers[device_id]) for device_id, taken in held)
-            starts = free_starts(span.length, reserved=reserved, openings=openings)
-            found = nearest_spans(span, starts, count=count)
-        if len(found) >= count:
-            break
-    return found
-
-
-def buffers_of(device: Device) -> Buffers:
-    """Set-up and clean-up time of a device."""
-    return Buffers(timedelta(minutes=device.setup_minutes), timedelta(minutes=device.cleanup_minutes))
+def unknown_organisation() -> UnknownOrganisationError:
+    """There is nobody to book for."""
+    return UnknownOrganisationError(
+        "there is no such organisation to book for", field="organisation_id", rule="known-organisation"
+    )
 
 
 def _widest(buffers: Iterable[Buffers]) -> Buffers:

@@ -1,11 +1,15 @@
-"""The history of a booking: written with each change, in the same transaction, never changed."""
+"""The history of a booking: lines of the audit log, written with each change, in the same transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bookings.models import Booking, BookingChange
+from bookings.models import Booking
+from lab.core import audit
+
+SUBJECT = "booking"
 
 
 def snapshot(booking: Booking) -> dict[str, Any]:
@@ -15,6 +19,8 @@ def snapshot(booking: Booking) -> dict[str, Any]:
         "end": booking.end_at.isoformat(),
         "state": booking.state,
         "device_ids": [row.device_id for row in booking.devices],
+        "engineer_ids": [row.account_id for row in booking.engineers],
+        "price_cents": booking.price_cents,
         "version": booking.version,
     }
 
@@ -28,20 +34,21 @@ def note_change(
     at: datetime,
     before: dict[str, Any] | None,
     reason: str | None = None,
+    overridden: Sequence[str] = (),
 ) -> None:
     """Add one line to the history; the present state of `booking` is what it changed to.
 
     Args:
         session: of the change itself.
         booking: as it is now.
-        what: created, moved, cancelled, started or finished.
+        what: created, moved, cancelled, started, finished, …
         by: account id.
         at: when.
         before: `snapshot` from before the change; None of a new booking.
         reason: in the person's own words.
+        overridden: rules that were set aside for it.
     """
-    session.add(
-        BookingChange(
-            booking_id=booking.id, at=at, by=by, what=what, before=before, after=snapshot(booking), reason=reason
-        )
-    )
+    after = snapshot(booking)
+    if overridden:
+        after["overridden"] = list(overridden)
+    audit.note_change(session, SUBJECT, booking.id, what, by=by, at=at, before=before, after=after, reason=reason)

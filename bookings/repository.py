@@ -1,18 +1,41 @@
 """Every query of the calendar."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from bookings.models import Booking, BookingDevice
+from bookings.entitlements import HeldSlot
+from bookings.models import Booking, BookingDevice, BookingEngineer
 from bookings.states import BookingState
 from devices.models import Device
 from lab.core.database import storable
+from lab.core.paging import Keyset, Page, PageWish, read_page
 from lab.core.time import Span
-from lab.people.models import Organisation
+from lab.people.models import Account, Organisation
+from lab.people.principals import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which bookings somebody wants to see."""
+
+    span: Span | None = None
+    """Only those that overlap it."""
+    states: tuple[BookingState, ...] = ()
+    """Only in these; none: in any."""
+    device_id: str | None = None
+    pilot_id: str | None = None
+    series_id: str | None = None
+
+
+BOOKINGS = Keyset("bookings", (Booking.start_at, Booking.id))
+
+_WHOLE = (selectinload(Booking.devices), selectinload(Booking.engineers))
+"""What belongs to a booking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +85,11 @@ def device_ids(session: Session) -> list[str]:
     return list(session.scalars(sa.select(Device.id).order_by(Device.id)))
 
 
-def organisation_exists(session: Session, organisation_id: str) -> bool:
-    """Whether there is such an organisation."""
-    return session.scalar(sa.select(Organisation.id).where(Organisation.id == organisation_id)) is not None
-
-
 def find_booking(session: Session, booking_id: str) -> Booking | None:
     """A booking with its devices."""
     if not storable(booking_id):
         return None
-    return session.scalar(sa.select(Booking).where(Booking.id == booking_id).options(selectinload(Booking.devices)))
+    return session.scalar(sa.select(Booking).where(Booking.id == booking_id).options(*_WHOLE))
 
 
 def lock_booking(session: Session, booking_id: str) -> Booking | None:
@@ -81,7 +99,7 @@ def lock_booking(session: Session, booking_id: str) -> Booking | None:
     return session.scalar(
         sa.select(Booking)
         .where(Booking.id == booking_id)
-        .options(selectinload(Booking.devices))
+        .options(*_WHOLE)
         .with_for_update(key_share=True, of=Booking)
         .execution_options(populate_existing=True)
     )
@@ -95,7 +113,7 @@ def find_bookings(session: Session, *, organisation_id: str | None, span: Span |
         organisation_id: only this one's; None: everybody's.
         span: only those that overlap it.
     """
-    query = sa.select(Booking).options(selectinload(Booking.devices)).order_by(Booking.start_at, Booking.id)
+    query = sa.select(Booking).options(*_WHOLE).order_by(Booking.start_at, Booking.id)
     if organisation_id is not None:
         query = query.where(Booking.organisation_id == organisation_id)
     if span is not None:
@@ -103,15 +121,43 @@ def find_bookings(session: Session, *, organisation_id: str | None, span: Span |
     return list(session.scalars(query))
 
 
+def page_of_bookings(session: Session, page: PageWish, asked: Asked, *, organisation_id: str | None) -> Page[Booking]:
+    """Part of the bookings that are asked for, by start, in three statements.
+
+    Args:
+        session: to read in.
+        page: which part.
+        asked: which bookings.
+        organisation_id: only this one's; None: everybody's.
+    """
+    query = sa.select(Booking).options(*_WHOLE)
+    wanted = {
+        Booking.organisation_id: organisation_id,
+        Booking.pilot_id: asked.pilot_id,
+        Booking.series_id: asked.series_id,
+    }
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(column == value if storable(value) else sa.false())
+    if asked.span is not None:
+        query = query.where(Booking.start_at < asked.span.end, Booking.end_at > asked.span.start)
+    if asked.states:
+        query = query.where(Booking.state.in_(asked.states))
+    if asked.device_id is not None:
+        held = sa.select(BookingDevice.booking_id).where(BookingDevice.device_id == asked.device_id)
+        query = query.where(Booking.id.in_(held) if storable(asked.device_id) else sa.false())
+    return read_page(session, query, BOOKINGS, page)
+
+
 def find_conflicts(
-    session: Session, wishes: Mapping[str, Span], *, except_booking: str | None = None
+    session: Session, wishes: Mapping[str, Span], *, except_bookings: Collection[str] = ()
 ) -> list[Reservation]:
     """What is held of the wished devices at the wished times.
 
     Args:
         session: to read in.
         wishes: by device, the span to reserve, buffers included.
-        except_booking: does not count (it is being moved).
+        except_bookings: do not count (they are being moved).
     """
     collides = (
         sa.and_(
@@ -127,8 +173,8 @@ def find_conflicts(
         .where(BookingDevice.active, sa.or_(*collides))
         .order_by(BookingDevice.device_id, BookingDevice.reserved_start)
     )
-    if except_booking is not None:
-        query = query.where(BookingDevice.booking_id != except_booking)
+    if except_bookings:
+        query = query.where(BookingDevice.booking_id.not_in(except_bookings))
     return [
         Reservation(row.device_id, Span(row.reserved_start, row.reserved_end), booking)
         for row, booking in session.execute(query)
@@ -136,7 +182,7 @@ def find_conflicts(
 
 
 def reserved_spans(
-    session: Session, device_ids: Sequence[str], window: Span, *, except_booking: str | None = None
+    session: Session, device_ids: Sequence[str], window: Span, *, except_bookings: Collection[str] = ()
 ) -> list[tuple[str, Span]]:
     """What is held of these devices within a window, buffers included: (device, span), in no order."""
     query = sa.select(BookingDevice.device_id, BookingDevice.reserved_start, BookingDevice.reserved_end).where(
@@ -145,8 +191,8 @@ def reserved_spans(
         BookingDevice.reserved_end > window.start,
         BookingDevice.reserved_start < window.end,
     )
-    if except_booking is not None:
-        query = query.where(BookingDevice.booking_id != except_booking)
+    if except_bookings:
+        query = query.where(BookingDevice.booking_id.not_in(except_bookings))
     return [(device_id, Span(start, end)) for device_id, start, end in session.execute(query)]
 
 
@@ -159,8 +205,9 @@ def occupancies(
 ) -> list[Occupancy]:
     """The time an organisation has, had or will have on devices, by device and start.
 
-    That is every booking which holds or held its devices, approved or begun; one that was cancelled after its start
-    counts up to its early end. The span is cut to what is reserved, so that it cannot overlap another organisation's
+    That is every booking which holds or held its devices, approved or begun; one that was cancelled after its start, or
+    to which nobody came, counts up to its early end. The span is cut to what is reserved, so that it cannot overlap
+    another organisation's
     as long as the database keeps reservations apart (I1).
 
     Args:
@@ -181,7 +228,7 @@ def occupancies(
         .where(
             Booking.organisation_id == organisation_id,
             BookingDevice.active,
-            Booking.state.not_in([BookingState.REQUESTED, BookingState.NO_SHOW]),
+            Booking.state != BookingState.REQUESTED,
         )
         .order_by(BookingDevice.device_id, Booking.start_at)
     )
@@ -195,3 +242,133 @@ def occupancies(
         for device, start, end, reserved_start, reserved_end in session.execute(query)
     )
     return [occupancy for occupancy in cut if occupancy.start < occupancy.end]
+
+
+def insert_booking(session: Session, booking: Booking) -> None:
+    """Write a new booking with what it holds; one statement for each table, past the unit of work, which costs more.
+
+    `booking` stays a plain value: to change it, read it again.
+    """
+    session.execute(sa.insert(Booking), [_columns(booking)])
+    session.execute(sa.insert(BookingDevice), [{**_columns(row), "booking_id": booking.id} for row in booking.devices])
+    if booking.engineers:
+        rows = [{**_columns(row), "booking_id": booking.id} for row in booking.engineers]
+        session.execute(sa.insert(BookingEngineer), rows)
+
+
+def _columns(row: Booking | BookingDevice | BookingEngineer) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in type(row).__table__.columns}
+
+
+def hold_organisation(session: Session, organisation_id: str, *, alone: bool) -> bool:
+    """See that there is such an organisation, and keep it.
+
+    Args:
+        session: of a write transaction.
+        organisation_id: for whom is booked.
+        alone: keep its other bookings out until the transaction ends, so that they cannot exceed a quota together.
+    """
+    query = sa.select(Organisation.id).where(Organisation.id == organisation_id)
+    if alone:
+        query = query.with_for_update(key_share=True)
+    return storable(organisation_id) and session.scalar(query) is not None
+
+
+def held_slots(
+    session: Session,
+    organisation_id: str,
+    *,
+    window: Span,
+    pilot_id: str | None,
+    now: datetime,
+    except_bookings: Collection[str] = (),
+) -> list[HeldSlot]:
+    """What a company holds, for its quotas.
+
+    Args:
+        session: to read in.
+        organisation_id: whose.
+        window: everything that overlaps it,
+        pilot_id: and everything for this pilot,
+        now: and everything that ends after this instant.
+        except_bookings: do not count.
+    """
+    counts = [sa.and_(Booking.start_at < window.end, Booking.end_at > window.start), Booking.end_at > now]
+    if pilot_id is not None:
+        counts.append(Booking.pilot_id == pilot_id)
+    query = (
+        sa.select(Booking.id, Booking.start_at, Booking.end_at, Booking.pilot_id, Device.id, Device.kind)
+        .join(BookingDevice, BookingDevice.booking_id == Booking.id)
+        .join(Device, Device.id == BookingDevice.device_id)
+        .where(Booking.organisation_id == organisation_id, BookingDevice.active, sa.or_(*counts))
+    )
+    if except_bookings:
+        query = query.where(Booking.id.not_in(except_bookings))
+    found: dict[str, tuple[Span, str | None, list[tuple[str, str]]]] = {}
+    for booking_id, start, end, pilot, device_id, kind in session.execute(query):
+        found.setdefault(booking_id, (Span(start, end), pilot, []))[2].append((device_id, kind))
+    return [HeldSlot(booking_id, span, pilot, tuple(devices)) for booking_id, (span, pilot, devices) in found.items()]
+
+
+def lock_engineers(session: Session) -> list[str]:
+    """The lab's engineers that are in service, by id, kept from other bookings until the transaction ends."""
+    return list(session.scalars(_engineers().with_for_update(key_share=True)))
+
+
+def engineer_ids(session: Session) -> list[str]:
+    """The lab's engineers that are in service, by id."""
+    return list(session.scalars(_engineers()))
+
+
+def _engineers() -> sa.Select[str]:
+    return (
+        sa.select(Account.id)
+        .where(Account.role == Role.ENGINEER.value, Account.disabled_at.is_(None))
+        .order_by(Account.id)
+    )
+
+
+def engineers_reserved(
+    session: Session, window: Span, *, except_bookings: Collection[str] = ()
+) -> list[tuple[str, Span]]:
+    """When engineers supervise within a window: (account, span), in no order."""
+    query = sa.select(BookingEngineer.account_id, BookingEngineer.reserved_start, BookingEngineer.reserved_end).where(
+        BookingEngineer.active,
+        BookingEngineer.reserved_end > window.start,
+        BookingEngineer.reserved_start < window.end,
+    )
+    if except_bookings:
+        query = query.where(BookingEngineer.booking_id.not_in(except_bookings))
+    return [(account_id, Span(start, end)) for account_id, start, end in session.execute(query)]
+
+
+def lock_lapsed(session: Session, booking_ids: Collection[str], *, now: datetime) -> list[Booking]:
+    """Those of these requests whose time is over, kept from others; one that somebody decides just now is left out."""
+    query = (
+        sa.select(Booking)
+        .where(Booking.id.in_(booking_ids), Booking.state == BookingState.REQUESTED, Booking.lapses_at <= now)
+        .order_by(Booking.id)
+        .options(*_WHOLE)
+        .with_for_update(key_share=True, of=Booking, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(query))
+
+
+def due_bookings(session: Session, *, now: datetime, begun: bool, limit: int) -> list[str]:
+    """Bookings that time itself changes now: requests that lapse, slots that are over.
+
+    Args:
+        session: to read in.
+        now: the present instant.
+        begun: also confirmed ones that have begun: somebody may not have come.
+        limit: how many at most, those that end first.
+    """
+    due = [
+        sa.and_(Booking.state == BookingState.REQUESTED, Booking.lapses_at <= now),
+        sa.and_(Booking.state.in_([BookingState.CONFIRMED, BookingState.IN_USE]), Booking.end_at <= now),
+    ]
+    if begun:
+        due.append(sa.and_(Booking.state == BookingState.CONFIRMED, Booking.start_at <= now))
+    query = sa.select(Booking.id).where(sa.or_(*due)).order_by(Booking.end_at, Booking.id).limit(limit)
+    return list(session.scalars(query))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from bookings.models import Booking
 from bookings.states import BookingState
+from lab.core.audit import AuditEntry
 from lab.core.time import Span
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
@@ -30,6 +31,11 @@ Title = Annotated[
 ]
 
 
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
+]
+
+
 class BookingRequest(BaseModel):
     """A wish for a slot."""
 
@@ -44,6 +50,12 @@ class BookingRequest(BaseModel):
     pilot_id: Reference | None = None
     organisation_id: Reference | None = None
     """For whom; without it, one's own organisation. Only the lab's staff book for others."""
+    supervised: bool = False
+    """Whether an engineer of the lab is booked with it."""
+    engineer_id: Reference | None = None
+    """Who should supervise; without it, whoever is free."""
+    override_reason: Reason | None = None
+    """Why the staff sets rules aside; it is kept in the log."""
 
 
 class MoveRequest(BaseModel):
@@ -53,6 +65,33 @@ class MoveRequest(BaseModel):
 
     start: Instant
     end: Instant
+    override_reason: Reason | None = None
+    """Why the staff sets rules aside; it is kept in the log."""
+
+
+class ExtendRequest(BaseModel):
+    """Another end for a booking."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    end: Instant
+    override_reason: Reason | None = None
+
+
+class ReasonRequest(BaseModel):
+    """Why something is done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Reason | None = None
+
+
+class OverrideRequest(BaseModel):
+    """Why the staff sets rules aside."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    override_reason: Reason | None = None
 
 
 class SpanAnswer(BaseModel):
@@ -82,7 +121,25 @@ class BookingAnswer(BaseModel):
     version: int
     """Counts changes; the ETag is this number in quotes."""
     created_at: datetime
+    changed_at: datetime
     cancelled_at: datetime | None
+    ended_as: str | None
+    """How a cancelled booking came to be so: cancelled, declined or lapsed."""
+    supervised: bool
+    engineer_ids: list[str]
+    """Who supervises."""
+    series_id: str | None
+    lapses_at: datetime | None
+    """Of a request: when it gives the slot back."""
+    used_from: datetime | None
+    used_until: datetime | None
+    market_value_cents: int | None
+    price_cents: int | None
+    """What the company pays."""
+    support_cents: int | None
+    """Public support."""
+    price_list_version: int | None
+    quote: dict[str, Any] | None
 
     @classmethod
     def of(cls, booking: Booking) -> "BookingAnswer":
@@ -99,7 +156,20 @@ class BookingAnswer(BaseModel):
             state=BookingState(booking.state),
             version=booking.version,
             created_at=booking.created_at,
+            changed_at=booking.changed_at,
             cancelled_at=booking.cancelled_at,
+            ended_as=booking.ended_as,
+            supervised=booking.supervised,
+            engineer_ids=[engineer.account_id for engineer in booking.engineers],
+            series_id=booking.series_id,
+            lapses_at=booking.lapses_at,
+            used_from=booking.used_from,
+            used_until=booking.used_until,
+            market_value_cents=booking.market_value_cents,
+            price_cents=booking.price_cents,
+            support_cents=booking.support_cents,
+            price_list_version=booking.price_list_version,
+            quote=booking.quote,
         )
 
 
@@ -107,6 +177,33 @@ class BookingList(BaseModel):
     """Bookings by start."""
 
     bookings: list[BookingAnswer]
+    next: str | None = None
+    """Cursor of the next page; null: this is the last."""
+
+
+class ChangeAnswer(BaseModel):
+    """One change of a booking."""
+
+    at: datetime
+    by: str
+    """Account id, or `system`."""
+    what: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> "ChangeAnswer":
+        """From the log's row."""
+        return cls(
+            at=entry.at, by=entry.by, what=entry.what, before=entry.before, after=entry.after, reason=entry.reason
+        )
+
+
+class BookingHistory(BaseModel):
+    """The changes of a booking, oldest first."""
+
+    changes: list[ChangeAnswer]
 
 
 class Alternatives(BaseModel):

@@ -1,9 +1,10 @@
-"""What people do with the calendar: book, move, cancel, look, use.
+"""What people do with the calendar: book, move, look.
 
-Whatever holds a device passes `bookings.gate`. The caller owns the transaction.
+Whatever holds a device passes `bookings.gate`. What becomes of a booking afterwards is in `bookings.life`. The caller
+owns the transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -13,41 +14,35 @@ from bookings import repository
 from bookings.errors import (
     BookingChangedError,
     BookingClosedError,
-    BookingNotStartedError,
     BookingStartedError,
     BookingUnknownError,
     NotYourBookingError,
     PilotUnfitError,
-    UnknownOrganisationError,
 )
-from bookings.gate import buffers_of, free_alternatives, lock_bookable_devices, reserve
-from bookings.history import note_change, snapshot
-from bookings.models import Booking, BookingDevice
-from bookings.rules import LIMITS, Limits, OpeningHours, require_allowed, require_device_ids
+from bookings.gate import Ground, Passed, free_alternatives, pass_gate, prepare, unknown_organisation
+from bookings.history import SUBJECT, note_change, snapshot
+from bookings.models import Booking, BookingDevice, BookingEngineer
+from bookings.notices import Notice, announce
+from bookings.pricing import grant_support, price_booking
+from bookings.repository import Asked
+from bookings.rules import Rules, require_device_ids
 from bookings.schemas import BookingRequest
 from bookings.states import OPEN, UPCOMING, BookingState
+from bookings.waitlist.freed import note_freed
+from lab.core.audit import AuditEntry, changes_of
 from lab.core.ids import new_id
+from lab.core.paging import Page, PageWish
 from lab.core.time import Span
-from lab.people.principals import SYSTEM, Principal, Role
+from lab.people.principals import Principal, Role
 
-__all__ = [
-    "CompanyOfPilot",
-    "book_devices",
-    "cancel_booking",
-    "finish_use",
-    "free_alternatives",
-    "get_booking",
-    "list_bookings",
-    "move_booking",
-    "require_may_book",
-    "start_use",
-]
+__all__ = ["Asked", "free_alternatives", "unknown_organisation"]
+"""From here as well."""
 
 CompanyOfPilot: TypeAlias = Callable[[Session, str], str | None]
 """Whose a pilot is; `None`: there is no such pilot. Pilots are known on a floor above: `lab.pilots.service`."""
 
 
-def _no_pilots(session: Session, pilot_id: str) -> str | None:
+def no_pilots(session: Session, pilot_id: str) -> str | None:
     """Where nobody knows of pilots, there are none."""
     return None
 
@@ -58,30 +53,57 @@ def book_devices(
     request: BookingRequest,
     *,
     now: datetime,
-    hours: OpeningHours,
-    limits: Limits = LIMITS,
-    company_of_pilot: CompanyOfPilot = _no_pilots,
+    rules: Rules,
+    company_of_pilot: CompanyOfPilot = no_pilots,
+    series_id: str | None = None,
 ) -> Booking:
     """Reserve one or several devices for a span, all of them or none.
+
+    A company's booking of devices that need approval becomes a request, which holds the slot until it lapses.
+
+    Args:
+        session: of a write transaction.
+        principal: who books.
+        request: what.
+        now: the present instant.
+        rules: `Rules.from_settings`.
+        company_of_pilot: knows whose a pilot is.
+        series_id: of a recurring booking.
+
+    Returns:
+        The booking as a plain value, not attached to the session.
 
     Raises:
         NotYourBookingError: for another company, or by a recipient of reports.
         PilotUnfitError: for a pilot that the company has not.
         NaiveTimeError, EmptySpanError: the times make no span.
-        RuleBrokenError, UnknownDevicesError, DevicesRetiredError, UnknownOrganisationError: it cannot be booked.
-        DeviceBusyError: somebody holds a device at that time; with alternatives.
+        RuleBrokenError, UnknownDevicesError, DevicesRetiredError, UnknownOrganisationError, EngineerUnknownError,
+        OverrideRefusedError: it cannot be booked.
+        EngineersBusyError, DeviceBusyError: somebody or something is taken at that time; with alternatives.
+        SupportCeilingError: the programme's public support is used up.
     """
-    organisation_id = _organisation_booked_for(session, principal, request.organisation_id)
+    organisation_id = _organisation_booked_for(principal, request.organisation_id)
+    device_ids = require_device_ids(request.device_ids)
+    span = Span(request.start, request.end)
     if request.pilot_id is not None and company_of_pilot(session, request.pilot_id) != organisation_id:
         raise PilotUnfitError(
             "the company that this booking is for has no such pilot; choose one of its own or leave pilot_id out",
             field="pilot_id",
             rule="own-pilot",
         )
-    device_ids = require_device_ids(request.device_ids)
-    span = Span(request.start, request.end)
-    require_allowed(span, now=now, hours=hours, limits=limits)
-    devices = lock_bookable_devices(session, device_ids)
+    ground = prepare(session, device_ids, rules, organisation_id=organisation_id, agreed_at=now)
+    supervised = request.supervised or request.engineer_id is not None
+    wish = ground.wish(span, organisation_id, pilot_id=request.pilot_id, supervised=supervised)
+    passed = pass_gate(
+        session,
+        principal,
+        ground,
+        wish,
+        now=now,
+        engineer_id=request.engineer_id,
+        override=request.override_reason,
+    )
+    asked = ground.rules.approval and not principal.is_staff
     booking = Booking(
         id=new_id("bkg"),
         organisation_id=organisation_id,
@@ -90,23 +112,29 @@ def book_devices(
         title=request.title,
         start_at=span.start,
         end_at=span.end,
-        state=BookingState.CONFIRMED.value,
+        state=(BookingState.REQUESTED if asked else BookingState.CONFIRMED).value,
         version=1,
         created_at=now,
+        changed_at=now,
+        supervised=supervised,
+        series_id=series_id,
+        lapses_at=min(now + ground.rules.approval_lapses, span.start) if asked else None,
     )
-
-    def write() -> None:
-        for device in devices:
-            reserved = buffers_of(device).around(span)
-            booking.devices.append(
-                BookingDevice(
-                    device_id=device.id, reserved_start=reserved.start, reserved_end=reserved.end, active=True
-                )
-            )
-        session.add(booking)
-
-    reserve(session, principal, devices, span, write, now=now, hours=hours, limits=limits)
-    note_change(session, booking, "created", by=principal.account_id, at=now, before=None)
+    reserve(booking, passed)
+    price_booking(session, booking, ground.devices, ground.agreed, now=now)
+    repository.insert_booking(session, booking)
+    grant_support(session, booking, now=now, by=principal.account_id)
+    note_change(
+        session,
+        booking,
+        "requested" if asked else "created",
+        by=principal.account_id,
+        at=now,
+        before=None,
+        reason=request.override_reason,
+        overridden=passed.overridden,
+    )
+    announce(session, booking, Notice.REQUESTED if asked else Notice.CREATED, now=now)
     return booking
 
 
@@ -118,8 +146,8 @@ def move_booking(
     *,
     version: int | None,
     now: datetime,
-    hours: OpeningHours,
-    limits: Limits = LIMITS,
+    rules: Rules,
+    override: str | None = None,
 ) -> Booking:
     """Give a booking another span, on the same devices, before it starts.
 
@@ -130,125 +158,106 @@ def move_booking(
         span: where to.
         version: the version the decision was made on; None: whichever is there.
         now: the present instant.
-        hours: the lab's opening hours.
-        limits: how long and how far ahead.
+        rules: `Rules.from_settings`.
+        override: the reason for which the staff sets rules aside; None: all rules hold.
 
     Raises:
         BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
         BookingClosedError, BookingStartedError: it does not move any more.
-        RuleBrokenError, DevicesRetiredError, DeviceBusyError: not to that span.
+        RuleBrokenError, DevicesRetiredError, EngineersBusyError, DeviceBusyError: not to that span.
     """
-    booking = _lock_own_booking(session, principal, booking_id, version)
+    booking = lock_own_booking(session, principal, booking_id, version)
+    require_movable(booking, now)
+    ground = ground_of(session, booking, rules)
+    wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
+    passed = pass_gate(session, principal, ground, wish, now=now, except_bookings={booking.id}, override=override)
+    place(session, booking, span, ground, passed, principal=principal, now=now, what="moved", reason=override)
+    announce(session, booking, Notice.MOVED, now=now)
+    note_freed(session, booking, now=now)
+    return booking
+
+
+def place(
+    session: Session,
+    booking: Booking,
+    span: Span,
+    ground: Ground,
+    passed: Passed,
+    *,
+    principal: Principal,
+    now: datetime,
+    what: str,
+    reason: str | None = None,
+) -> None:
+    """Write where a booking is now: what it holds, what it costs, and the line in its history."""
+    before = snapshot(booking)
+    booking.start_at, booking.end_at = span.start, span.end
+    if booking.state == BookingState.REQUESTED and booking.lapses_at is not None:
+        booking.lapses_at = min(booking.lapses_at, span.start)
+    booking.version += 1
+    booking.changed_at = now
+    reserve(booking, passed)
+    price_booking(session, booking, ground.devices, ground.agreed, now=now)
+    session.flush()
+    grant_support(session, booking, now=now, by=principal.account_id)
+    note_change(
+        session,
+        booking,
+        what,
+        by=principal.account_id,
+        at=now,
+        before=before,
+        reason=reason,
+        overridden=passed.overridden,
+    )
+
+
+def reserve(booking: Booking, passed: Passed) -> None:
+    """Have a booking hold what the gate has let pass."""
+    rows = {row.device_id: row for row in booking.devices}
+    for device_id, reserved in passed.reserved.items():
+        row = rows.get(device_id)
+        if row is None:
+            row = BookingDevice(device_id=device_id)
+            booking.devices.append(row)
+        row.reserved_start, row.reserved_end, row.active = reserved.start, reserved.end, True
+    supervising = {row.account_id: row for row in booking.engineers}
+    for account_id, engineer in supervising.items():
+        if account_id != passed.engineer_id:
+            booking.engineers.remove(engineer)
+    if passed.engineer_id is not None:
+        engineer_row = supervising.get(passed.engineer_id)
+        if engineer_row is None:
+            engineer_row = BookingEngineer(account_id=passed.engineer_id)
+            booking.engineers.append(engineer_row)
+        engineer_row.reserved_start, engineer_row.reserved_end = booking.start_at, booking.end_at
+        engineer_row.active = True
+
+
+def ground_of(session: Session, booking: Booking, rules: Rules) -> Ground:
+    """The ground of a decision about a booking that is there, its devices locked.
+
+    Raises:
+        DevicesRetiredError: not all of its devices can be booked any more.
+    """
+    device_ids = [row.device_id for row in booking.devices]
+    return prepare(session, device_ids, rules, organisation_id=booking.organisation_id, agreed_at=booking.created_at)
+
+
+def require_movable(booking: Booking, now: datetime) -> None:
+    """Refuse to move what has begun or is over.
+
+    Raises:
+        BookingClosedError, BookingStartedError: it does not move any more.
+    """
     if booking.state not in OPEN:
-        raise _closed(booking, "move-while-open")
+        raise closed(booking, "move-while-open")
     if booking.state not in UPCOMING or booking.start_at <= now:
         raise BookingStartedError(
-            "this booking has started and stays where it is; it can still be cancelled, which ends it now",
+            "this booking has started and stays where it is; only its end can change: extend it, or finish early",
             rule="move-before-start",
             start=booking.start_at.isoformat(),
         )
-    require_allowed(span, now=now, hours=hours, limits=limits)
-    device_ids = [row.device_id for row in booking.devices]
-    devices = lock_bookable_devices(session, device_ids)
-    before = snapshot(booking)
-
-    def write() -> None:
-        booking.start_at, booking.end_at = span.start, span.end
-        booking.version += 1
-        for row, device in zip(booking.devices, devices, strict=True):
-            reserved = buffers_of(device).around(span)
-            row.reserved_start, row.reserved_end = reserved.start, reserved.end
-
-    reserve(session, principal, devices, span, write, now=now, hours=hours, limits=limits, except_booking=booking.id)
-    note_change(session, booking, "moved", by=principal.account_id, at=now, before=before)
-    return booking
-
-
-def cancel_booking(
-    session: Session, principal: Principal, booking_id: str, *, version: int | None, now: datetime
-) -> Booking:
-    """Give a slot back. Before its start the devices are simply free; after it, the booking ends now and stays history.
-
-    Raises:
-        BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
-        BookingClosedError: it is cancelled, done or over already.
-    """
-    booking = _lock_own_booking(session, principal, booking_id, version)
-    if booking.state not in OPEN or booking.end_at <= now:
-        raise _closed(booking, "cancel-while-open")
-    before = snapshot(booking)
-    if booking.start_at < now:
-        _end_now(booking, now)  # its devices were held, so its rows stay active: who held them when is history (I4)
-    else:
-        for row in booking.devices:
-            row.active = False
-    booking.state = BookingState.CANCELLED.value
-    booking.cancelled_at = now
-    booking.version += 1
-    note_change(session, booking, "cancelled", by=principal.account_id, at=now, before=before)
-    return booking
-
-
-def start_use(
-    session: Session,
-    booking_id: str,
-    *,
-    now: datetime,
-    principal: Principal = SYSTEM,
-    version: int | None = None,
-) -> Booking:
-    """Note that the machines of a booking are in use. Saying it again changes nothing.
-
-    Args:
-        session: of a write transaction.
-        booking_id: which.
-        now: the present instant.
-        principal: who says so; without one, the product itself has seen it.
-        version: the version the decision was made on; None: whichever is there.
-
-    Raises:
-        BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
-        BookingNotStartedError: before its start, or not approved yet.
-        BookingClosedError: cancelled, done or over.
-    """
-    booking = _lock_own_booking(session, principal, booking_id, version)
-    if booking.state == BookingState.IN_USE:
-        return booking
-    if booking.state not in OPEN or booking.end_at <= now:
-        raise _closed(booking, "use-within-slot")
-    if booking.state != BookingState.CONFIRMED or now < booking.start_at:
-        raise _not_started(booking, "use-within-slot", "it can be used")
-    before = snapshot(booking)
-    booking.state = BookingState.IN_USE.value
-    booking.version += 1
-    note_change(session, booking, "started", by=principal.account_id, at=now, before=before)
-    return booking
-
-
-def finish_use(
-    session: Session, principal: Principal, booking_id: str, *, now: datetime, version: int | None = None
-) -> Booking:
-    """End a booking that has begun; what is left of its slot is free. Saying it again changes nothing.
-
-    Raises:
-        BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
-        BookingNotStartedError: before its start; it can be cancelled.
-        BookingClosedError: cancelled.
-    """
-    booking = _lock_own_booking(session, principal, booking_id, version)
-    if booking.state == BookingState.DONE:
-        return booking
-    if booking.state not in OPEN:
-        raise _closed(booking, "finish-while-open")
-    if booking.state == BookingState.REQUESTED or now <= booking.start_at:
-        raise _not_started(booking, "finish-after-start", "it can be finished; until then it can be cancelled")
-    before = snapshot(booking)
-    if now < booking.end_at:
-        _end_now(booking, now)
-    booking.state = BookingState.DONE.value
-    booking.version += 1
-    note_change(session, booking, "finished", by=principal.account_id, at=now, before=before)
-    return booking
 
 
 def get_booking(session: Session, principal: Principal, booking_id: str) -> Booking:
@@ -275,6 +284,29 @@ def list_bookings(session: Session, principal: Principal, span: Span | None = No
     return []
 
 
+def page_of_bookings(session: Session, principal: Principal, asked: Asked, page: PageWish) -> Page[Booking]:
+    """Part of the bookings one may see, by start.
+
+    Raises:
+        CursorInvalidError: a cursor that this list never gave.
+    """
+    if principal.is_staff:
+        return repository.page_of_bookings(session, page, asked, organisation_id=None)
+    if principal.role is Role.MEMBER:
+        return repository.page_of_bookings(session, page, asked, organisation_id=principal.organisation_id)
+    return Page([], None)
+
+
+def history_of_booking(session: Session, principal: Principal, booking_id: str) -> Sequence[AuditEntry]:
+    """The changes of a booking, oldest first.
+
+    Raises:
+        BookingUnknownError: there is none, or it is another company's.
+    """
+    booking = get_booking(session, principal, booking_id)
+    return changes_of(session, SUBJECT, booking.id)
+
+
 def require_may_book(principal: Principal) -> None:
     """Refuse who has no business with the calendar.
 
@@ -287,21 +319,13 @@ def require_may_book(principal: Principal) -> None:
         )
 
 
-def _organisation_booked_for(session: Session, principal: Principal, organisation_id: str | None) -> str:
-    require_may_book(principal)
-    wanted = organisation_id or principal.organisation_id
-    if not principal.owns(wanted):
-        raise NotYourBookingError(
-            "you book for your own company only; leave organisation_id out", field="organisation_id", rule="own-company"
-        )
-    if not repository.organisation_exists(session, wanted):
-        raise UnknownOrganisationError(
-            "there is no such organisation to book for", field="organisation_id", rule="known-organisation"
-        )
-    return wanted
+def lock_own_booking(session: Session, principal: Principal, booking_id: str, version: int | None) -> Booking:
+    """A booking of one's own, kept from other changes until the transaction ends.
 
-
-def _lock_own_booking(session: Session, principal: Principal, booking_id: str, version: int | None) -> Booking:
+    Raises:
+        BookingUnknownError: there is none, or it is another company's.
+        BookingChangedError: it is not at this version any more.
+    """
     booking = _require_own(principal, booking_id, repository.lock_booking(session, booking_id))
     if version is not None and booking.version != version:
         raise BookingChangedError(
@@ -313,20 +337,8 @@ def _lock_own_booking(session: Session, principal: Principal, booking_id: str, v
     return booking
 
 
-def _require_own(principal: Principal, booking_id: str, booking: Booking | None) -> Booking:
-    if booking is None or not principal.owns(booking.organisation_id):
-        raise BookingUnknownError("there is no such booking", field="booking_id", rule="known-booking")
-    return booking
-
-
-def _end_now(booking: Booking, now: datetime) -> None:
-    """Cut a future end to now; each device keeps the clean-up time it was booked with."""
-    for row in booking.devices:
-        row.reserved_end = now + (row.reserved_end - booking.end_at)
-    booking.end_at = now
-
-
-def _closed(booking: Booking, rule: str) -> BookingClosedError:
+def closed(booking: Booking, rule: str) -> BookingClosedError:
+    """A booking that is cancelled, done or over."""
     what = "over" if booking.state in OPEN else booking.state.replace("_", " ")
     return BookingClosedError(
         f"this booking is {what}; it does not change any more",
@@ -336,9 +348,17 @@ def _closed(booking: Booking, rule: str) -> BookingClosedError:
     )
 
 
-def _not_started(booking: Booking, rule: str, what: str) -> BookingNotStartedError:
-    return BookingNotStartedError(
-        f"this booking starts at {booking.start_at.isoformat()}; from then on {what}",
-        rule=rule,
-        start=booking.start_at.isoformat(),
-    )
+def _organisation_booked_for(principal: Principal, organisation_id: str | None) -> str:
+    require_may_book(principal)
+    wanted = organisation_id or principal.organisation_id
+    if not principal.owns(wanted):
+        raise NotYourBookingError(
+            "you book for your own company only; leave organisation_id out", field="organisation_id", rule="own-company"
+        )
+    return wanted
+
+
+def _require_own(principal: Principal, booking_id: str, booking: Booking | None) -> Booking:
+    if booking is None or not principal.owns(booking.organisation_id):
+        raise BookingUnknownError("there is no such booking", field="booking_id", rule="known-booking")
+    return booking

@@ -4,7 +4,7 @@ A booking may start where no device's reserved span, widened by the wished lengt
 where the whole of it fits into one opening of the lab.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,21 +66,69 @@ def free_starts(
     return found
 
 
-def nearest_spans(wish: Span, starts: Sequence[Starts], *, count: int) -> list[Span]:
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Where starts may lie."""
+
+    up: Callable[[datetime], datetime]
+    """The first step at or after an instant."""
+    down: Callable[[datetime], datetime]
+    """The last step at or before an instant."""
+    strict: bool = True
+    """Whether starts lie on steps only; else they do where one fits."""
+
+
+def nearest_spans(
+    wish: Span,
+    starts: Sequence[Starts],
+    *,
+    count: int,
+    steps: Steps | None = None,
+    accept: Callable[[Span], bool] = lambda span: True,
+) -> list[Span]:
     """Up to `count` spans as long as the wish that do not overlap each other, the nearest to the wish first.
 
     Args:
         wish: what somebody wanted.
-        starts: from `free_starts` with the same length; if it is not empty, at least one span is found.
+        starts: from `free_starts` with the same length; if it is not empty, at least one span is found (unless strict
+            steps or `accept` rule it out).
         count: how many at most.
+        steps: where starts may lie; default: full five minutes where one fits.
+        accept: whether a span is allowed by what this sweep does not know; asked for the nearest ones only.
     """
-    candidates = _forward(wish, starts, count) + _backward(wish, starts, count)
+    steps = steps or FIVE_MINUTES
+    candidates = _forward(wish, starts, count, steps, accept) + _backward(wish, starts, count, steps, accept)
     candidates.sort(key=lambda start: (abs(start - wish.start), start))
     chosen: list[datetime] = []
     for start in candidates:
         if len(chosen) < count and all(abs(start - other) >= wish.length for other in chosen):
             chosen.append(start)
     return [Span(start, start + wish.length) for start in chosen]
+
+
+def common_starts(one: Sequence[Starts], other: Sequence[Starts]) -> list[Starts]:
+    """Where both allow a start; both sorted, without overlaps."""
+    found: list[Starts] = []
+    position = 0
+    for free in one:
+        while position < len(other) and other[position].last < free.first:
+            position += 1
+        for against in other[position:]:
+            if against.first > free.last:
+                break
+            found.append(Starts(max(free.first, against.first), min(free.last, against.last)))
+    return found
+
+
+def either_starts(several: Iterable[Sequence[Starts]]) -> list[Starts]:
+    """Where at least one allows a start."""
+    found: list[Starts] = []
+    for free in sorted((free for one in several for free in one), key=lambda free: free.first):
+        if found and free.first <= found[-1].last:
+            last = found.pop()
+            free = Starts(last.first, max(last.last, free.last))
+        found.append(free)
+    return found
 
 
 def common_spans(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
@@ -119,28 +167,48 @@ def on_grid(earliest: datetime) -> datetime:
     return earliest + (EPOCH - earliest) % GRID
 
 
-def _forward(wish: Span, starts: Sequence[Starts], count: int) -> list[datetime]:
+def _before_grid(latest: datetime) -> datetime:
+    return latest - (latest - EPOCH) % GRID
+
+
+FIVE_MINUTES = Steps(on_grid, _before_grid, strict=False)
+_MOST_TRIES = 200
+"""So many refused candidates in one direction, and nothing more is looked for there."""
+
+
+def _forward(
+    wish: Span, starts: Sequence[Starts], count: int, steps: Steps, accept: Callable[[Span], bool]
+) -> list[datetime]:
     found: list[datetime] = []
-    earliest = wish.start
+    earliest, tries = wish.start, 0
     for free in starts:
-        while len(found) < count and max(free.first, earliest) <= free.last:
+        while len(found) < count and tries < _MOST_TRIES and max(free.first, earliest) <= free.last:
             start = max(free.first, earliest)
-            if start != wish.start and on_grid(start) <= free.last:
-                start = on_grid(start)
-            found.append(start)
-            earliest = start + wish.length
+            if start != wish.start and steps.up(start) <= free.last:
+                start = steps.up(start)
+            earliest, tries = start + wish.length, tries + 1
+            if _suits(start, wish, steps, accept):
+                found.append(start)
     return found
 
 
-def _backward(wish: Span, starts: Sequence[Starts], count: int) -> list[datetime]:
+def _backward(
+    wish: Span, starts: Sequence[Starts], count: int, steps: Steps, accept: Callable[[Span], bool]
+) -> list[datetime]:
     found: list[datetime] = []
-    latest = wish.start
+    latest, tries = wish.start, 0
     for free in reversed(starts):
-        while len(found) < count and min(free.last, latest) >= free.first:
+        while len(found) < count and tries < _MOST_TRIES and min(free.last, latest) >= free.first:
             start = min(free.last, latest)
-            rounded = start - (start - EPOCH) % GRID
-            if start != wish.start and rounded >= free.first:
-                start = rounded
-            found.append(start)
-            latest = start - wish.length
+            if start != wish.start and steps.down(start) >= free.first:
+                start = steps.down(start)
+            latest, tries = start - wish.length, tries + 1
+            if _suits(start, wish, steps, accept):
+                found.append(start)
     return found
+
+
+def _suits(start: datetime, wish: Span, steps: Steps, accept: Callable[[Span], bool]) -> bool:
+    if steps.strict and steps.up(start) != start:
+        return False
+    return accept(Span(start, start + wish.length))

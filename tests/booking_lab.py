@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bookings import service
+from bookings import life, service
 from bookings.models import Booking, BookingDevice
-from bookings.rules import OpeningHours
+from bookings.rules import Rules
 from bookings.schemas import BookingRequest
 from lab.core.database import Database
 from lab.core.settings import Settings
@@ -15,7 +15,7 @@ from lab.core.time import Span
 from lab.people.principals import Principal, Role
 from tests.factories import MONDAY_MORNING, make_device, make_organisation, principal
 
-HOURS = OpeningHours.from_settings(Settings())
+RULES = Rules.from_settings(Settings())
 """Weekdays from 07:00 to 19:00 in Gliwice."""
 
 
@@ -43,7 +43,7 @@ class BookingLab:
             device_ids=list(device_ids or ("mill-1",)), start=span.start, end=span.end, title=f"Trial of {who.name}"
         )
         return self.database.transact(
-            lambda session: service.book_devices(session, who, request, now=now or self.now, hours=HOURS)
+            lambda session: service.book_devices(session, who, request, now=now or self.now, rules=RULES)
         )
 
     def move(
@@ -52,7 +52,7 @@ class BookingLab:
         """Move a booking."""
         return self.database.transact(
             lambda session: service.move_booking(
-                session, who, booking_id, span, version=version, now=now or self.now, hours=HOURS
+                session, who, booking_id, span, version=version, now=now or self.now, rules=RULES
             )
         )
 
@@ -61,16 +61,18 @@ class BookingLab:
     ) -> Booking:
         """Cancel a booking."""
         return self.database.transact(
-            lambda session: service.cancel_booking(session, who, booking_id, version=version, now=now or self.now)
+            lambda session: life.cancel_booking(
+                session, who, booking_id, version=version, now=now or self.now, rules=RULES
+            )
         )
 
     def start(self, booking_id: str, *, now: datetime) -> Booking:
         """Begin to use."""
-        return self.database.transact(lambda session: service.start_use(session, booking_id, now=now))
+        return self.database.transact(lambda session: life.start_use(session, booking_id, now=now))
 
     def finish(self, who: Principal, booking_id: str, *, now: datetime) -> Booking:
         """Finish using."""
-        return self.database.transact(lambda session: service.finish_use(session, who, booking_id, now=now))
+        return self.database.transact(lambda session: life.finish_use(session, who, booking_id, now=now))
 
     def held(self, device_id: str = "mill-1") -> list[Span]:
         """What the database holds of a device, buffers included, by start."""

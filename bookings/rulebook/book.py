@@ -30,6 +30,18 @@ class Rulebook:
     entries: Mapping[tuple[str, str], RuleSettings]
     """By (scope, name): ("lab", ""), ("class", kind), ("device", id)."""
 
+    @property
+    def has_quotas(self) -> bool:
+        """Whether what a company holds already counts anywhere."""
+        return any(getattr(entry, field) is not None for entry in self.entries.values() for field in _QUOTAS)
+
+    @property
+    def has_check_ins(self) -> bool:
+        """Whether anywhere somebody is expected to check in."""
+        return self.defaults.check_in is not None or any(
+            entry.check_in_minutes is not None for entry in self.entries.values()
+        )
+
     def rules_of(self, device_id: str, kind: str) -> Rules:
         """What holds for one device."""
         rules = self.defaults

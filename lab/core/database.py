@@ -24,7 +24,8 @@ from lab.core.time import aware_utc, from_microseconds, to_microseconds
 T = TypeVar("T")
 
 RETRIES = 5
-_RETRYABLE_SQLSTATES = {"40001", "40P01"}  # serialisation failure, deadlock detected
+_EXCLUSION_VIOLATION = "23P01"
+_RETRYABLE_SQLSTATES = {"40001", "40P01", _EXCLUSION_VIOLATION}  # serialisation failure, deadlock detected
 
 
 class Base(DeclarativeBase):
@@ -154,20 +155,24 @@ class Database:
     def transact(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a write session; on a deadlock or serialisation failure run it again (bounded).
 
+        So also when somebody else has reserved the same between its look and its commit: looking again, it finds that.
+
         Args:
             work: called with the session, perhaps more than once; must not have effects outside it.
 
         Raises:
             UnavailableError: when it collided `RETRIES` times in a row, or another process kept SQLite locked.
+            IntegrityError: when it wrote, `RETRIES` times in a row, what an exclusion constraint refuses.
         """
-        for _ in range(RETRIES):
+        for tried in range(1, RETRIES + 1):
             try:
                 with self.write() as session:
                     return work(session)
             except DBAPIError as error:
                 if _is_locked_sqlite(error):  # it has waited its half minute already
                     break
-                if getattr(error.orig, "sqlstate", None) not in _RETRYABLE_SQLSTATES:
+                sqlstate = getattr(error.orig, "sqlstate", None)
+                if sqlstate not in _RETRYABLE_SQLSTATES or (sqlstate == _EXCLUSION_VIOLATION and tried == RETRIES):
                     raise
         raise UnavailableError("the database is too busy for this change just now; please try again")
 

@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bookings import service
+from bookings import life, service
 from bookings.errors import DeviceBusyError
-from bookings.rules import OpeningHours, nearest_allowed
+from bookings.rules import Rules, nearest_allowed
 from bookings.schemas import BookingRequest
 from bookings.states import OPEN
 from devices.service import list_devices
@@ -100,9 +100,9 @@ def show_form(
 ) -> Response:
     """The form, with a first suggestion for the time."""
     service.require_may_book(principal)
-    hours, zone = OpeningHours.from_settings(settings), settings.time_zone
+    rules, zone = Rules.from_settings(settings), settings.time_zone
     with database.read() as session:
-        span = _suggestion(session, device, clock.now(), hours)
+        span = _suggestion(session, device, clock.now(), rules)
         form = BookingForm([device] if device else [], field_time(span.start, zone), field_time(span.end, zone))
         return _form_page(request, session, principal, settings, form)
 
@@ -126,10 +126,10 @@ def submit_form(
     form = BookingForm(device_ids or [], start, end, title, pilot_id, organisation_id)
     try:
         wish = form.request(settings.time_zone)
-        hours = OpeningHours.from_settings(settings)
+        rules = Rules.from_settings(settings)
         database.transact(
             lambda session: service.book_devices(
-                session, principal, wish, now=clock.now(), hours=hours, company_of_pilot=company_of_pilot
+                session, principal, wish, now=clock.now(), rules=rules, company_of_pilot=company_of_pilot
             )
         )
     except DeviceBusyError as error:
@@ -153,12 +153,16 @@ def submit_cancel(
     principal: PrincipalDep,
     database: DatabaseDep,
     clock: ClockDep,
+    settings: SettingsDep,
     version: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Give a slot back."""
+    rules = Rules.from_settings(settings)
     try:
         database.transact(
-            lambda session: service.cancel_booking(session, principal, booking_id, version=version, now=clock.now())
+            lambda session: life.cancel_booking(
+                session, principal, booking_id, version=version, now=clock.now(), rules=rules
+            )
         )
     except StaleError:
         return RedirectResponse("/bookings", 303)  # the list shows what it has become
@@ -231,15 +235,15 @@ def _first_fault(error: ValidationError) -> str:
     return _FAULTS.get(where, "Please check what you have typed.")
 
 
-def _suggestion(session: Session, device: str, now: datetime, hours: OpeningHours) -> Span:
+def _suggestion(session: Session, device: str, now: datetime, rules: Rules) -> Span:
     """The next hour that can be booked: of this device if one is named, else within the opening hours."""
     next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     wish = Span(next_hour, next_hour + timedelta(hours=1))
     if device:
         try:
-            free = service.free_alternatives(session, [device], wish, now=now, hours=hours, count=1)
+            free = service.free_alternatives(session, [device], wish, now=now, rules=rules, count=1)
         except InvalidError:
             free = []
         if free:
             return free[0]
-    return nearest_allowed(wish, now=now, hours=hours) or wish
+    return nearest_allowed(wish, now=now, rules=rules) or wish

@@ -1,5 +1,6 @@
 """Booking, moving, cancelling and using, on both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,14 +20,14 @@ from bookings.errors import (
     UnknownDevicesError,
     UnknownOrganisationError,
 )
-from bookings.models import Booking, BookingChange, BookingDevice
-from bookings.rules import Limits
+from bookings.models import Booking, BookingDevice
 from bookings.schemas import BookingRequest
+from lab.core.audit import AuditEntry
 from lab.core.database import Database
 from lab.core.errors import PilotLabError
 from lab.core.time import Span
 from lab.people.principals import SYSTEM, Role
-from tests.booking_lab import HOURS, BookingLab, at, make_booking_lab
+from tests.booking_lab import RULES, BookingLab, at, make_booking_lab
 from tests.factories import principal
 
 MINUTE = timedelta(minutes=1)
@@ -64,7 +65,7 @@ def test_a_taken_slot_is_refused_with_three_free_alternatives(lab: BookingLab) -
     for alternative in facts["alternatives"]:
         with lab.database.write() as session:
             request = BookingRequest(device_ids=["mill-1"], title="Instead", **alternative)
-            service.book_devices(session, lab.bert, request, now=lab.now, hours=HOURS)
+            service.book_devices(session, lab.bert, request, now=lab.now, rules=RULES)
             session.rollback()  # each of the three is free by itself
 
 
@@ -133,8 +134,8 @@ def test_only_the_staff_books_for_another_organisation(lab: BookingLab) -> None:
     with lab.database.write() as session:
         for who in (lab.bert, recipient):
             with pytest.raises(NotYourBookingError):
-                service.book_devices(session, who, for_anna, now=lab.now, hours=HOURS)
-        booking = service.book_devices(session, lab.engineer, for_anna, now=lab.now, hours=HOURS)
+                service.book_devices(session, who, for_anna, now=lab.now, rules=RULES)
+        booking = service.book_devices(session, lab.engineer, for_anna, now=lab.now, rules=RULES)
         assert (booking.organisation_id, booking.booked_by) == (lab.anna.organisation_id, "acc_engineer")
 
 
@@ -153,7 +154,7 @@ def test_a_booking_moves_with_all_its_devices_and_its_history(lab: BookingLab) -
     assert lab.held("meter-1") == [at(9.5)]
     assert lab.held("mill-1") == [at(9.5).widened(before=10 * MINUTE, after=5 * MINUTE)]
     with lab.database.read() as session:
-        created, change = session.scalars(sa.select(BookingChange).order_by(BookingChange.id))
+        created, change = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id))
         assert (created.what, created.before) == ("created", None)
         assert (change.what, change.by, change.at) == ("moved", "acc_anna", lab.now)
         assert change.before is not None
@@ -327,7 +328,7 @@ def test_alternatives_reach_further_when_the_fortnight_is_full(lab: BookingLab) 
         start = december + timedelta(days=days)
         lab.book(lab.anna, Span(start, start + 12 * HOUR), "robot-1")
     with lab.database.read() as session:
-        found = service.free_alternatives(session, ["robot-1"], at(10), now=lab.now, hours=HOURS)
+        found = service.free_alternatives(session, ["robot-1"], at(10), now=lab.now, rules=RULES)
         assert [(span.start.month, span.start.day) for span in found] == [(12, 9)] * 3
-        soon = Limits(horizon=timedelta(days=15))
-        assert service.free_alternatives(session, ["robot-1"], at(10), now=lab.now, hours=HOURS, limits=soon) == []
+        soon = replace(RULES, horizon=timedelta(days=15))
+        assert service.free_alternatives(session, ["robot-1"], at(10), now=lab.now, rules=soon) == []
