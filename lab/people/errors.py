@@ -47,7 +47,7 @@ class SignInNameError(InvalidError):
 
 
 class OrganisationFactError(InvalidError):
-    """A fact about an organisation (kind, size, sector, region) of a wrong form."""
+    """A fact about an organisation (kind, size, sector, region, undertaking) of a wrong form."""
 
 
 class BlankNameError(InvalidError):

@@ -32,6 +32,7 @@ SIZE_CLASSES = ("micro", "small", "medium", "large")
 _SIGN_IN = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,98}[a-z0-9])?(?:@[a-z0-9](?:[a-z0-9.-]{0,97}[a-z0-9])?)?")
 _NACE = re.compile(r"[A-V]|(?:[A-V])?\d{2}(?:\.\d{1,2})?")
 _NUTS = re.compile(r"[A-Z]{2}[A-Z0-9]{0,3}")
+_UNDERTAKING = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,58}[a-z0-9])?")
 
 
 def checked_sign_in(sign_in: str) -> str:
@@ -112,6 +113,25 @@ def check_organisation(*, kind: str, size_class: str | None, nace: str | None, r
         raise OrganisationFactError("the sector is a NACE code such as C25 or 25.62", field="nace", rule="nace-form")
     if region is not None and not _NUTS.fullmatch(region):
         raise OrganisationFactError("the region is a NUTS code such as PL22A", field="region", rule="nuts-form")
+
+
+def checked_undertaking(undertaking: str | None) -> str | None:
+    """The name that linked companies share, as it is kept: lower case, so that one spelling is one undertaking.
+
+    Raises:
+        OrganisationFactError: unless it is a short name, such as a group's or a tax number.
+    """
+    if undertaking is None:
+        return None
+    name = undertaking.strip().lower()
+    if not _UNDERTAKING.fullmatch(name):
+        raise OrganisationFactError(
+            "the undertaking is a short name of letters, digits, dots and hyphens, such as kowalski-group, "
+            "the same for all companies that are linked",
+            field="undertaking",
+            rule="undertaking-form",
+        )
+    return name
 
 
 def checked_scopes(scopes: Iterable[str]) -> list[str]:

@@ -35,6 +35,22 @@ class NewOrganisation(_Request):
     """Sector, NACE Rev. 2, e.g. C25."""
     region: str | None = None
     """NUTS region, e.g. PL22A."""
+    undertaking: str | None = None
+    """A short name that linked companies share: public support is counted over all of them (managers)."""
+
+
+class OrganisationChange(_Request):
+    """Other facts about an organisation; what is left out stays as it is."""
+
+    name: str = ""
+    size_class: str | None = None
+    """micro, small, medium or large."""
+    nace: str | None = None
+    """Sector, NACE Rev. 2, e.g. C25."""
+    region: str | None = None
+    """NUTS region, e.g. PL22A."""
+    undertaking: str | None = None
+    """A short name that linked companies share: public support is counted over all of them."""
 
 
 class OrganisationAnswer(_Answer):
@@ -46,6 +62,8 @@ class OrganisationAnswer(_Answer):
     size_class: str | None
     nace: str | None
     region: str | None
+    undertaking: str | None
+    """Companies with the same name here are linked: one single undertaking."""
     created_at: datetime
 
 

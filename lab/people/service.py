@@ -1,11 +1,12 @@
 """What is done with organisations, accounts, sign-ins and API tokens; the caller owns the transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from lab.core.audit import note_change
 from lab.core.ids import new_id
 from lab.people import repository
 from lab.people.errors import (
@@ -32,9 +33,13 @@ from lab.people.rules import (
     checked_name,
     checked_scopes,
     checked_sign_in,
+    checked_undertaking,
 )
 
 # --- organisations ---
+
+_FACTS = ("name", "size_class", "nace", "region", "undertaking")
+"""What of an organisation can be corrected; not its kind, to which its people's roles are bound."""
 
 
 def create_organisation(
@@ -46,18 +51,23 @@ def create_organisation(
     size_class: str | None = None,
     nace: str | None = None,
     region: str | None = None,
+    undertaking: str | None = None,
     now: datetime,
 ) -> Organisation:
-    """Register the lab itself, a company or a partner (staff).
+    """Register the lab itself, a company or a partner (staff; as part of an undertaking, managers).
 
     Raises:
+        ForbiddenError: for anybody else.
         OrganisationFactError: a fact of a wrong form.
         OrganisationNameTakenError: another one has this name.
     """
     principal.require_staff("register organisations")
+    if undertaking is not None:
+        principal.require_manager("say which companies are linked")
     name = checked_name(name)
     check_organisation(kind=kind, size_class=size_class, nace=nace, region=region)
-    taken = OrganisationNameTakenError(f"there is already an organisation named {name}", field="name", rule="unique")
+    undertaking = checked_undertaking(undertaking)
+    taken = _name_taken(name)
     if repository.organisation_named(session, name) is not None:
         raise taken
     organisation = Organisation(
@@ -67,6 +77,7 @@ def create_organisation(
         size_class=size_class,
         nace=nace,
         region=region,
+        undertaking=undertaking,
         created_at=now,
     )
     session.add(organisation)
@@ -75,6 +86,64 @@ def create_organisation(
     except IntegrityError as error:  # somebody registered it between the look and the write
         raise taken from error
     return organisation
+
+
+def change_organisation(
+    session: Session, principal: Principal, organisation_id: str, facts: Mapping[str, str | None], *, now: datetime
+) -> Organisation:
+    """Correct the facts about an organisation (managers).
+
+    Args:
+        session: of a write transaction.
+        principal: a manager.
+        organisation_id: which.
+        facts: of `name`, `size_class`, `nace`, `region` and `undertaking` those that change.
+        now: the present instant.
+
+    Raises:
+        ForbiddenError: for anybody but managers.
+        OrganisationUnknownError: there is none.
+        BlankNameError, OrganisationFactError: a fact of a wrong form.
+        OrganisationNameTakenError: another one has this name.
+    """
+    principal.require_manager("change organisations")
+    get_organisation(session, principal, organisation_id)
+    organisation = repository.lock_organisation(session, organisation_id)
+    assert organisation is not None, "organisations are never deleted"
+    before = {fact: getattr(organisation, fact) for fact in _FACTS}
+    after = {**before, **{fact: facts[fact] for fact in _FACTS if fact in facts}}
+    after["name"] = name = checked_name(after["name"] or "")
+    check_organisation(
+        kind=organisation.kind, size_class=after["size_class"], nace=after["nace"], region=after["region"]
+    )
+    after["undertaking"] = checked_undertaking(after["undertaking"])
+    changed = [fact for fact in _FACTS if after[fact] != before[fact]]
+    if not changed:
+        return organisation
+    namesake = repository.organisation_named(session, name)
+    if namesake is not None and namesake.id != organisation.id:
+        raise _name_taken(name)
+    for fact in changed:
+        setattr(organisation, fact, after[fact])
+    try:
+        session.flush()
+    except IntegrityError as error:  # somebody took the name between the look and the write
+        raise _name_taken(name) from error
+    note_change(
+        session,
+        "organisation",
+        organisation.id,
+        "changed",
+        by=principal.account_id,
+        at=now,
+        before={fact: before[fact] for fact in changed},
+        after={fact: after[fact] for fact in changed},
+    )
+    return organisation
+
+
+def _name_taken(name: str) -> OrganisationNameTakenError:
+    return OrganisationNameTakenError(f"there is already an organisation named {name}", field="name", rule="unique")
 
 
 def get_organisation(session: Session, principal: Principal, organisation_id: str) -> Organisation:

@@ -1,0 +1,223 @@
+"""Every query on prices, programmes and the ledger of public support."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from bookings.prices.models import PriceList, Programme, ProgrammeMember, SupportEntry
+from bookings.prices.rules import LegalBasis, Terms
+from devices.models import Device
+from lab.core.database import UtcDateTime, storable
+from lab.core.errors import UnavailableError
+from lab.core.paging import Keyset, Page, PageWish, read_page
+from lab.people.models import Organisation
+
+_LARGEST_VERSION = 2**31 - 1
+_LOCKING_TRIES = 3
+
+PRICE_LISTS = Keyset("price-lists", (PriceList.version,), descending=True)
+SUPPORT = Keyset("support", (SupportEntry.id,), descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """What a quote is made from."""
+
+    version: int | None
+    """Of the price list in force; None: there is none."""
+    devices: dict[str, Any]
+    supervision_hour_cents: int
+    terms: Terms | None
+    """Of the company's programme."""
+
+
+def _pricing_query() -> sa.Select[Any]:
+    """Price list in force and the company's programme in one row, which is there even if neither is."""
+    now = sa.bindparam("now", type_=UtcDateTime)
+    prices = (
+        sa.select(PriceList.version, PriceList.devices, PriceList.supervision_hour_cents)
+        .where(PriceList.valid_from <= now)
+        .order_by(PriceList.valid_from.desc(), PriceList.version.desc())
+        .limit(1)
+        .subquery()
+    )
+    programme = (
+        sa.select(
+            Programme.id,
+            Programme.name,
+            Programme.legal_basis,
+            Programme.price_per_mille,
+            Programme.state_share_per_mille,
+        )
+        .join(ProgrammeMember, ProgrammeMember.programme_id == Programme.id)
+        .where(
+            ProgrammeMember.organisation_id == sa.bindparam("organisation_id"),
+            *_holds(ProgrammeMember.added_at, ProgrammeMember.left_at, now),
+            *_holds(Programme.valid_from, Programme.valid_until, now),
+        )
+        .order_by(ProgrammeMember.added_at.desc(), Programme.id)
+        .limit(1)
+        .subquery()
+    )
+    one = sa.select(sa.literal(1).label("one")).subquery()
+    return sa.select(prices, programme).select_from(one.outerjoin(prices, sa.true()).outerjoin(programme, sa.true()))
+
+
+def _holds(first: Any, end: Any, now: Any) -> tuple[Any, Any]:
+    return first <= now, sa.or_(end.is_(None), end > now)
+
+
+_PRICING = _pricing_query()
+"""Made once: every booking asks it."""
+
+
+def find_pricing(session: Session, organisation_id: str, *, now: datetime) -> Pricing:
+    """The prices in force and the terms of the company's programme, in one statement."""
+    found = session.execute(_PRICING, {"now": now, "organisation_id": organisation_id}).one()
+    version, devices, supervision, programme_id, name, legal_basis, price, share = found
+    terms = None
+    if programme_id is not None:
+        terms = Terms(programme_id, name, LegalBasis(legal_basis), price, share)
+    return Pricing(version, devices or {}, supervision or 0, terms)
+
+
+def find_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
+    """The known ones of these devices, sorted by id."""
+    return list(
+        session.scalars(sa.select(Device).where(Device.id.in_(filter(storable, device_ids))).order_by(Device.id))
+    )
+
+
+def price_list_in_force(session: Session, *, now: datetime) -> int | None:
+    """The version of the prices that count now; None: the catalogue's."""
+    return session.scalar(
+        sa.select(PriceList.version)
+        .where(PriceList.valid_from <= now)
+        .order_by(PriceList.valid_from.desc(), PriceList.version.desc())
+        .limit(1)
+    )
+
+
+def list_price_lists(session: Session, wish: PageWish) -> Page[PriceList]:
+    """Price lists, the newest first."""
+    return read_page(session, sa.select(PriceList), PRICE_LISTS, wish)
+
+
+def find_price_list(session: Session, version: int) -> PriceList | None:
+    """A price list."""
+    return session.get(PriceList, version) if 0 < version <= _LARGEST_VERSION else None
+
+
+def find_programme(session: Session, programme_id: str) -> Programme | None:
+    """A programme."""
+    return session.get(Programme, programme_id) if storable(programme_id) else None
+
+
+def list_programmes(session: Session) -> list[Programme]:
+    """Programmes by name."""
+    return list(session.scalars(sa.select(Programme).order_by(Programme.name)))
+
+
+def programme_named(session: Session, name: str) -> Programme | None:
+    """The programme with this name, whatever the case."""
+    return session.scalar(sa.select(Programme).where(sa.func.lower(Programme.name) == name.lower()))
+
+
+def members(session: Session, programme_id: str) -> list[tuple[ProgrammeMember, str]]:
+    """The companies that are or were in a programme, with their names, by name."""
+    rows = session.execute(
+        sa.select(ProgrammeMember, Organisation.name)
+        .join(Organisation, Organisation.id == ProgrammeMember.organisation_id)
+        .where(ProgrammeMember.programme_id == programme_id)
+        .order_by(Organisation.name)
+    )
+    return [(member, name) for member, name in rows]
+
+
+def memberships(session: Session, organisation_id: str) -> list[tuple[ProgrammeMember, Programme]]:
+    """The programmes that a company is in now or was in, in no order."""
+    rows = session.execute(
+        sa.select(ProgrammeMember, Programme)
+        .join(Programme, Programme.id == ProgrammeMember.programme_id)
+        .where(ProgrammeMember.organisation_id == organisation_id)
+    )
+    return [(member, programme) for member, programme in rows]
+
+
+def single_undertaking(session: Session, organisation_id: str) -> list[str]:
+    """The organisations that are one undertaking with this one, itself included, sorted."""
+    return list(session.scalars(_linked(organisation_id)))
+
+
+def lock_single_undertaking(session: Session, organisation_id: str) -> list[str]:
+    """The same, each kept until the transaction ends: locked in the order of ids, so that nobody waits in a circle.
+
+    Raises:
+        UnavailableError: who belongs together kept changing meanwhile.
+    """
+    for _ in range(_LOCKING_TRIES):
+        locked = list(session.scalars(_linked(organisation_id).with_for_update(key_share=True)))
+        # Somebody may have joined or left while this waited for a lock; PostgreSQL shows it to the next statement.
+        if locked == single_undertaking(session, organisation_id):
+            return locked
+    raise UnavailableError("the company's facts are being changed just now; please try again")
+
+
+def _linked(organisation_id: str) -> sa.Select[str]:
+    undertaking = sa.select(Organisation.undertaking).where(Organisation.id == organisation_id).scalar_subquery()
+    return (
+        sa.select(Organisation.id)
+        .where(sa.or_(Organisation.id == organisation_id, Organisation.undertaking == undertaking))
+        .order_by(Organisation.id)
+    )
+
+
+def granted_cents(
+    session: Session, organisation_ids: Sequence[str] | None, *, since: datetime, legal_basis: str | None = None
+) -> int:
+    """The sum of the ledger, counter entries included, over what was granted after an instant.
+
+    Args:
+        session: to read in.
+        organisation_ids: of these; None: of all.
+        since: not included.
+        legal_basis: only on this ground.
+    """
+    query = sa.select(sa.func.coalesce(sa.func.sum(SupportEntry.cents), 0)).where(SupportEntry.granted_at > since)
+    if organisation_ids is not None:
+        query = query.where(SupportEntry.organisation_id.in_(organisation_ids))
+    if legal_basis is not None:
+        query = query.where(SupportEntry.legal_basis == legal_basis)
+    return int(session.scalar(query) or 0)
+
+
+def entries_of_booking(session: Session, booking_id: str) -> list[SupportEntry]:
+    """The entries of a booking, counter entries included, as they were written."""
+    return list(
+        session.scalars(sa.select(SupportEntry).where(SupportEntry.booking_id == booking_id).order_by(SupportEntry.id))
+    )
+
+
+def list_entries(session: Session, organisation_id: str | None, wish: PageWish) -> Page[SupportEntry]:
+    """The ledger, of one organisation or all, the newest entry first."""
+    query = sa.select(SupportEntry)
+    if organisation_id is not None:
+        query = query.where(SupportEntry.organisation_id == organisation_id)
+    return read_page(session, query, SUPPORT, wish)
+
+
+def named_entries(session: Session, organisation_id: str | None) -> list[tuple[SupportEntry, str, str]]:
+    """The ledger with the names of companies and programmes, as it was written."""
+    query = (
+        sa.select(SupportEntry, Organisation.name, Programme.name)
+        .join(Organisation, Organisation.id == SupportEntry.organisation_id)
+        .join(Programme, Programme.id == SupportEntry.programme_id)
+        .order_by(SupportEntry.id)
+    )
+    if organisation_id is not None:
+        query = query.where(SupportEntry.organisation_id == organisation_id)
+    return [(entry, organisation, programme) for entry, organisation, programme in session.execute(query)]
