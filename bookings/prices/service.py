@@ -52,14 +52,12 @@ def quote_for(
         supervised: whether an engineer is booked with it.
         now: the instant of booking, whose price list and programme count; of a booking that is moved or extended its
             `created_at`, so that its prices stay as agreed.
-        pricing: what counts then, if it is known already (`repository.find_pricing`): no statement at all.
         pricing: of this company at that instant, if it is known already; then nothing is read.
 
     Raises:
         QuoteTooLongError, QuoteTooLargeError: beyond what any slot is.
     """
     if pricing is None:
-        if pricing is None:
         pricing = repository.find_pricing(session, organisation_id, now=now)
     prices = []
     for device in devices:
