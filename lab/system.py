@@ -7,7 +7,7 @@ own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from lab.core.clock import Clock, FollowedClock, SystemClock
 from lab.core.database import Database
 from lab.core.errors import SetupError
 from lab.core.folder import hold_folder, prepare_folder
-from lab.core.jobs import Worker
+from lab.core.jobs import Handler, Worker
 from lab.core.migration import migrate
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
@@ -243,22 +243,21 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 def _start_web(system: System, stack: ExitStack) -> None:
     from lab.app import create_app  # here: a recorder and the commands do without the web
+    from lab.post.jobs import post_handlers
     from lab.reports.jobs import report_handlers
     from telemetry.live import LiveHub
 
     settings = system.settings
     system.live = LiveHub(system.address, settings.lab, clock=system.clock)
     stack.callback(system.live.stop)
-    handlers = report_handlers(
+    reports = report_handlers(
         system.database,
         system.store,
         data_dir=settings.data_dir,
         clock=system.clock,
         time_zone=settings.time_zone,
     )
-    worker = Worker(system.database, system.clock, handlers)
-    worker.start()
-    stack.callback(worker.stop)
+    _start_workers(system, reports, post_handlers(system.database, system.clock, settings), stack)
     system.app = create_app(
         settings=settings,
         database=system.database,
@@ -267,6 +266,17 @@ def _start_web(system: System, stack: ExitStack) -> None:
         live=system.live,
         recorder=system.recorder,
     )
+
+
+def _start_workers(system: System, main: Mapping[str, Handler], slow: Mapping[str, Handler], stack: ExitStack) -> None:
+    """One thread for `main` and what nobody handles, one for each kind of `slow`, which wait for others' servers."""
+    workers = [Worker(system.database, system.clock, main, but=slow)]
+    workers += [Worker(system.database, system.clock, slow, only=[kind], name=f"jobs-{kind}") for kind in slow]
+    for worker in workers:
+        worker.start()
+        stack.callback(worker.stop)
+    for worker in workers:
+        stack.callback(worker.ask_to_stop)  # all at once, so that the stop takes as long as the slowest of them
 
 
 def listen(host: str, port: int) -> socket.socket:

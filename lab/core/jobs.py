@@ -169,6 +169,10 @@ def fail(session: Session, claimed: ClaimedJob, *, now: datetime, error: str) ->
         job.run_at = now + min(LONGEST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1))
 
 
+class TryLaterError(Exception):
+    """What a handler raises when it could not be done this time, and nothing of ours is wrong."""
+
+
 Handler = Callable[[ClaimedJob], None]
 
 
@@ -224,7 +228,8 @@ class Worker:
                 raise LookupError(f"nobody handles jobs of kind {job.kind}")
             handler(job)
         except Exception as error:
-            log.warning("job failed", job=job.id, kind=job.kind, attempt=job.attempt, exc_info=True)
+            trace = not isinstance(error, TryLaterError)
+            log.warning("job failed", job=job.id, kind=job.kind, attempt=job.attempt, why=str(error), exc_info=trace)
             with self._database.write() as session:
                 fail(session, job, now=self._clock.now(), error=f"{type(error).__name__}: {error}")
         else:
@@ -236,9 +241,13 @@ class Worker:
         self._thread = threading.Thread(target=self._loop, args=(every,), name=self._name, daemon=True)
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Take no more jobs."""
+        self._stop.set()
+
     def stop(self, *, timeout: float = 10.0) -> None:
         """Finish the job at hand and stop."""
-        self._stop.set()
+        self.ask_to_stop()
         if self._thread is not None:
             self._thread.join(timeout)
 

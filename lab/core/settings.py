@@ -24,7 +24,10 @@ from pydantic_settings import SettingsError as SettingsSourceError
 from lab.core.errors import SetupError
 
 _VARIABLES_OF_OTHERS = ("PILOTLAB_SIMULATORS_", "PILOTLAB_REQUIRE_SERVICES")
-_ADDRESS = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+MAIL_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+"""Addresses of the plain form (RFC 5321, dot-string and domain); no other can hide anything."""
 
 
 class SettingsError(SetupError):
@@ -163,7 +166,7 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
-        if value is not None and not (value.isprintable() and _ADDRESS.fullmatch(parseaddr(value)[1])):
+        if value is not None and not (value.isprintable() and MAIL_ADDRESS.fullmatch(parseaddr(value)[1])):
             raise ValueError(f"{value!r} is no mail address; 'Pilot Lab <lab@example.org>' is one")
         return value
 
