@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from bookings.models import Booking
 from bookings.prices.models import PriceList, Programme, ProgrammeMember, SupportEntry
 from bookings.prices.rules import LegalBasis, Terms
+from bookings.states import BookingState
 from devices.models import Device
 from lab.core.database import UtcDateTime, storable
 from lab.core.errors import UnavailableError
@@ -176,23 +178,64 @@ def _linked(organisation_id: str) -> sa.Select[str]:
     )
 
 
-def granted_cents(
-    session: Session, organisation_ids: Sequence[str] | None, *, since: datetime, legal_basis: str | None = None
+def granted_cents(session: Session, organisation_id: str | None, *, since: datetime) -> int:
+    """The sum of the ledger, of one organisation or all, over what was granted after an instant on any legal basis."""
+    query = sa.select(_total(SupportEntry.cents)).where(SupportEntry.granted_at > since)
+    if organisation_id is not None:
+        query = query.where(SupportEntry.organisation_id == organisation_id)
+    return int(session.scalar(query) or 0)
+
+
+def used_cents(
+    session: Session,
+    organisation_ids: Sequence[str],
+    *,
+    since: datetime,
+    except_booking: str | None = None,
+    only_booking: str | None = None,
 ) -> int:
-    """The sum of the ledger, counter entries included, over what was granted after an instant.
+    """How much de minimis support these organisations have, in one statement.
+
+    That is what was granted after `since`, counter entries included, and what requests were promised that wait for
+    approval, as far as the ledger does not have it yet.
 
     Args:
         session: to read in.
-        organisation_ids: of these; None: of all.
+        organisation_ids: of one undertaking.
         since: not included.
-        legal_basis: only on this ground.
+        except_booking: does not count.
+        only_booking: nothing else counts.
     """
-    query = sa.select(sa.func.coalesce(sa.func.sum(SupportEntry.cents), 0)).where(SupportEntry.granted_at > since)
-    if organisation_ids is not None:
-        query = query.where(SupportEntry.organisation_id.in_(organisation_ids))
-    if legal_basis is not None:
-        query = query.where(SupportEntry.legal_basis == legal_basis)
-    return int(session.scalar(query) or 0)
+    ledger = sa.select(_total(SupportEntry.cents)).where(
+        SupportEntry.organisation_id.in_(organisation_ids),
+        SupportEntry.legal_basis == LegalBasis.DE_MINIMIS,
+        SupportEntry.granted_at > since,
+    )
+    written = (
+        sa.select(_total(SupportEntry.cents))
+        .where(SupportEntry.booking_id == Booking.id, SupportEntry.legal_basis == LegalBasis.DE_MINIMIS)
+        .scalar_subquery()
+    )
+    promised = (
+        sa.select(_total(Booking.support_cents - written))
+        .join(Programme, Programme.id == Booking.programme_id)
+        .where(
+            Booking.organisation_id.in_(organisation_ids),
+            Booking.state == BookingState.REQUESTED,
+            Programme.legal_basis == LegalBasis.DE_MINIMIS,
+        )
+    )
+    if except_booking is not None:
+        ledger = ledger.where(SupportEntry.booking_id.is_distinct_from(except_booking))
+        promised = promised.where(Booking.id != except_booking)
+    if only_booking is not None:
+        ledger = ledger.where(SupportEntry.booking_id == only_booking)
+        promised = promised.where(Booking.id == only_booking)
+    return int(session.scalar(sa.select(ledger.scalar_subquery() + promised.scalar_subquery())) or 0)
+
+
+def _total(cents: Any) -> Any:
+    return sa.func.coalesce(sa.func.sum(cents), 0)
 
 
 def entries_of_booking(session: Session, booking_id: str) -> list[SupportEntry]:

@@ -187,6 +187,7 @@ class DeMinimisAnswer(_Answer):
 
     ceiling_cents: int
     used_cents: int
+    """Granted, or promised to a request that waits for approval."""
     remaining_cents: int
     since: datetime
     """What was granted after this counts."""

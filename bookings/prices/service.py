@@ -83,7 +83,8 @@ def require_support_fits(
     Locks the organisations of the undertaking, in the order of their ids, until the transaction ends, so that two
     bookings at once cannot both pass. **Call it before devices are locked**: everybody locks organisations, then
     devices, then engineers, and so nobody waits in a circle. Costs nothing where there is no ceiling, which is
-    everywhere but de minimis. What passes counts from `write_support` in the same transaction on.
+    everywhere but de minimis. What was promised to a request that waits for approval counts as well, so that its
+    approval needs no other look; a confirmed booking counts from `write_support` in the same transaction on.
 
     Args:
         session: of a write transaction.
@@ -98,25 +99,23 @@ def require_support_fits(
     """
     if quote.legal_basis != LegalBasis.DE_MINIMIS or not quote.support_cents:
         return
-    since, own = three_years_before(now), 0
+    since = three_years_before(now)
     if except_booking is not None:
-        entries = repository.entries_of_booking(session, except_booking)
-        own = sum(
-            entry.cents for entry in entries if entry.legal_basis == LegalBasis.DE_MINIMIS and entry.granted_at > since
-        )
+        own = repository.used_cents(session, [organisation_id], since=since, only_booking=except_booking)
         if quote.support_cents <= own:
             return
     undertaking = repository.lock_single_undertaking(session, organisation_id)
-    used = repository.granted_cents(session, undertaking, since=since, legal_basis=LegalBasis.DE_MINIMIS)
-    require_fits(quote, DeMinimis(since, used - own))
+    used = repository.used_cents(session, undertaking, since=since, except_booking=except_booking)
+    require_fits(quote, DeMinimis(since, used))
 
 
 def write_support(session: Session, booking: Booking, *, now: datetime, by: str) -> None:
     """Bring the ledger to what the booking's quote says; saying it again changes nothing.
 
-    To be called when a booking is made, a mere request too (what is promised counts), and whenever its quote has
-    changed; the caller holds the booking. The granting date is the booking's creation. A grant that changes is
-    countered and written anew: a smaller one keeps its date, a larger one is granted now.
+    To be called when a booking is confirmed, and whenever the quote of a confirmed one has changed; the caller holds
+    the booking. For a request it may be called or not: its support counts either way. The granting date is the
+    booking's creation. A grant that changes is countered and written anew: a smaller one keeps its date, a larger one
+    is granted now.
 
     Args:
         session: of a write transaction.
@@ -125,7 +124,7 @@ def write_support(session: Session, booking: Booking, *, now: datetime, by: str)
         by: account id.
     """
     cents = booking.support_cents or 0
-    if not cents and booking.version == 1:  # just made: nothing can have been granted yet
+    if not cents and booking.version == 1:  # just made: nothing can have been granted
         return
     session.flush()  # entries refer to the booking
     entries = repository.entries_of_booking(session, booking.id)
@@ -257,7 +256,7 @@ def list_support(
         page=repository.list_entries(session, whose, wish),
         organisation_id=whose,
         since=since,
-        granted_cents=repository.granted_cents(session, None if whose is None else [whose], since=since),
+        granted_cents=repository.granted_cents(session, whose, since=since),
         de_minimis=None if whose is None else _de_minimis(session, whose, now=now),
     )
 
@@ -280,8 +279,7 @@ def ledger_rows(
 def _de_minimis(session: Session, organisation_id: str, *, now: datetime) -> DeMinimis:
     since = three_years_before(now)
     undertaking = repository.single_undertaking(session, organisation_id)
-    used = repository.granted_cents(session, undertaking, since=since, legal_basis=LegalBasis.DE_MINIMIS)
-    return DeMinimis(since, used)
+    return DeMinimis(since, repository.used_cents(session, undertaking, since=since))
 
 
 def _known_devices(session: Session, device_ids: list[str]) -> list[Device]:
