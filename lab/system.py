@@ -242,7 +242,9 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 
 def _start_web(system: System, stack: ExitStack) -> None:
-    from lab.app import create_app  # here: a recorder and the commands do without the web
+    from bookings.notices import notice_handlers  # here: a recorder and the commands do without the web
+    from lab.app import create_app
+    from lab.housekeeping import EVERY_SECONDS, Housekeeping
     from lab.post.jobs import post_handlers
     from lab.reports.jobs import report_handlers
     from telemetry.live import LiveHub
@@ -257,7 +259,13 @@ def _start_web(system: System, stack: ExitStack) -> None:
         clock=system.clock,
         time_zone=settings.time_zone,
     )
-    _start_workers(system, reports, post_handlers(system.database, system.clock, settings), stack)
+    apart = {
+        **notice_handlers(system.database, system.clock, settings),
+        **post_handlers(system.database, system.clock, settings),
+    }
+    _start_workers(system, reports, apart, stack)
+    housekeeping = Housekeeping(system.database, system.clock, settings)
+    _repeat(housekeeping.round, every=EVERY_SECONDS, name="housekeeping", stack=stack)
     system.app = create_app(
         settings=settings,
         database=system.database,
@@ -268,10 +276,13 @@ def _start_web(system: System, stack: ExitStack) -> None:
     )
 
 
-def _start_workers(system: System, main: Mapping[str, Handler], slow: Mapping[str, Handler], stack: ExitStack) -> None:
-    """One thread for `main` and what nobody handles, one for each kind of `slow`, which wait for others' servers."""
-    workers = [Worker(system.database, system.clock, main, but=slow)]
-    workers += [Worker(system.database, system.clock, slow, only=[kind], name=f"jobs-{kind}") for kind in slow]
+def _start_workers(system: System, main: Mapping[str, Handler], apart: Mapping[str, Handler], stack: ExitStack) -> None:
+    """One thread for `main` and what nobody handles, one for each kind of `apart`.
+
+    So a mail server or receiver that does not answer keeps no report waiting, and a long report no news of a booking.
+    """
+    workers = [Worker(system.database, system.clock, main, but=apart)]
+    workers += [Worker(system.database, system.clock, apart, only=[kind], name=f"jobs-{kind}") for kind in apart]
     for worker in workers:
         worker.start()
         stack.callback(worker.stop)
