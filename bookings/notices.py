@@ -6,6 +6,7 @@ always shows the booking as it is now, with the number of its present version.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
@@ -29,6 +30,7 @@ from bookings.notice_facts import (
 from bookings.notice_texts import Notice, Reader, subject_of, text_of
 from bookings.rules import Rules
 from bookings.schemas import BookingAnswer
+from bookings.states import BookingState
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.jobs import ClaimedJob, Handler, enqueue
@@ -121,7 +123,9 @@ def event_payload(
                 "start": datetime.fromisoformat(change.after["start"]),
                 "end": datetime.fromisoformat(change.after["end"]),
                 "changed_at": change.at,
-                **{name: change.after[name] for name in ("state", "engineer_ids", "version") if name in change.after},
+                "state": BookingState(change.after["state"]),
+                "engineer_ids": change.after.get("engineer_ids", answer.engineer_ids),
+                "version": version,
             }
         )
     before = (
@@ -185,6 +189,8 @@ def _invitation(
     gone = reader is Reader.RELIEVED or status_of(booking.state) == "CANCELLED"
     method = "CANCEL" if gone else "REQUEST"
     entry = booking_entry(booking, names=names, place=place, with_company=reader is not Reader.BOOKER)
+    if gone:  # also for whoever is only relieved of it
+        entry = replace(entry, status="CANCELLED")
     return method, invitation(entry, place=place, method=method, organizer=organizer, attendee=account.sign_in)
 
 

@@ -172,7 +172,7 @@ def booking_entry(booking: Booking, *, names: Names, place: Place, with_company:
         title=booking.title,
         company=names.organisations.get(booking.organisation_id, booking.organisation_id),
         devices=[names.devices.get(row.device_id, row.device_id) for row in booking.devices],
-        engineers=[names.accounts.get(row.account_id, row.account_id) for row in booking.engineers if row.active],
+        engineers=[names.accounts.get(row.account_id, row.account_id) for row in booking.engineers],
         created=booking.created_at,
         changed=booking.changed_at,
         place=place,

@@ -143,7 +143,7 @@ def bookings_of(
         sa.select(BookingEngineer.booking_id, Account.name)
         .join(Booking, BookingEngineer.booking_id == Booking.id)
         .join(Account, BookingEngineer.account_id == Account.id)
-        .where(BookingEngineer.active, *chosen)
+        .where(*chosen)
         .order_by(Account.name),
     )
     rows = session.execute(
@@ -189,9 +189,7 @@ def _subject_filter(kind: CalendarKind, subject_id: str) -> sa.ColumnElement[boo
         return Booking.organisation_id == subject_id
     if kind is CalendarKind.DEVICE:
         return Booking.id.in_(sa.select(BookingDevice.booking_id).where(BookingDevice.device_id == subject_id))
-    supervised = sa.select(BookingEngineer.booking_id).where(
-        BookingEngineer.account_id == subject_id, BookingEngineer.active
-    )
+    supervised = sa.select(BookingEngineer.booking_id).where(BookingEngineer.account_id == subject_id)
     return sa.or_(Booking.booked_by == subject_id, Booking.id.in_(supervised))
 
 

@@ -71,8 +71,8 @@ def changes_within(zone: str, start: datetime, end: datetime) -> list[tuple[date
     return found
 
 
-def _signature(wall: datetime) -> tuple[timedelta | None, str | None, timedelta | None]:
-    return wall.utcoffset(), wall.tzname(), wall.dst()
+def _signature(wall: datetime) -> tuple[timedelta | None, str | None]:
+    return wall.utcoffset(), wall.tzname()
 
 
 def _regime(early: datetime, late: datetime) -> Regime:

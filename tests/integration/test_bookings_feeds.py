@@ -229,6 +229,11 @@ def test_each_state_has_its_word_in_the_calendar(
     assert [shown for _, _, shown in feeds.shown(feeds.link("founder", "person"))] == [status]
 
 
+def test_who_supervises_learns_of_a_cancellation_too(feeds: Feeds) -> None:
+    feeds.booked("founder", at(9), engineer="engineer", state="cancelled", active=False)
+    assert [status for _, _, status in feeds.shown(feeds.link("engineer", "person"))] == ["CANCELLED"]
+
+
 def test_what_is_long_over_is_left_out_and_what_is_far_ahead_is_not(feeds: Feeds) -> None:
     feeds.booked("founder", Span(at(9).start - timedelta(days=91), at(9).end - timedelta(days=91)), title="Old")
     feeds.booked("founder", Span(at(9).start - timedelta(days=89), at(9).end - timedelta(days=89)), title="Recent")
