@@ -412,3 +412,42 @@ def test_wrong_facts_about_an_organisation_are_refused_by_name(
     assert problem(counter.call("manager", "PATCH", path, change), status)["rule"] == rule
     assert counter.get("manager", path).json() == before
     assert problem(counter.call("manager", "PATCH", "/organisations/org_none", {}), 404)
+
+
+# Prices in the life of a booking
+
+
+def test_a_booking_whose_support_does_not_fit_is_refused_and_a_shorter_one_is_granted_and_given_back(
+    office: Office,
+) -> None:
+    office.programme(price_per_mille=0, state_share_per_mille=1000)
+    office.grant(CEILING_CENTS - 12_000)
+    wish = {"device_ids": ["mill-1"], "title": "Feed rates", **SLOT}
+    refused = problem(office.post("founder", "/bookings", wish), 409)
+    assert (refused["type"], refused["rule"], refused["remaining_cents"]) == (
+        "urn:pilotlab:problem:support-ceiling",
+        "support-ceiling",
+        12_000,
+    )
+    made = office.post("founder", "/bookings", {**wish, "end": "2026-11-24T10:00:00+01:00"})
+    assert made.status_code == 201, made.text
+    booking_id = made.json()["id"]
+    ledger = office.get("founder", "/support").json()
+    assert (ledger["entries"][0]["booking_id"], ledger["de_minimis"]["remaining_cents"]) == (booking_id, 0)
+    assert office.post("founder", f"/bookings/{booking_id}/cancel").status_code == 200
+    ledger = office.get("founder", "/support").json()
+    assert [entry["cents"] for entry in ledger["entries"][:2]] == [-12_000, 12_000]
+    assert ledger["de_minimis"]["remaining_cents"] == 12_000
+
+
+def test_a_booking_that_is_moved_keeps_its_prices_and_a_new_one_has_the_new(office: Office) -> None:
+    wish = {"device_ids": ["mill-1"], "title": "Feed rates", **SLOT}
+    booking_id = office.post("founder", "/bookings", wish).json()["id"]
+    office.clock.jump_to(NOW + timedelta(hours=1))
+    assert office.post("manager", "/price-lists", PRICES).status_code == 201
+    moved = {"start": "2026-11-25T09:00:00+01:00", "end": "2026-11-25T10:30:00+01:00"}
+    assert office.post("founder", f"/bookings/{booking_id}/move", moved).status_code == 200
+    new = office.post("founder", "/bookings", wish).json()["id"]
+    with office.town.database.read() as session:
+        found = [session.get_one(Booking, one) for one in (booking_id, new)]
+    assert [(booking.price_list_version, booking.price_cents) for booking in found] == [(None, 18_000), (1, 32_500)]
