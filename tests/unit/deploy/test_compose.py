@@ -43,7 +43,8 @@ def test_product_containers_are_given_settings_that_exist_and_fit(
         if value is None:  # as .env has it, else the product's default
             continue
         monkeypatch.setenv(
-            variable, re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda found: found[1] or "secret", value)
+            variable,
+            re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda found: "secret" if found[1] is None else found[1], value),
         )
     assert Settings().broker == "external"
 
