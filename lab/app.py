@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from bookings.endpoints import router as bookings_router
 from bookings.feeds.endpoints import router as feeds_router
+from bookings.figures.endpoints import router as figures_router
 from bookings.life_endpoints import router as booking_life_router
 from bookings.outages.endpoints import router as outages_router
 from bookings.prices.endpoints import router as prices_router
@@ -159,6 +160,7 @@ def _include_routers(app: FastAPI) -> None:
         bookings_router,
         booking_life_router,
         outages_router,
+        figures_router,
         feeds_router,
         prices_router,
         telemetry_router,
