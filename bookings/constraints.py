@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 WRONG_FORM = "pilotlab reservation needs whole microseconds and active 0 or 1"
 """What the triggers say of a value that SQLite would store but could not compare."""
@@ -91,21 +90,6 @@ def attach(table: sa.Table, exclusive: Exclusive) -> None:
         for statement in statements:
             ddl = sa.DDL(statement)  # type: ignore[no-untyped-call]
             event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
-
-
-def enforce_now(session: Session) -> None:
-    """Have the database judge what was written so far, instead of at commit.
-
-    SQLite judges each row at once. On PostgreSQL this waits for whoever is writing a colliding row just now.
-
-    Raises:
-        IntegrityError: see `is_device_busy` and `is_engineer_busy`; the transaction goes on only from a savepoint.
-    """
-    session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        both = f"{DEVICES.constraint}, {ENGINEERS.constraint}"
-        session.execute(sa.text(f"SET CONSTRAINTS {both} IMMEDIATE"))
-        session.execute(sa.text(f"SET CONSTRAINTS {both} DEFERRED"))
 
 
 def is_device_busy(error: IntegrityError) -> bool:

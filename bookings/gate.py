@@ -135,9 +135,10 @@ def prepare(
         UnknownOrganisationError: there is no such organisation.
     """
     book = load_rulebook(session, defaults)
+    # The organisations that share a ceiling of support come first, and all at once: by id, or two would wait in a circle.
+    pricing = agreed_pricing(session, organisation_id, at=agreed_at)
     if not repository.hold_organisation(session, organisation_id, alone=book.has_quotas):
         raise unknown_organisation()
-    pricing = agreed_pricing(session, organisation_id, at=agreed_at)
     devices = require_bookable(repository.lock_devices(session, device_ids), device_ids)
     return Ground(tuple(devices), book, book.joint(devices), pricing)
 
@@ -179,13 +180,15 @@ def pass_gate(
             field="override_reason",
             rule="staff-only",
         )
+    found = refusals(wish.span, now=now, rules=ground.rules, running=running)
+    kept = [refusal for refusal in found if _never_set_aside(refusal, wish.span, now)]
+    if kept or (override is None and any(refusal.rule in _FAR for refusal in found)):
+        require_none(kept or found, ground.rules.zone)  # no calendar, and no sum of hours, reaches there
     reserved = ground.reserved(wish.span)
-    found = _all_refusals(session, principal, ground, wish, reserved, now, except_bookings, running=running)
-    overridden: tuple[str, ...] = ()
-    if override is not None:
-        overridden = tuple(refusal.rule for refusal in found if refusal.rule != "not-in-the-past")
-        found = [refusal for refusal in found if refusal.rule == "not-in-the-past"]
-    require_none(found, ground.rules.zone)
+    found += _other_refusals(session, principal, ground, wish, reserved, now, except_bookings)
+    overridden = tuple(refusal.rule for refusal in found) if override is not None else ()
+    if override is None:
+        require_none(found, ground.rules.zone)
     engineer = None
     if wish.supervised:
         engineer = _free_engineer(session, ground, wish, now, except_bookings, engineer_id)
@@ -198,7 +201,16 @@ def pass_gate(
     return Passed(reserved, engineer, overridden)
 
 
-def _all_refusals(
+_FAR = frozenset({"longest-booking", "horizon"})
+_FURTHEST = timedelta(days=3660)
+
+
+def _never_set_aside(refusal: Refusal, span: Span, now: datetime) -> bool:
+    """Whether not even the staff may set it aside: what is over is over, and ten years are a mistake."""
+    return refusal.rule == "not-in-the-past" or (refusal.rule in _FAR and span.end > now + _FURTHEST)
+
+
+def _other_refusals(
     session: Session,
     principal: Principal,
     ground: Ground,
@@ -206,25 +218,20 @@ def _all_refusals(
     reserved: Mapping[str, Span],
     now: datetime,
     except_bookings: Collection[str],
-    *,
-    running: bool,
 ) -> list[Refusal]:
     rules = ground.rules
     found = missing_devices(wish, rules)
-    found += refusals(wish.span, now=now, rules=rules, running=running)
-    if any(refusal.rule in _TOO_FAR for refusal in found):  # no calendar, and no sum of hours, reaches there
-        return found
     window = Span(min(span.start for span in reserved.values()), max(span.end for span in reserved.values()))
     outages = outages_within(session, ground.device_ids, window, zone=rules.zone)
     if outages:
         wider = window.widened(before=timedelta(days=_NEAR_DAYS), after=timedelta(days=_NEAR_DAYS))
         outages = outages_within(session, ground.device_ids, wider, zone=rules.zone)
         found += outage_refusals(dict(reserved), wish.span, outages, now=now, rules=rules)
-    if not principal.is_staff:
+    if not principal.is_staff or wish.organisation_id != principal.organisation_id:
         found += missing_supervision(wish, rules)
-        if rules.qualifications and not wish.supervised:
-            trainings = trainings_of(session, principal.account_id)
-            found += missing_qualifications(wish, rules, trainings, now=now)
+    if rules.qualifications and not principal.is_staff:
+        trainings = trainings_of(session, principal.account_id)
+        found += missing_qualifications(wish, rules, trainings, now=now)
     if rules.quotas:
         weeks = weeks_of(wish.span, rules.zone)
         held = repository.held_slots(
@@ -237,9 +244,6 @@ def _all_refusals(
         )
         found += quota_refusals(wish, rules, held, now=now)
     return found
-
-
-_TOO_FAR = frozenset({"not-in-the-past", "longest-booking", "horizon"})
 
 
 def _held(

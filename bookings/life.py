@@ -208,6 +208,7 @@ def start_use(
     now: datetime,
     principal: Principal = SYSTEM,
     version: int | None = None,
+    since: datetime | None = None,
 ) -> Booking:
     """Note that the machines of a booking are in use. Saying it again changes nothing.
 
@@ -217,6 +218,7 @@ def start_use(
         now: the present instant.
         principal: who says so; without one, the product itself has seen it.
         version: the version the decision was made on; None: whichever is there.
+        since: when the use began, if that is known; else now.
 
     Raises:
         BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
@@ -227,15 +229,15 @@ def start_use(
     if booking.state == BookingState.IN_USE:
         return booking
     if booking.state not in OPEN or booking.end_at <= now:
-        raise closed(booking, "use-while-open")
+        raise closed(booking, "use-within-slot")
     if booking.state == BookingState.REQUESTED:
         raise BookingNotStartedError(
-            "this booking is not approved yet; ask the lab's staff", rule="use-when-approved", start=_text(booking)
+            "this booking is not approved yet; ask the lab's staff", rule="use-within-slot", start=_text(booking)
         )
     if booking.start_at > now:
-        raise _not_started(booking, "use-after-start", "the machines can be used")
+        raise _not_started(booking, "use-within-slot", "the machines can be used")
     before = snapshot(booking)
-    booking.state, booking.used_from = BookingState.IN_USE.value, now
+    booking.state, booking.used_from = BookingState.IN_USE.value, max(since or now, booking.start_at)
     return _noted(session, booking, Notice.STARTED, by=principal, now=now, before=before)
 
 

@@ -10,6 +10,12 @@ from bookings import constraints
 from lab.core.database import Base, UtcDateTime
 
 
+def _when_created(context: Any) -> datetime:
+    """What is new was not changed since."""
+    created: datetime = context.get_current_parameters()["created_at"]
+    return created
+
+
 class Booking(Base):
     """A span on one or several devices, for a company."""
 
@@ -35,11 +41,11 @@ class Booking(Base):
     version: Mapped[int]
     """Counts changes; the ETag."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_when_created)
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_as: Mapped[str | None] = mapped_column(sa.String(20))
     """How a cancelled booking came to be so: cancelled, declined or lapsed."""
-    supervised: Mapped[bool]
+    supervised: Mapped[bool] = mapped_column(default=False)
     """Whether an engineer of the lab is booked with it."""
     series_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
     lapses_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -56,7 +62,7 @@ class Booking(Base):
     support_cents: Mapped[int | None]
     """Public support: (market value - price) x state share."""
     quote: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
-    """The quote's lines, as `bookings.prices.schemas.Quote` tells them."""
+    """The quote's lines, as `bookings.prices.schemas.QuoteFacts` tells them."""
 
     devices: Mapped[list["BookingDevice"]] = relationship(
         back_populates="booking", order_by="BookingDevice.device_id", cascade="all, delete-orphan"

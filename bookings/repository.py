@@ -355,6 +355,18 @@ def lock_lapsed(session: Session, booking_ids: Collection[str], *, now: datetime
     return list(session.scalars(query))
 
 
+def begun_unused(session: Session, *, now: datetime, limit: int) -> list[tuple[str, datetime, list[str]]]:
+    """Confirmed bookings whose time has begun and that nobody has checked in to: (id, start, devices)."""
+    query = (
+        sa.select(Booking)
+        .options(selectinload(Booking.devices))
+        .where(Booking.state == BookingState.CONFIRMED, Booking.start_at <= now, Booking.end_at > now)
+        .order_by(Booking.start_at, Booking.id)
+        .limit(limit)
+    )
+    return [(one.id, one.start_at, [row.device_id for row in one.devices]) for one in session.scalars(query)]
+
+
 def due_bookings(session: Session, *, now: datetime, begun: bool, limit: int) -> list[str]:
     """Bookings that time itself changes now: requests that lapse, slots that are over.
 

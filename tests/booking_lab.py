@@ -1,15 +1,20 @@
 """A small lab for tests of the calendar: devices with buffers, two companies, an engineer, short ways to book."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from bookings import life, service
 from bookings.models import Booking, BookingDevice
+from bookings.rulebook.models import RuleEntry
+from bookings.rulebook.schemas import RuleSettings
 from bookings.rules import Rules
 from bookings.schemas import BookingRequest
 from lab.core.database import Database
+from lab.core.jobs import Job
 from lab.core.settings import Settings
 from lab.core.time import Span
 from lab.people.principals import Principal, Role
@@ -73,6 +78,29 @@ class BookingLab:
     def finish(self, who: Principal, booking_id: str, *, now: datetime) -> Booking:
         """Finish using."""
         return self.database.transact(lambda session: life.finish_use(session, who, booking_id, now=now))
+
+    def transact(self, deed: Callable[..., Booking], *given: Any, **facts: Any) -> Booking:
+        """Do a deed of `bookings.life` or `bookings.service` in a transaction of its own: `deed(session, …)`."""
+        return self.database.transact(lambda session: deed(session, *given, **{"now": self.now, **facts}))
+
+    def rule(self, scope: str, name: str, **settings: Any) -> None:
+        """Set rules for the lab, a device class or a device."""
+        RuleSettings.model_validate(settings)
+        with self.database.write() as session:
+            entry = RuleEntry(
+                scope=scope, name=name, settings=settings, version=1, changed_by="acc_manager", changed_at=self.now
+            )
+            session.merge(entry)
+
+    def state(self, booking_id: str) -> str:
+        """The state of a booking."""
+        with self.database.read() as session:
+            return session.get_one(Booking, booking_id).state
+
+    def jobs(self, kind: str) -> list[str]:
+        """Keys of the jobs of a kind, sorted."""
+        with self.database.read() as session:
+            return sorted(session.scalars(sa.select(Job.key).where(Job.kind == kind)))
 
     def held(self, device_id: str = "mill-1") -> list[Span]:
         """What the database holds of a device, buffers included, by start."""

@@ -17,6 +17,11 @@ from lab.core.time import Span
 from tests.booking_lab import BookingLab, at, make_booking_lab
 
 MICROSECOND = timedelta(microseconds=1)
+TAKEN_AWAY = {
+    "postgresql": [f"ALTER TABLE booking_devices DROP CONSTRAINT {constraints.DEVICES.constraint}"],
+    "sqlite": ["DROP TRIGGER booking_devices_free_on_update", "DROP TRIGGER booking_devices_free_on_insert"],
+}
+"""What a careless administrator might do."""
 
 
 @pytest.fixture
@@ -153,7 +158,7 @@ def test_sqlite_refuses_however_the_insert_is_put(database: Database, conflict: 
     )
     connection = database.engine.raw_connection()
     try:
-        with pytest.raises(Exception, match=constraints.DEVICE_BUSY):
+        with pytest.raises(Exception, match=constraints.DEVICES.busy):
             connection.cursor().execute(statement)
     finally:
         connection.close()
@@ -169,11 +174,11 @@ def test_the_statements_take_the_guard_away_and_put_it_back(lab: BookingLab) -> 
             for statement in statements:
                 session.execute(sa.text(statement))
 
-    execute(constraints.DOWNGRADE[dialect])
+    execute(TAKEN_AWAY[dialect])
     insert_past_the_service(lab, "bkg_careless", at(9))
     with lab.database.write() as session:
         session.execute(sa.delete(BookingDevice).where(BookingDevice.booking_id == "bkg_careless"))
-    execute(constraints.UPGRADE[dialect])
+    execute(constraints.DEVICES.statements()[dialect])
     with pytest.raises(IntegrityError):
         insert_past_the_service(lab, "bkg_careless_2", at(9))
 
