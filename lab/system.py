@@ -7,7 +7,8 @@ own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CREDENTIALS_CHECK_SECONDS = 3.0
+WORKERS_STOP_SECONDS = 8.0
 
 
 @dataclass(slots=True)
@@ -283,11 +285,18 @@ def _start_workers(system: System, main: Mapping[str, Handler], apart: Mapping[s
     """
     workers = [Worker(system.database, system.clock, main, but=apart)]
     workers += [Worker(system.database, system.clock, apart, only=[kind], name=f"jobs-{kind}") for kind in apart]
+    stack.callback(_stop_workers, workers)
     for worker in workers:
         worker.start()
-        stack.callback(worker.stop)
+
+
+def _stop_workers(workers: Sequence[Worker]) -> None:
+    """All at once, so that together they take no longer than one; who is still at it then is left behind."""
+    end = time.monotonic() + WORKERS_STOP_SECONDS
     for worker in workers:
-        stack.callback(worker.ask_to_stop)  # all at once, so that the stop takes as long as the slowest of them
+        worker.ask_to_stop()
+    for worker in workers:
+        worker.stop(timeout=max(0.0, end - time.monotonic()))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -22,6 +22,23 @@ from tests.services import ServiceMissingError, free_port
 from tests.services.programs import find_program
 
 PASSWORD = "of the lab"
+INVITATION = "\r\n".join(
+    [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//test//EN",
+        "METHOD:REQUEST",
+        "BEGIN:VEVENT",
+        "UID:bkg_1@lab",
+        "DTSTAMP:20261123T070000Z",
+        "DTSTART:20261124T080000Z",
+        "DTEND:20261124T090000Z",
+        "SUMMARY:Frezowanie – próba",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    ]
+)
 
 
 @dataclass

@@ -16,8 +16,8 @@ WITH_SERVER = Settings(smtp_host="127.0.0.1", mail_from="lab@lab.example")
 
 
 @pytest.fixture
-def town(each_database: Database, lab_clock: LabClock) -> Town:
-    return Town(each_database, lab_clock)
+def town(database: Database, lab_clock: LabClock) -> Town:
+    return Town(database, lab_clock)
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ from lab.post.models import Mail
 from lab.post.service import TRIES, queue_mail
 from tests.conftest import have
 from tests.factories import MONDAY_MORNING, principal
-from tests.post_office import PASSWORD, PostOffice, make_certificate
-from tests.unit.post.test_messages import INVITATION
+from tests.post_office import INVITATION, PASSWORD, PostOffice, make_certificate
 
 ENGINEER = principal(Role.ENGINEER)
 

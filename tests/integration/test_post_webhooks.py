@@ -301,8 +301,11 @@ def test_a_company_has_a_limited_number_of_webhooks(
         ("file:///etc/passwd", "url-form"),
     ],
 )
-def test_our_own_network_is_refused_when_a_webhook_is_made(town: Town, url: str, rule: str) -> None:
-    app = create_app(settings=Settings(), database=town.database, clock=town.clock, store=None, live=None)
+def test_our_own_network_is_refused_when_a_webhook_is_made(
+    database: Database, lab_clock: LabClock, url: str, rule: str
+) -> None:
+    app = create_app(settings=Settings(), database=database, clock=lab_clock, store=None, live=None)
+    town = Town(database, lab_clock)
     refused = town.program(app, "founder").post("/api/v1/webhooks", json={"url": url})
     assert (refused.status_code, refused.json()["field"], refused.json()["rule"]) == (422, "url", rule)
     with town.database.read() as session:

@@ -13,25 +13,9 @@ from icalendar import Calendar
 from lab.post.errors import MailLineError
 from lab.post.messages import LONGEST_SUBJECT, checked_recipient, checked_subject, compose, is_mail_address
 from lab.post.models import Mail
+from tests.post_office import INVITATION
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
-INVITATION = "\r\n".join(
-    [
-        "BEGIN:VCALENDAR",
-        "VERSION:2.0",
-        "PRODID:-//test//EN",
-        "METHOD:REQUEST",
-        "BEGIN:VEVENT",
-        "UID:bkg_1@lab",
-        "DTSTAMP:20261123T070000Z",
-        "DTSTART:20261124T080000Z",
-        "DTEND:20261124T090000Z",
-        "SUMMARY:Frezowanie – próba",
-        "END:VEVENT",
-        "END:VCALENDAR",
-        "",
-    ]
-)
 
 
 def mail(**facts: object) -> Mail:
