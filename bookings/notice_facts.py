@@ -113,7 +113,6 @@ def news_of(
     if superseded and what in {Notice.REQUESTED, Notice.OFFERED}:
         return None  # decided on, or moved, which is told by itself
     present = Span(booking.start_at, booking.end_at)
-    told = change if change is not None and what is not Notice.OUTAGE_HIT else None
     outage, proposals = None, []
     if what is Notice.OUTAGE_HIT:
         outage = _outage(session, booking, names, cause, zone=defaults.zone)
@@ -127,10 +126,10 @@ def news_of(
         company=names.organisations.get(booking.organisation_id, booking.organisation_id),
         devices=[names.devices.get(row.device_id, row.device_id) for row in booking.devices],
         engineers=[names.accounts.get(row.account_id, row.account_id) for row in booking.engineers],
-        span=(_span(told.after) if told is not None and superseded else None) or present,
-        before=_span(told.before) if told is not None else None,
-        by=names.accounts.get(told.by) if told is not None else None,
-        reason=told.reason if told is not None else None,
+        span=(_span(change.after) if change is not None and superseded else None) or present,
+        before=_span(change.before) if change is not None else None,
+        by=names.accounts.get(change.by) if change is not None else None,
+        reason=change.reason if change is not None else None,
         lapses_at=booking.lapses_at,
         now_stands=(_state_words(booking), present) if superseded and what is not Notice.OUTAGE_HIT else None,
         outage=outage,

@@ -95,7 +95,8 @@ def tell(session: Session, payload: Mapping[str, Any], *, settings: Settings, no
     if booking is None:
         log.warning("notice of a booking that is not there", booking=payload["booking_id"], what=what.value)
         return
-    change = change_of(session, booking.id, version)
+    # An outage changes no booking: what made the present version has been told by itself.
+    change = None if what is Notice.OUTAGE_HIT else change_of(session, booking.id, version)
     key = f"booking:{_key(booking.id, version, what, cause)}"
     queue_event(
         session,

@@ -82,11 +82,12 @@ def event_text(entry: Entry, zone: ZoneInfo, more: Sequence[str] = ()) -> str:
         more: further lines, not folded yet.
     """
     start, end = times_of(entry, zone)
+    stamp = _utc(entry.stamp)
     lines = [
         "BEGIN:VEVENT",
         _folded(f"UID:{entry.uid}"),
         f"SEQUENCE:{entry.sequence}",
-        f"DTSTAMP:{_utc(entry.stamp)}",
+        f"DTSTAMP:{stamp}",
         f"DTSTART{_time(start)}",
         f"DTEND{_time(end)}",
         _text("SUMMARY", entry.summary),
@@ -97,7 +98,7 @@ def event_text(entry: Entry, zone: ZoneInfo, more: Sequence[str] = ()) -> str:
     if entry.created is not None:
         lines.append(f"CREATED:{_utc(entry.created)}")
     if entry.changed is not None:
-        lines.append(f"LAST-MODIFIED:{_utc(entry.changed)}")
+        lines.append(f"LAST-MODIFIED:{stamp if entry.changed == entry.stamp else _utc(entry.changed)}")
     if entry.description is not None:
         lines.append(_text("DESCRIPTION", entry.description))
     if entry.location is not None:

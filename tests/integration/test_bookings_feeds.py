@@ -138,6 +138,7 @@ def test_a_calendar_says_what_it_is_and_how_often_to_look(feeds: Feeds) -> None:
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
     assert answer.headers["content-disposition"] == 'inline; filename="gliwice-company.ics"'
     assert answer.headers["cache-control"] == "private, no-cache"
+    assert feeds.anybody.call("HEAD", answer.request.url.path).headers["etag"] == answer.headers["etag"]
     calendar = Calendar.from_ical(answer.content)
     assert calendar["X-WR-CALNAME"] == calendar["NAME"] == "Foundry · Competence Centre for Industry 4.0, Gliwice"
     assert calendar["REFRESH-INTERVAL"].dt == timedelta(minutes=15)

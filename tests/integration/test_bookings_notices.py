@@ -266,6 +266,9 @@ def test_an_engineer_who_is_relieved_is_told_so(office: Office) -> None:
     assert "you no longer supervise this slot" in ewa.text
     assert invited(ewa)[0] == "CANCEL"
     assert invited(ewa)[1]["STATUS"] == "CANCELLED"
+    outage = declare(office, at(8, day=27, length=4), "Spindle worn")
+    office.do(lambda session: announce(session, booking, "outage-hit", now=office.clock.now(), cause=outage))
+    assert [mail.recipient for mail in office.post()] == ["anna@foundry.example", "edek@lab.example"]
 
 
 def test_use_is_told_to_programs_only(office: Office) -> None:
