@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from bookings.outages.errors import OutageInvalidError
-from bookings.recurrence import Occurrence, occurrences, read_recurrence
-from lab.core.time import Span
+from bookings.recurrence import occurrences, read_recurrence
+from lab.core.time import EPOCH, Span
 from lab.people.principals import Principal
 
 FURTHER_NOTICE = datetime(9000, 1, 1, tzinfo=UTC)
@@ -19,6 +20,8 @@ LONGEST_OCCURRENCE = timedelta(days=31)
 """Of a recurring outage."""
 MOST_OCCURRENCES = 2000
 """Of a recurring outage that ends; an endless one has no such limit."""
+_BLOCK = timedelta(days=64)
+_DAY = timedelta(days=1)
 FURTHEST_BACK = timedelta(days=366)
 FURTHEST_AHEAD = timedelta(days=2 * 366)
 
@@ -169,16 +172,26 @@ def spans_of(outage: OutageFacts, window: Span, *, zone: str) -> list[Span]:
         span = Span(outage.start, outage.end or FURTHER_NOTICE)
         return [span] if span.overlaps(window) else []
     last = outage.last_end or FURTHER_NOTICE
-    found: list[Occurrence] = occurrences(
-        outage.rrule,
-        Span(outage.start, outage.end),
-        zone=zone,
-        most=MOST_OCCURRENCES + (window.length + 2 * LONGEST_OCCURRENCE).days,
-        since=window.start,
-        until=min(window.end, last),
+    first, until = Span(outage.start, outage.end), min(window.end, last)
+    earliest = max(window.start, outage.start) - LONGEST_OCCURRENCE - 2 * _DAY  # clocks change by less than two days
+    if earliest >= until:
+        return []
+    found = (
+        span
+        for block in range((earliest - EPOCH) // _BLOCK, (until - EPOCH) // _BLOCK + 1)
+        for span in _recurring(outage.rrule, first, zone, block)
+        if span.start < until and min(span.end, last) > window.start
     )
-    cut = (Span(one.widest.start, min(one.widest.end, last)) for one in found)
-    return [span for span in cut if span.overlaps(window)]
+    return [span if span.end <= last else Span(span.start, last) for span in found]
+
+
+@lru_cache(maxsize=4096)
+def _recurring(rrule: str, first: Span, zone: str, block: int) -> tuple[Span, ...]:
+    """What begins within one block of time; remembered, because the gate asks for the same days again and again."""
+    within = Span(EPOCH + block * _BLOCK, EPOCH + (block + 1) * _BLOCK)
+    most = MOST_OCCURRENCES + _BLOCK.days
+    found = occurrences(rrule, first, zone=zone, most=most, since=within.start, until=within.end)
+    return tuple(one.widest for one in found if within.contains(one.widest.start))
 
 
 def outage_spans(outages: Iterable[OutageFacts], window: Span, *, zone: str) -> list[OutageSpan]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bookings.models import Booking
 from bookings.outages.models import Outage
-from bookings.outages.rules import OutageFacts, OutageKind
+from bookings.outages.rules import FURTHER_NOTICE, OutageFacts, OutageKind
 from bookings.recurrence import LONGEST_RULE
 from bookings.schemas import DeviceId, Instant, SpanAnswer
 from bookings.states import BookingState
@@ -100,16 +100,31 @@ class OutageAnswer(BaseModel):
         )
 
 
+class OutSpan(BaseModel):
+    """A time out of service, UTC."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    start: datetime
+    end: datetime | None
+    """null: until further notice."""
+
+    @classmethod
+    def of(cls, span: Span) -> "OutSpan":
+        """Translate a span."""
+        return cls(start=span.start, end=None if span.end == FURTHER_NOTICE else span.end)
+
+
 class ListedOutage(OutageAnswer):
     """An outage, and when it is within the window that was asked for."""
 
-    spans: list[SpanAnswer]
+    spans: list[OutSpan]
 
     @classmethod
     def within(cls, outage: Outage, spans: Sequence[Span], *, staff: bool) -> "ListedOutage":
-        """Translate a row with its spans; one until further notice ends in the year 9000 there."""
+        """Translate a row with its spans."""
         facts = OutageAnswer.of(outage, staff=staff).model_dump()
-        return cls(**facts, spans=[SpanAnswer.of(span) for span in spans])
+        return cls(**facts, spans=[OutSpan.of(span) for span in spans])
 
 
 class OutageList(BaseModel):
@@ -133,7 +148,7 @@ class HitAnswer(BaseModel):
     end: datetime
     device_ids: list[str]
     """Those of its devices that cannot be used."""
-    spans: list[SpanAnswer]
+    spans: list[OutSpan]
     """When they cannot."""
     alternatives: list[SpanAnswer] | None
     """The nearest free spans as long under all rules; null: not looked for, there are too many bookings."""
@@ -151,7 +166,7 @@ class HitAnswer(BaseModel):
             start=booking.start_at,
             end=booking.end_at,
             device_ids=list(device_ids),
-            spans=[SpanAnswer.of(span) for span in spans],
+            spans=[OutSpan.of(span) for span in spans],
             alternatives=None if alternatives is None else [SpanAnswer.of(span) for span in alternatives],
         )
 

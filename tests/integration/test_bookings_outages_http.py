@@ -197,6 +197,7 @@ def test_members_see_what_is_out_of_service_and_not_who_said_so(lab: Lab) -> Non
     assert [outage["id"] for outage in listed] == [path, broken]
     assert len(listed[0]["spans"]) == 9  # nine Mondays in 60 days
     assert (listed[1]["device_id"], listed[1]["end"]) == (None, None)
+    assert listed[1]["spans"] == [{"start": "2026-11-23T11:00:00Z", "end": None}]
     assert {outage["declared_by"] for outage in listed} == {None}
     assert lab.people["founder"].get(f"{OUTAGES}/{path}").json()["declared_by"] is None
     assert lab.people["manager"].get(f"{OUTAGES}/{path}").json()["declared_by"] == lab.town.accounts["engineer"].id
@@ -301,6 +302,19 @@ def test_the_list_comes_in_pages(lab: Lab) -> None:
     first = lab.people["founder"].get(OUTAGES, params={"limit": 2}).json()
     rest = lab.people["founder"].get(OUTAGES, params={"limit": 2, "cursor": first["next"]}).json()
     assert [len(first["outages"]), len(rest["outages"]), rest["next"]] == [2, 1, None]
+
+
+def test_what_is_out_of_service_is_not_booked_and_what_is_back_is(lab: Lab) -> None:
+    path = lab.declare("engineer", at(9, length=3), rrule="FREQ=DAILY").json()["outage"]["id"]
+    wish = {"device_ids": ["mill-1"], "title": "Feed rates", "start": "2026-11-25T10:00:00+01:00"}
+    wish["end"] = "2026-11-25T11:00:00+01:00"
+    found = problem(lab.people["founder"].post("/api/v1/bookings", json=wish), 422)
+    assert found["rule"] == "outage"
+    # The mill needs five minutes after each use and ten before: until 8:55, or from 12:10 on.
+    assert found["nearest"] == {"start": "2026-11-25T06:55:00Z", "end": "2026-11-25T07:55:00Z"}
+    lab.clock.jump_to(at(13).start)
+    assert lab.change("engineer", f"{path}/end").status_code == 200
+    assert lab.people["founder"].post("/api/v1/bookings", json=wish).status_code == 201
 
 
 def test_a_declaration_sent_twice_is_one_outage(lab: Lab) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookings.outages.errors import OutageInvalidError
@@ -21,7 +21,7 @@ from bookings.outages.rules import (
     require_times,
     spans_of,
 )
-from bookings.recurrence import RecurrenceError
+from bookings.recurrence import RecurrenceError, occurrences
 from lab.core.errors import ForbiddenError
 from lab.core.time import Span
 from lab.people.principals import Role
@@ -176,3 +176,25 @@ def test_exactly_the_bookings_that_overlap_are_hit(starts: list[int], length: in
         if any(each.overlaps(one.span) for each in spans)
     }
     assert {hit.booking_id: hit.spans for hit in hits_of("mill-1", spans, held)} == expected
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;INTERVAL=2", "FREQ=DAILY;COUNT=90"]),
+    st.integers(1, 31 * 24),
+    st.integers(-100, 400),
+    st.integers(1, 100 * 24),
+    st.one_of(st.none(), st.integers(1, 300 * 24)),
+)
+def test_whatever_the_window_it_shows_what_a_walk_from_the_first_one_gives(
+    rrule: str, length: int, later: int, width: int, ended: int | None
+) -> None:
+    first = span(0, length)  # a Monday
+    last = None if ended is None else NOW + ended * HOUR
+    facts = OutageFacts("out_1", "mill-1", "planned", first.start, first.end, rrule, last, "Cleaning")
+    window = Span(NOW + later * DAY, NOW + later * DAY + width * HOUR)
+    walked = occurrences(rrule, first, zone=ZONE, most=2000, until=NOW + 600 * DAY)
+    cut = [one.widest for one in walked]
+    if last is not None:
+        cut = [Span(one.start, min(one.end, last)) for one in cut if one.start < last]
+    assert spans_of(facts, window, zone=ZONE) == [one for one in cut if one.overlaps(window)]
