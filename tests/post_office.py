@@ -43,12 +43,13 @@ INVITATION = "\r\n".join(
 
 @dataclass
 class PostOffice:
-    """Takes mails; `refuse_recipient` and `refuse_mail` are what it answers instead, `on_mail` is called before."""
+    """Takes mails; `refuse_…` is what it answers instead, `on_…` is called before it answers."""
 
     port: int = field(default_factory=free_port)
     taken: list[Envelope] = field(default_factory=list)
     refuse_recipient: str | None = None
     refuse_mail: str | None = None
+    on_recipient: Callable[[], object] | None = None
     on_mail: Callable[[], object] | None = None
 
     @property
@@ -76,6 +77,8 @@ class PostOffice:
         """Asked by aiosmtpd for each recipient."""
         if self.refuse_recipient:
             return self.refuse_recipient
+        if self.on_recipient:
+            await asyncio.to_thread(self.on_recipient)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -1,5 +1,8 @@
 """Mails arrive, once, or it can be seen that nobody knows (faults.md, row 21)."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +27,25 @@ from tests.factories import MONDAY_MORNING, principal
 from tests.post_office import INVITATION, PASSWORD, PostOffice, make_certificate
 
 ENGINEER = principal(Role.ENGINEER)
+
+
+ROOT = Path(__file__).parents[2]
+_WORKER = """
+import sys
+from lab.core.clock import LabClock
+from lab.core.database import Database
+from lab.core.jobs import Worker
+from lab.core.settings import Settings
+from lab.post.jobs import post_handlers
+from tests.factories import MONDAY_MORNING
+
+database, clock = Database(sys.argv[1]), LabClock(MONDAY_MORNING)
+settings = Settings(
+    smtp_host="127.0.0.1", smtp_port=int(sys.argv[2]), smtp_security="none", mail_from="lab@lab.example"
+)
+Worker(database, clock, post_handlers(database, clock, settings)).run_due()
+"""
+"""A process of its own, for tests that kill it."""
 
 
 class KilledError(BaseException):
@@ -189,6 +211,29 @@ def test_worker_killed_after_the_server_took_the_mail_leaves_a_doubt_and_no_seco
     room.clock.advance(timedelta(days=2))
     assert room.work() == 0
     assert len(office.mails) == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("moment", "state"), [("on_recipient", "sent"), ("on_mail", "doubtful")])
+def test_process_killed_at_any_moment_of_the_talk_sends_one_mail(
+    room: PostRoom, office: PostOffice, moment: str, state: str
+) -> None:
+    room.queue()
+    address = room.database.url.render_as_string(hide_password=False)
+    process = subprocess.Popen([sys.executable, "-c", _WORKER, address, str(office.port)], cwd=ROOT)
+
+    def kill() -> None:
+        process.kill()
+        process.wait(10)
+
+    setattr(office, moment, kill)
+    assert process.wait(30) == -signal.SIGKILL
+    setattr(office, moment, None)
+    room.clock.advance(LEASE)
+    room.work()
+    room.clock.advance(timedelta(days=2))
+    room.work()
+    assert (room.mail().state, len(office.mails)) == (state, 1)
 
 
 def test_doubt_is_noted_even_if_the_worker_died_at_the_last_attempt(
