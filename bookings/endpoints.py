@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bookings import service
+from bookings.calendar import CALENDAR_SCHEMA, calendar_of
 from bookings.errors import RuleBrokenError
 from bookings.models import Booking
 from bookings.rules import Rules
@@ -16,6 +17,7 @@ from bookings.schemas import (
     BookingList,
     BookingRequest,
     ChangeAnswer,
+    DeviceId,
     Instant,
     MoveRequest,
     SpanAnswer,
@@ -94,6 +96,27 @@ def list_bookings(
         return BookingList(
             bookings=[BookingAnswer.of(booking) for booking in found.rows], next=say_next(request, response, found)
         )
+
+
+@router.get(
+    "/calendar",
+    summary="A window of the calendar: bookings, outages, opening hours",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": CALENDAR_SCHEMA}}}},
+)
+def get_calendar(
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    rules: RulesDep,
+    start: Annotated[Instant, Query(description="the window is [start, end), 100 days at most")],
+    end: Annotated[Instant, Query()],
+    device_id: Annotated[list[DeviceId] | None, Query(description="only these; repeat it for several")] = None,
+) -> Response:
+    """The staff sees every booking, a member the own company's in full and of others when a device is taken."""
+    service.require_may_book(principal)
+    with database.read() as session:
+        found = calendar_of(session, principal, Span(start, end), device_ids=device_id, rules=rules)
+    return Response(found, media_type="application/json")
 
 
 @router.get("/bookings/alternatives", summary="Free spans like a wished one, the nearest first")

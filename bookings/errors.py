@@ -7,7 +7,8 @@ PilotLabError (lab.core.errors)
 │   ├── DevicesRetiredError      the device is no longer in service
 │   ├── UnknownOrganisationError booked for nobody
 │   ├── PilotUnfitError          for a pilot that the company has not
-│   └── EngineerUnknownError     to be supervised by somebody who is no engineer
+│   ├── EngineerUnknownError     to be supervised by somebody who is no engineer
+│   └── WindowTooLongError       more of the calendar than it shows at once
 ├── ForbiddenError
 │   ├── NotYourBookingError      for another company, or by somebody who may not book
 │   └── OverrideRefusedError     rules set aside by somebody who is not of the staff
@@ -58,6 +59,10 @@ class PilotUnfitError(InvalidError):
 
 class EngineerUnknownError(InvalidError):
     """Whoever should supervise is no engineer of the lab. Facts: `field`, `rule`."""
+
+
+class WindowTooLongError(InvalidError):
+    """More of the calendar than it shows at once. Facts: `field`, `rule`, `limit` (days)."""
 
 
 class OverrideRefusedError(ForbiddenError):

@@ -153,6 +153,7 @@ def pass_gate(
     except_bookings: Collection[str] = (),
     running: bool = False,
     engineer_id: str | None = None,
+    preferred_engineer: str | None = None,
     override: str | None = None,
 ) -> Passed:
     """Judge a wish; what it gives may be written in this transaction.
@@ -165,7 +166,8 @@ def pass_gate(
         now: the present instant.
         except_bookings: do not count as held (they are being moved).
         running: the booking has begun, only its end is wished.
-        engineer_id: who should supervise; None: whoever is free.
+        engineer_id: who shall supervise; None: whoever is free.
+        preferred_engineer: who supervises if free; else somebody else.
         override: the reason for which the staff sets rules aside; None: all rules hold.
 
     Raises:
@@ -191,7 +193,8 @@ def pass_gate(
         require_none(found, ground.rules.zone)
     engineer = None
     if wish.supervised:
-        engineer = _free_engineer(session, ground, wish, now, except_bookings, engineer_id)
+        free = _free_engineers(session, ground, wish, now, except_bookings, engineer_id)
+        engineer = preferred_engineer if preferred_engineer in free else free[0]
     held = _held(session, reserved, now, except_bookings)
     if held:
         alternatives = _alternatives(
@@ -260,21 +263,21 @@ def _held(
     return repository.find_conflicts(session, reserved, except_bookings=except_bookings)
 
 
-def _free_engineer(
+def _free_engineers(
     session: Session,
     ground: Ground,
     wish: Wish,
     now: datetime,
     except_bookings: Collection[str],
     wanted: str | None,
-) -> str:
+) -> list[str]:
     engineers = repository.lock_engineers(session)
     if wanted is not None and wanted not in engineers:
         raise EngineerUnknownError("there is no such engineer", field="engineer_id", rule="known-engineer")
     busy = {who for who, _ in repository.engineers_reserved(session, wish.span, except_bookings=except_bookings)}
     free = [who for who in engineers if who not in busy and wanted in (None, who)]
     if free:
-        return free[0]
+        return free
     alternatives = _alternatives(
         session, ground, wish.span, now=now, except_bookings=except_bookings, supervised=True, wish=wish
     )

@@ -22,7 +22,7 @@ from bookings.notices import Notice, announce
 from bookings.pricing import grant_support, release_support
 from bookings.rulebook.service import load_rulebook
 from bookings.rules import Rules, length, wall
-from bookings.service import closed, ground_of, lock_own_booking, place
+from bookings.service import closed, ground_of, lock_own_booking, place, supervisor_of
 from bookings.states import OPEN, BookingState
 from bookings.waitlist.freed import note_freed
 from lab.core.time import Span
@@ -96,7 +96,16 @@ def reinstate_booking(
     span = Span(booking.start_at, booking.end_at)
     ground = ground_of(session, booking, rules)
     wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    passed = pass_gate(session, principal, ground, wish, now=now, except_bookings={booking.id}, override=override)
+    passed = pass_gate(
+        session,
+        principal,
+        ground,
+        wish,
+        now=now,
+        except_bookings={booking.id},
+        preferred_engineer=supervisor_of(booking),
+        override=override,
+    )
     booking.state, booking.lapses_at = BookingState.CONFIRMED.value, None
     booking.cancelled_at = booking.ended_as = None
     place(session, booking, span, ground, passed, principal=principal, now=now, what="reinstated", reason=override)
@@ -181,7 +190,6 @@ def extend_booking(
         )
     ground = ground_of(session, booking, rules)
     wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    supervising = booking.engineers[0].account_id if booking.engineers else None
     passed = pass_gate(
         session,
         principal,
@@ -190,7 +198,7 @@ def extend_booking(
         now=now,
         except_bookings={booking.id},
         running=booking.start_at <= now,
-        engineer_id=supervising,
+        engineer_id=supervisor_of(booking),
         override=override,
     )
     shorter = span.end < booking.end_at

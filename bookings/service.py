@@ -170,7 +170,16 @@ def move_booking(
     require_movable(booking, now)
     ground = ground_of(session, booking, rules)
     wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    passed = pass_gate(session, principal, ground, wish, now=now, except_bookings={booking.id}, override=override)
+    passed = pass_gate(
+        session,
+        principal,
+        ground,
+        wish,
+        now=now,
+        except_bookings={booking.id},
+        preferred_engineer=supervisor_of(booking),
+        override=override,
+    )
     place(session, booking, span, ground, passed, principal=principal, now=now, what="moved", reason=override)
     announce(session, booking, Notice.MOVED, now=now)
     note_freed(session, booking, now=now)
@@ -242,6 +251,11 @@ def ground_of(session: Session, booking: Booking, rules: Rules) -> Ground:
     """
     device_ids = [row.device_id for row in booking.devices]
     return prepare(session, device_ids, rules, organisation_id=booking.organisation_id, agreed_at=booking.created_at)
+
+
+def supervisor_of(booking: Booking) -> str | None:
+    """Who supervises a booking."""
+    return booking.engineers[0].account_id if booking.engineers else None
 
 
 def require_movable(booking: Booking, now: datetime) -> None:

@@ -93,6 +93,11 @@ def _caching(scope: Scope, status: int) -> str:
     return "public, max-age=31536000, immutable" if named_by_content else "no-cache"
 
 
+def _told(path: str) -> str:
+    """A path for the log: of a calendar link without its secret."""
+    return "/calendars/(secret)" if path.startswith("/calendars/") else path
+
+
 class UnexpectedErrors:
     """Answers an error that nobody foresaw with a 500 that tells nothing of the inside, and logs it in full."""
 
@@ -115,7 +120,7 @@ class UnexpectedErrors:
         try:
             await self._app(scope, receive, note_start)
         except Exception:
-            log.exception("request failed unexpectedly", method=scope["method"], path=scope["path"])
+            log.exception("request failed unexpectedly", method=scope["method"], path=_told(scope["path"]))
             if started:
                 raise  # the server cuts the connection, so that half an answer is not taken for a whole one
             response = self._answer(
