@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from bookings.rules import Quota, Refusal, Rules, length, refusals
-from lab.core.time import Span
+from bookings.rules import Quota, Refusal, Rules, allows, length, nearest_allowed, stepped
+from lab.core.time import Span, aware_utc
 
 _WEEK = timedelta(days=7)
 _WEEKS_AHEAD = 8
@@ -44,6 +44,9 @@ def missing_devices(wish: Wish, rules: Rules) -> list[Refusal]:
     if not missing:
         return []
     fact = f"{', '.join(wished)}: can only be booked together with {', '.join(missing)}"
+    if rules.gone:
+        fact += f"; {', '.join(sorted(rules.gone))}: no longer in service"
+        return [Refusal("device_ids", "needs-device", fact, otherwise="ask the lab")]
     return [Refusal("device_ids", "needs-device", fact, instead={"device_ids": sorted({*wished, *missing})})]
 
 
@@ -82,8 +85,30 @@ def missing_qualifications(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A quota, and what counts for it already."""
+
+    quota: Quota
+    slots: Sequence[HeldSlot]
+
+    def in_week(self, week: Span) -> timedelta:
+        """How much of the week is booked."""
+        return _within(week, (slot.span for slot in self.slots))
+
+    def for_pilot(self, pilot_id: str | None) -> timedelta:
+        """How much is booked for a pilot."""
+        return sum((slot.span.length for slot in self.slots if slot.pilot_id == pilot_id), timedelta())
+
+    def ends_ahead(self, now: datetime) -> list[datetime]:
+        """When the bookings that are ahead or running end, the soonest first."""
+        return sorted(slot.span.end for slot in self.slots if slot.span.end > now)
+
+
 def quota_refusals(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: datetime) -> list[Refusal]:
     """Quotas that this booking would exceed.
+
+    A booking counts with its own time, once, however many of the devices it holds.
 
     Args:
         wish: what is to be booked.
@@ -92,12 +117,25 @@ def quota_refusals(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: d
             everything ahead.
         now: the present instant.
     """
+    counted = _counted(rules, held)
     found: list[Refusal] = []
-    for quota in rules.quotas:
-        counted = [slot for slot in held if any(quota.counts(*device) for device in slot.devices)]
-        found += _week_refusals(wish, rules, quota, counted, now=now)
-        found += _other_refusals(wish, quota, counted, now=now)
+    for one in counted:
+        found += _week_refusals(wish, rules, one, counted, now=now)
+        found += _pilot_refusals(wish, rules, one, counted, now=now)
+        found += _concurrent_refusals(wish, rules, one, counted, now=now)
+        found += _open_refusals(one, counted, now=now)
     return found
+
+
+def keeps_quotas(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: datetime) -> bool:
+    """Whether this booking would exceed no quota: what `quota_refusals` finds, without its search for proposals."""
+    return not any(
+        _full_week(wish.span, one, rules.zone)
+        or _pilot_left(wish, one) < wish.span.length
+        or _too_many_at_once(wish.span, one)
+        or _too_many_ahead(one, now)
+        for one in _counted(rules, held)
+    )
 
 
 def weeks_of(span: Span, zone: str) -> list[Span]:
@@ -111,64 +149,139 @@ def week_from(monday: date, zone: str) -> Span:
     return Span(*ends)
 
 
+def _counted(rules: Rules, held: Sequence[HeldSlot]) -> list[_Counted]:
+    return [
+        _Counted(quota, [slot for slot in held if any(quota.counts(*device) for device in slot.devices)])
+        for quota in rules.quotas
+    ]
+
+
+def _full_week(span: Span, one: _Counted, zone: str) -> Span | None:
+    """The first week that has no room for its part of a span."""
+    if one.quota.week is None:
+        return None
+    for week in weeks_of(span, zone):
+        if one.in_week(week) + _within(week, [span]) > one.quota.week:
+            return week
+    return None
+
+
 def _week_refusals(
-    wish: Wish, rules: Rules, quota: Quota, counted: Sequence[HeldSlot], *, now: datetime
+    wish: Wish, rules: Rules, one: _Counted, counted: Sequence[_Counted], *, now: datetime
 ) -> list[Refusal]:
-    if quota.week is None:
+    week = _full_week(wish.span, one, rules.zone)
+    if week is None or one.quota.week is None:
         return []
-    for week in weeks_of(wish.span, rules.zone):
-        used, more = _within(week, (slot.span for slot in counted)), _within(week, [wish.span])
-        if used + more > quota.week:
-            monday = week.start.astimezone(ZoneInfo(rules.zone)).date()
-            fact = (
-                f"a company books {length(quota.week)} a week{_of(quota)} at most; in the week from "
-                f"{monday.isoformat()} {length(used)} are booked and this booking needs {length(more)}"
-            )
-            return [Refusal("start", "week-quota", fact, _later_week(wish, rules, quota, counted, now=now))]
-    return []
+    monday = week.start.astimezone(ZoneInfo(rules.zone)).date()
+    fact = (
+        f"a company books {length(one.quota.week)} a week{_of(one.quota)} at most; in the week from "
+        f"{monday.isoformat()} {length(one.in_week(week))} are booked and this booking needs "
+        f"{length(_within(week, [wish.span]))}"
+    )
+    nearest = _later_week(wish, rules, counted, now=now) or _shorter_in_week(wish, rules, counted, now=now)
+    return [Refusal("start", "week-quota", fact, nearest, otherwise="choose a later week, or cancel another booking")]
 
 
-def _later_week(wish: Wish, rules: Rules, quota: Quota, counted: Sequence[HeldSlot], *, now: datetime) -> Span | None:
+def _later_week(wish: Wish, rules: Rules, counted: Sequence[_Counted], *, now: datetime) -> Span | None:
     """The same time of the week in the first week with room."""
-    assert quota.week is not None
     zone = ZoneInfo(rules.zone)
+    if wish.span.start > now + rules.horizon:  # no calendar reaches there
+        return None
     for weeks in range(1, _WEEKS_AHEAD + 1):
-        start = (wish.span.start.astimezone(zone).replace(tzinfo=None) + weeks * _WEEK).replace(tzinfo=zone)
-        later = Span(start, Span(start, start + timedelta(1)).start + wish.span.length)
-        room = all(
-            _within(week, (slot.span for slot in counted)) + _within(week, [later]) <= quota.week
-            for week in weeks_of(later, rules.zone)
-        )
-        if room and not refusals(later, now=now, rules=rules):
+        wall = wish.span.start.astimezone(zone).replace(tzinfo=None) + weeks * _WEEK
+        start = aware_utc(wall.replace(tzinfo=zone))
+        later = Span(start, start + wish.span.length)
+        if not any(_full_week(later, one, rules.zone) for one in counted) and allows(later, now=now, rules=rules):
             return later
     return None
 
 
-def _other_refusals(wish: Wish, quota: Quota, counted: Sequence[HeldSlot], *, now: datetime) -> list[Refusal]:
-    found: list[Refusal] = []
-    if quota.pilot is not None and wish.pilot_id is not None:
-        used = sum((slot.span.length for slot in counted if slot.pilot_id == wish.pilot_id), timedelta())
-        if used + wish.span.length > quota.pilot:
-            left = max(quota.pilot - used, timedelta())
-            fact = f"a pilot has {length(quota.pilot)}{_of(quota)} at most; {length(left)} of them are left"
-            found.append(Refusal("end", "pilot-quota", fact, instead=_minutes(left)))
-    if quota.concurrent is not None:
-        most = _most_at_once(wish.span, [slot.span for slot in counted])
-        if most + 1 > quota.concurrent:
-            fact = f"a company has {quota.concurrent} bookings{_of(quota)} at one time at most"
-            found.append(Refusal("start", "concurrent-bookings", fact, instead={"concurrent": quota.concurrent}))
-    if quota.open is not None:
-        ahead = sum(1 for slot in counted if slot.span.end > now)
-        if ahead + 1 > quota.open:
-            fact = (
-                f"a company has {quota.open} bookings{_of(quota)} ahead at most; cancel one or wait until one is over"
-            )
-            found.append(Refusal("start", "open-bookings", fact, instead={"open": quota.open}))
+def _shorter_in_week(wish: Wish, rules: Rules, counted: Sequence[_Counted], *, now: datetime) -> Span | None:
+    """As much of the wish, from its start, as its weeks have room for."""
+    end = wish.span.end
+    for week in reversed(weeks_of(wish.span, rules.zone)):
+        left = [one.quota.week - one.in_week(week) for one in counted if one.quota.week is not None]
+        room_until = max(wish.span.start, week.start) + max(min(left), timedelta())
+        if room_until < min(end, week.end):
+            end = room_until
+    return _until(end, wish, rules, now=now)
+
+
+def _until(end: datetime, wish: Wish, rules: Rules, *, now: datetime) -> Span | None:
+    """The wish with an earlier end, if that is allowed."""
+    end = stepped(end, rules, down=True)
+    if end <= wish.span.start:
+        return None
+    shorter = Span(wish.span.start, end)
+    return shorter if allows(shorter, now=now, rules=rules) else None
+
+
+def _pilot_left(wish: Wish, one: _Counted) -> timedelta:
+    """How much a pilot has left."""
+    if one.quota.pilot is None or wish.pilot_id is None:
+        return timedelta.max
+    return max(one.quota.pilot - one.for_pilot(wish.pilot_id), timedelta())
+
+
+def _pilot_refusals(
+    wish: Wish, rules: Rules, one: _Counted, counted: Sequence[_Counted], *, now: datetime
+) -> list[Refusal]:
+    left = _pilot_left(wish, one)
+    if one.quota.pilot is None or wish.span.length <= left:
+        return []
+    fact = f"a pilot has {length(one.quota.pilot)}{_of(one.quota)} at most; {length(left)} of them are left"
+    least = min(_pilot_left(wish, other) for other in counted)
+    nearest = _until(wish.span.start + least, wish, rules, now=now)
+    otherwise = "cancel another booking of this pilot, or ask the lab for more"
+    return [Refusal("end", "pilot-quota", fact, nearest, otherwise=otherwise)]
+
+
+def _too_many_at_once(span: Span, one: _Counted) -> bool:
+    most = one.quota.concurrent
+    return most is not None and _most_at_once(span, [slot.span for slot in one.slots]) >= most
+
+
+def _concurrent_refusals(
+    wish: Wish, rules: Rules, one: _Counted, counted: Sequence[_Counted], *, now: datetime
+) -> list[Refusal]:
+    if not _too_many_at_once(wish.span, one):
+        return []
+    fact = f"a company has {one.quota.concurrent} bookings{_of(one.quota)} at one time at most"
+    crowded = [span for other in counted for span in _crowded(other)]
+    nearest = nearest_allowed(wish.span, now=now, rules=rules, closed=crowded)
+    return [Refusal("start", "concurrent-bookings", fact, nearest)]
+
+
+def _crowded(one: _Counted) -> list[Span]:
+    """When a company has as many bookings as it may have at one time."""
+    if one.quota.concurrent is None:
+        return []
+    changes = sorted(
+        change for slot in one.slots for change in ((slot.span.start, 1), (slot.span.end, -1))
+    )  # at one instant, what ends goes before what begins
+    found: list[Span] = []
+    at_once = 0
+    for (instant, change), (following, _) in pairwise(changes):
+        at_once += change
+        if at_once >= one.quota.concurrent and instant < following:
+            found.append(Span(instant, following))
     return found
 
 
-def _minutes(left: timedelta) -> dict[str, Any]:
-    return {"longest_minutes": int(left / timedelta(minutes=1))}
+def _too_many_ahead(one: _Counted, now: datetime) -> bool:
+    return one.quota.open is not None and len(one.ends_ahead(now)) >= one.quota.open
+
+
+def _open_refusals(one: _Counted, counted: Sequence[_Counted], *, now: datetime) -> list[Refusal]:
+    if not _too_many_ahead(one, now):
+        return []
+    room = max(
+        other.ends_ahead(now)[-other.quota.open]
+        for other in counted
+        if other.quota.open is not None and _too_many_ahead(other, now)
+    )
+    fact = f"a company has {one.quota.open} bookings{_of(one.quota)} ahead at most; cancel one or wait"
+    return [Refusal("start", "open-bookings", fact, instead={"book_from": room.isoformat()})]
 
 
 def _of(quota: Quota) -> str:

@@ -8,7 +8,7 @@ first of the two.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -19,6 +19,7 @@ from bookings.errors import OpeningHoursError
 from lab.core.time import Span
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_COUNTRY = re.compile(r"[A-Z]{2}(?:-.+)?")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -66,15 +67,23 @@ class OpeningHours:
     holidays: str = ""
     closed: tuple[tuple[date, str], ...] = ()
     special: tuple[tuple[date, tuple[DayHours, ...]], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Each day's openings are remembered by calendar, so a calendar is hashed for every day that is looked at.
+        object.__setattr__(self, "_hash", hash((self.zone, self.days, self.holidays, self.closed, self.special)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def from_settings(cls, settings: HoursSettings) -> "OpeningHours":
-        """Read the settings `time_zone`, `opening_hours` and `holidays`.
+        """Read the settings `time_zone`, `opening_hours` and `holidays`; the same settings give the same object.
 
         Raises:
             OpeningHoursError: naming the day and what is wrong with it.
         """
-        return cls(settings.time_zone, read_week(settings.opening_hours), read_holidays(settings.holidays))
+        return _from_settings(settings.time_zone, tuple(settings.opening_hours.items()), settings.holidays)
 
     def hours_of(self, day: date) -> tuple[DayHours, ...]:
         """The hours of one day of the lab's own calendar."""
@@ -110,6 +119,11 @@ class OpeningHours:
         """The openings on the days that `span` touches, and on as many `days` before and after."""
         zone, margin = ZoneInfo(self.zone), timedelta(days=days)
         return self.openings(span.start.astimezone(zone).date() - margin, span.end.astimezone(zone).date() + margin)
+
+
+@lru_cache(maxsize=64)
+def _from_settings(zone: str, days: tuple[tuple[str, str], ...], holidays: str) -> OpeningHours:
+    return OpeningHours(zone, read_week(dict(days)), read_holidays(holidays))
 
 
 def read_week(days: Mapping[str, str], *, field: str = "opening_hours") -> tuple[tuple[DayHours, ...], ...]:
@@ -149,15 +163,18 @@ def read_holidays(code: str, *, field: str = "holidays") -> str:
     Raises:
         OpeningHoursError: if their holidays are not known.
     """
-    if code:
-        try:
-            _holidays_of(code, 2026)
-        except (NotImplementedError, ValueError) as error:
-            raise OpeningHoursError(
-                f"setting {field}: the holidays of '{code}' are not known; write a country and perhaps a region, such "
-                "as PL or PL-24, or leave it empty",
-                field=field,
-            ) from error
+    if not code:
+        return code
+    try:
+        if not _COUNTRY.fullmatch(code):  # the library knows other words too, and not all of them are countries
+            raise ValueError
+        _holidays_of(code, 2026)
+    except (NotImplementedError, ValueError) as error:
+        raise OpeningHoursError(
+            f"setting {field}: the holidays of '{code}' are not known; write a country and perhaps a region, such as "
+            "PL or PL-24, or leave it empty",
+            field=field,
+        ) from error
     return code
 
 

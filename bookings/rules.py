@@ -4,132 +4,24 @@ A rule that says no gives a `Refusal`: which rule, the fact, and the nearest cho
 and how much is decided in `bookings.entitlements`.
 """
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from bookings.errors import RuleBrokenError
-from bookings.opening import HoursSettings, OpeningHours
-from bookings.slots import common_spans, on_grid, without
+from bookings.nearest import free_openings, nearest_allowed, nearest_end, stepped
+from bookings.ruleset import Quota, Rules, joined
 from lab.core.time import Span, in_zone
+
+__all__ = ["Quota", "Rules", "free_openings", "joined", "nearest_allowed", "stepped"]
+"""From here as well."""
 
 MOST_DEVICES = 20
 """More devices than any lab books at once; a longer list is a mistake."""
 
-_SEARCH_DAYS = 14
-"""How far from the wish a nearest allowed choice is looked for."""
-_NOTHING = timedelta(0)
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How much one company may book of some devices.
-
-    Attributes:
-        scope: lab, class or device: what is counted together.
-        name: of the class or the device; empty for the lab.
-        week: time of bookings in one ISO week.
-        pilot: time of bookings for one pilot, whenever.
-        concurrent: how many bookings may overlap.
-        open: how many bookings may be ahead or running.
-    """
-
-    scope: str
-    name: str
-    week: timedelta | None = None
-    pilot: timedelta | None = None
-    concurrent: int | None = None
-    open: int | None = None
-
-    def counts(self, device_id: str, kind: str) -> bool:
-        """Whether a device is one of those."""
-        return self.scope == "lab" or self.name == (kind if self.scope == "class" else device_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds for a booking of a device, or of several together (`joined`)."""
-
-    calendars: tuple[OpeningHours, ...]
-    """All must be open."""
-    horizon: timedelta = timedelta(days=180)
-    """A booking ends no later than this from now."""
-    lead: timedelta = _NOTHING
-    """A booking starts no sooner than this from now."""
-    shortest: timedelta = _NOTHING
-    longest: timedelta = timedelta(hours=24)
-    granularity: timedelta = _NOTHING
-    """Start and end lie on multiples of this after midnight, by the lab's clock; 0: anywhere."""
-    setup: timedelta | None = None
-    """Time a device needs before each use; None: as the catalogue says."""
-    cleanup: timedelta | None = None
-    approval: bool = False
-    """A company's booking is a request until somebody of the staff approves it."""
-    approval_lapses: timedelta = timedelta(hours=48)
-    """After this a request gives the slot back."""
-    supervision: bool = False
-    """An engineer must be booked with it."""
-    qualifications: frozenset[str] = frozenset()
-    """Trainings that whoever books without an engineer must have."""
-    needs: frozenset[str] = frozenset()
-    """Devices that must be booked with it."""
-    cancel_deadline: timedelta = _NOTHING
-    """Companies cancel no later than this before the start."""
-    check_in: timedelta | None = None
-    """Who has not begun this long after the start has not shown up; None: nobody asks."""
-    quotas: tuple[Quota, ...] = ()
-
-    @classmethod
-    def from_settings(cls, settings: HoursSettings) -> "Rules":
-        """What holds where no manager has set anything.
-
-        Raises:
-            OpeningHoursError: if the opening hours cannot be read.
-        """
-        return cls((OpeningHours.from_settings(settings),))
-
-    @property
-    def zone(self) -> str:
-        """The lab's time zone."""
-        return self.calendars[0].zone
-
-    def openings(self, span: Span, *, days: int = 0) -> list[Span]:
-        """When all are open, on the days that `span` touches and as many `days` before and after."""
-        found = self.calendars[0].openings_around(span, days=days)
-        for calendar in self.calendars[1:]:
-            found = common_spans(found, calendar.openings_around(span, days=days))
-        return found
-
-
-def joined(several: Sequence[Rules]) -> Rules:
-    """What holds for several devices in one booking: of each rule the strictest. Buffers stay each device's own."""
-    first = several[0]
-    if len(several) == 1:
-        return first
-    check_ins = [rules.check_in for rules in several if rules.check_in is not None]
-    return replace(
-        first,
-        calendars=tuple(dict.fromkeys(calendar for rules in several for calendar in rules.calendars)),
-        horizon=min(rules.horizon for rules in several),
-        lead=max(rules.lead for rules in several),
-        shortest=max(rules.shortest for rules in several),
-        longest=min(rules.longest for rules in several),
-        granularity=_MINUTE * math.lcm(*(rules.granularity // _MINUTE for rules in several if rules.granularity))
-        if any(rules.granularity for rules in several)
-        else _NOTHING,
-        approval=any(rules.approval for rules in several),
-        approval_lapses=min(rules.approval_lapses for rules in several),
-        supervision=any(rules.supervision for rules in several),
-        qualifications=frozenset().union(*(rules.qualifications for rules in several)),
-        needs=frozenset().union(*(rules.needs for rules in several)),
-        cancel_deadline=max(rules.cancel_deadline for rules in several),
-        check_in=min(check_ins) if check_ins else None,
-        quotas=tuple(dict.fromkeys(quota for rules in several for quota in rules.quotas)),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +36,8 @@ class Refusal:
     """The nearest span that the rules of time allow, shorter than the wish if nothing as long is possible."""
     instead: dict[str, Any] | None = None
     """What else of the wish to change: fields of the request with allowed values."""
+    otherwise: str = "there is no other time near it"
+    """What a person is told where no choice like this is allowed."""
 
 
 class Unusable(Protocol):
@@ -176,6 +70,23 @@ def refusals(
         closed: spans that the proposals avoid as well: outages.
         running: the booking has begun, only its end is wished.
     """
+    broken = _broken(span, now, rules, running=running)
+    if not broken:
+        return []
+    if running:
+        nearest = nearest_end(span, now=now, rules=rules)
+    else:
+        nearest = nearest_allowed(span, now=now, rules=rules, closed=closed)
+    return [Refusal(field, rule, fact, nearest) for field, rule, fact in broken]
+
+
+def allows(span: Span, *, now: datetime, rules: Rules) -> bool:
+    """Whether no rule of time forbids a booking of this span."""
+    return not _broken(span, now, rules, running=False)
+
+
+def _broken(span: Span, now: datetime, rules: Rules, *, running: bool) -> list[tuple[str, str, str]]:
+    """(field, rule, fact) of what is broken."""
     broken = [] if running else _too_soon(span, now, rules)
     broken += _too_long_or_far(span, now, rules)
     if not broken:
@@ -183,10 +94,7 @@ def refusals(
         openings = rules.openings(span)
         if not any(opening.start <= span.start and span.end <= opening.end for opening in openings):
             broken.append(_outside_hours(span, openings, rules))
-    if not broken:
-        return []
-    nearest = nearest_allowed(span, now=now, rules=rules, closed=closed)
-    return [Refusal(field, rule, fact, nearest) for field, rule, fact in broken]
+    return broken
 
 
 def _too_soon(span: Span, now: datetime, rules: Rules) -> list[tuple[str, str, str]]:
@@ -246,7 +154,7 @@ def require_none(found: Sequence[Refusal], zone: str) -> None:
     if first.nearest is not None:
         advice = f"; the nearest choice is {wall(first.nearest.start, zone)} to {wall(first.nearest.end, zone)}"
     elif first.instead is None:
-        advice = "; there is no other time near it"
+        advice = f"; {first.otherwise}"
     more = {"instead": first.instead} if first.instead is not None else {}
     raise RuleBrokenError(
         first.fact + advice,
@@ -325,54 +233,6 @@ def require_device_ids(device_ids: Sequence[str]) -> list[str]:
             f"{', '.join(twice)}: named more than once", field="device_ids", rule="each-device-once", devices=twice
         )
     return sorted(device_ids)
-
-
-def nearest_allowed(span: Span, *, now: datetime, rules: Rules, closed: Sequence[Span] = ()) -> Span | None:
-    """The allowed span nearest to the wish: as long as possible up to the wished length, then as near as possible."""
-    wished = max(min(span.length, rules.longest), rules.shortest)
-    if rules.granularity and wished % rules.granularity:
-        wished += rules.granularity - wished % rules.granularity
-        wished = wished if wished <= rules.longest else wished - rules.granularity
-    # Before anything is added to it, a wish in the year 1 or 9999 is drawn to the part of time that can be booked.
-    start = min(max(span.start, now), max(now, now + rules.horizon - wished))
-    found: list[tuple[timedelta, timedelta, Span]] = []
-    near = Span(start, start + wished)
-    for opening in without(free_openings(near, days=_SEARCH_DAYS, now=now, rules=rules), closed):
-        possible = min(wished, opening.length)
-        wanted = min(max(start, opening.start), opening.end - possible)
-        for candidate in (
-            (stepped(wanted, rules, down=True), stepped(wanted, rules)) if rules.granularity else (wanted,)
-        ):
-            end = min(candidate + possible, opening.end)
-            end = stepped(end, rules, down=True) if rules.granularity else end
-            if opening.start <= candidate < end and end - candidate >= rules.shortest:
-                fitting = Span(candidate, end)
-                found.append((wished - fitting.length, abs(candidate - start), fitting))
-    return min(found)[2] if found else None
-
-
-def free_openings(span: Span, *, days: int, now: datetime, rules: Rules) -> list[Span]:
-    """The openings within `days` of a span, cut to what can be booked: from the lead time to the horizon."""
-    first, last = on_grid(now + rules.lead), now + rules.horizon
-    cut = ((max(opening.start, first), min(opening.end, last)) for opening in rules.openings(span, days=days))
-    return [Span(start, end) for start, end in cut if start < end]
-
-
-def stepped(instant: datetime, rules: Rules, *, down: bool = False) -> datetime:
-    """The first instant at or after (`down`: the last at or before) this one that lies on the rules' steps.
-
-    Steps are counted from midnight of the lab's own day, by its wall clock.
-    """
-    if not rules.granularity:
-        return instant
-    zone = ZoneInfo(rules.zone)
-    for _ in range(4):  # a step over a change of the clock may miss, the next then hits
-        clock = instant.astimezone(zone).replace(tzinfo=None)
-        over = (clock - datetime.combine(clock.date(), time())) % rules.granularity
-        if not over:
-            break
-        instant = instant - over if down else instant + rules.granularity - over
-    return instant
 
 
 def span_facts(span: Span) -> dict[str, str]:

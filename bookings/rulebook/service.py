@@ -1,12 +1,13 @@
 """The rules as they are now."""
 
-import json
+from collections.abc import Mapping
 from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
 from bookings.rulebook import repository
 from bookings.rulebook.book import Rulebook
+from bookings.rulebook.repository import RuleText
 from bookings.rulebook.schemas import RuleSettings
 from bookings.rules import Rules
 
@@ -14,15 +15,41 @@ from bookings.rules import Rules
 def load_rulebook(session: Session, defaults: Rules) -> Rulebook:
     """What managers have set, over the defaults of the settings.
 
+    It takes part in every booking: one statement, a second one only where devices need others, and the same rules are
+    worked out once only.
+
     Args:
         session: to read in.
         defaults: `Rules.from_settings`.
     """
-    rows = repository.rule_rows(session)
-    return Rulebook(defaults, {(scope, name): _read(json.dumps(settings)) for scope, name, _, settings in rows})
+    texts = tuple(repository.rule_texts(session))
+    if not texts:
+        return Rulebook(defaults, {})
+    needed = _needed(texts)
+    kinds = tuple(repository.kinds_in_service(session, needed)) if needed else ()
+    return _book(defaults, texts, kinds)
 
 
-@lru_cache(maxsize=1024)
-def _read(settings: str) -> RuleSettings:
-    """The settings of one row; they stay the same from booking to booking."""
-    return RuleSettings.model_validate_json(settings)
+def read_settings(text: str) -> RuleSettings:
+    """The settings of a row."""
+    return RuleSettings.model_validate_json(text)
+
+
+def needed_devices(entries: Mapping[tuple[str, str], RuleSettings]) -> frozenset[str]:
+    """Devices that any others need."""
+    return frozenset(device_id for entry in entries.values() for device_id in entry.needs_devices or ())
+
+
+@lru_cache(maxsize=64)
+def _entries(texts: tuple[RuleText, ...]) -> dict[tuple[str, str], RuleSettings]:
+    return {(scope, name): read_settings(text) for scope, name, text in texts}
+
+
+@lru_cache(maxsize=64)
+def _needed(texts: tuple[RuleText, ...]) -> frozenset[str]:
+    return needed_devices(_entries(texts))
+
+
+@lru_cache(maxsize=64)
+def _book(defaults: Rules, texts: tuple[RuleText, ...], kinds: tuple[tuple[str, str], ...]) -> Rulebook:
+    return Rulebook(defaults, _entries(texts), dict(kinds))
