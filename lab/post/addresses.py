@@ -34,9 +34,10 @@ def checked_url(text: str, *, private: bool) -> httpx.URL:
         raise _refused(f"the address is longer than {LONGEST_URL} characters", "url-length")
     try:
         url = httpx.URL(text)
+        known = _is_host(url.raw_host.decode()) and url.host  # a name in punycode may stand for no letters at all
     except (httpx.InvalidURL, ValueError) as error:
         raise _refused("this is no address of a web server; https://example.org/hook is one", "url-form") from error
-    if url.scheme not in {"http", "https"} or not _is_host(url.raw_host.decode()):
+    if url.scheme not in {"http", "https"} or not known:
         raise _refused("this is no address of a web server; https://example.org/hook is one", "url-form")
     if url.port is not None and not 0 < url.port < 65536:
         raise _refused("a port is a number from 1 to 65535", "url-form")

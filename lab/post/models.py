@@ -27,7 +27,8 @@ class Mail(Base):
     about: Mapped[str | None] = mapped_column(sa.String(100), index=True)
     """Id of what it is about."""
     state: Mapped[str] = mapped_column(sa.String(20))
-    """queued, sending, sent, failed, or doubtful: a worker died between the sending and the note of it."""
+    """queued, sending (the server may have taken it), sent, failed, off (there was no server), or doubtful: a worker
+    died, or the connection broke, between the sending and the note of it."""
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(sa.Text)

@@ -4,6 +4,8 @@ import socket
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lab.post.addresses import checked_url, is_public, look_up
 from lab.post.errors import WebhookAddressError
@@ -88,6 +90,34 @@ def test_an_address_of_a_wrong_form_is_refused_by_name(url: str, rule: str) -> N
     with pytest.raises(WebhookAddressError) as refused:
         checked_url(url, private=False)
     assert refused.value.facts == {"field": "url", "rule": rule}
+
+
+@given(
+    st.one_of(
+        st.text(max_size=80),
+        st.builds("https://{}{}".format, st.text(max_size=30), st.text(max_size=30)),
+        st.builds(
+            "https://{}:{}/{}".format,
+            st.from_regex(r"[a-z0-9.\[\]:%xn-]{0,20}", fullmatch=True),
+            st.integers(-1, 70000),
+            st.text(max_size=9),
+        ),
+    )
+)
+@example("https://xn--/")
+@example("https://xn--a/")
+@example("https://[::1")
+@example("https://a..b/")
+@example("https://\u2024/")
+@example("https://" + "a" * 70 + ".example/")
+def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
+    try:
+        url = checked_url(text, private=False)
+    except WebhookAddressError:
+        return
+    assert url.scheme == "https"
+    assert url.host
+    assert not url.userinfo
 
 
 def test_plain_http_is_for_closed_networks_only() -> None:
