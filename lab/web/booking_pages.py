@@ -1,7 +1,9 @@
 """Bookings: the list, the form, and what is offered when a slot is taken."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -13,7 +15,7 @@ from bookings import life, service
 from bookings.errors import DeviceBusyError
 from bookings.rules import Rules, nearest_allowed
 from bookings.schemas import BookingRequest
-from bookings.states import OPEN
+from bookings.states import OPEN, BookingState
 from devices.service import list_devices
 from lab.core.errors import ConflictError, InvalidError, StaleError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
@@ -30,6 +32,11 @@ router = APIRouter()
 
 LOOK_BACK = timedelta(days=30)
 LOOK_AHEAD = timedelta(days=366)
+_DONE = {
+    "booked": "Your slot is booked.",
+    "asked": "Your request holds the slot. The lab will confirm it, or tell you why not.",
+    "cancelled": "The booking is cancelled.",
+}
 _FAULTS = {
     "title": "Please say in a few words what the slot is for.",
     "device_ids": "Please choose at least one machine.",
@@ -49,6 +56,7 @@ class BookingForm:
     title: str = ""
     pilot_id: str = ""
     organisation_id: str = ""
+    supervised: bool = False
 
     def request(self, zone: str) -> BookingRequest:
         """What is meant.
@@ -64,6 +72,7 @@ class BookingForm:
             title=self.title,
             pilot_id=self.pilot_id or None,
             organisation_id=self.organisation_id or None,
+            supervised=self.supervised,
         )
 
 
@@ -84,7 +93,7 @@ def show_bookings(
             principal=principal,
             coming=coming,
             past=past,
-            done={"booked": "Your slot is booked.", "cancelled": "The booking is cancelled."}.get(done, ""),
+            done=_DONE.get(done, ""),
             **names(session, principal),
         )
 
@@ -120,14 +129,16 @@ def submit_form(
     title: Annotated[str, Form()] = "",
     pilot_id: Annotated[str, Form()] = "",
     organisation_id: Annotated[str, Form()] = "",
+    supervised: Annotated[str, Form()] = "",
 ) -> Response:
     """Book; a refusal shows the form again with the reason, a taken slot shows free ones."""
     service.require_may_book(principal)
-    form = BookingForm(device_ids or [], start, end, title, pilot_id, organisation_id)
+    offer: Mapping[str, Any] = {}
+    form = BookingForm(device_ids or [], start, end, title, pilot_id, organisation_id, supervised == "yes")
     try:
         wish = form.request(settings.time_zone)
         rules = Rules.from_settings(settings)
-        database.transact(
+        booking = database.transact(
             lambda session: service.book_devices(
                 session, principal, wish, now=clock.now(), rules=rules, company_of_pilot=company_of_pilot
             )
@@ -139,11 +150,14 @@ def submit_form(
         problem, nearest = _first_fault(error), None
     except (InvalidError, ConflictError) as error:
         problem = sentence(error.message, settings.time_zone) if form.device_ids else _FAULTS["device_ids"]
-        nearest = error.facts.get("nearest")
+        nearest, offer = error.facts.get("nearest"), error.facts.get("instead") or {}
     else:
-        return RedirectResponse("/bookings?done=booked", 303)
+        asked = booking.state == BookingState.REQUESTED
+        return RedirectResponse(f"/bookings?done={'asked' if asked else 'booked'}", 303)
     with database.read() as session:
-        return _form_page(request, session, principal, settings, form, problem=problem, nearest=nearest)
+        return _form_page(
+            request, session, principal, settings, form, problem=problem, nearest=nearest, offer=offer
+        )
 
 
 @router.post("/bookings/{booking_id}/cancel")
@@ -186,6 +200,7 @@ def _form_page(
     *,
     problem: str = "",
     nearest: Any = None,
+    offer: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
     pilots = [pilot for pilot in list_pilots(session, principal) if pilot.state != "reported"]
     return page(
@@ -197,6 +212,7 @@ def _form_page(
         form=form,
         problem=problem,
         nearest=_as_times(nearest),
+        with_engineer=bool(offer.get("supervised")),
         devices=list_devices(session),
         pilots=pilots,
         organisations=[found for found in list_organisations(session, principal) if found.kind != "lab"],

@@ -13,6 +13,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking, BookingDevice
+from bookings.rulebook.models import RuleEntry
 from devices.models import Signal
 from devices.service import get_device
 from lab.app import create_app
@@ -265,6 +266,25 @@ def test_pages_stand_when_the_store_of_samples_is_down(lab: Lab) -> None:
 # Bookings
 
 
+def test_a_machine_that_needs_an_engineer_is_offered_with_one(lab: Lab) -> None:
+    with lab.database.write() as session:
+        settings = {"supervision": True, "approval": True}
+        session.add(
+            RuleEntry(
+                scope="device", name="mill-1", settings=settings, version=1, changed_by="x", changed_at=lab.clock.now()
+            )
+        )
+    wish = {"device_ids": ["mill-1"], "start": "2026-11-24T09:00", "end": "2026-11-24T11:00", "title": "Feed"}
+    refused = lab.post("founder", "/bookings/new", **wish)
+    assert refused.status_code == 422
+    assert "Book with an engineer" in refused.text
+    done = lab.post("founder", "/bookings/new", **wish, supervised="yes")
+    assert done.headers["location"] == "/bookings?done=asked"
+    page = words(lab.get("founder", "/bookings?done=asked"))
+    assert "Your request holds the slot." in page
+    assert "requested" in page
+
+
 def test_booking_through_the_form_in_lab_time(lab: Lab) -> None:
     form = lab.get("founder", "/bookings/new?device=mill-1").text
     assert 'value="mill-1" checked' in form
@@ -281,7 +301,7 @@ def test_booking_through_the_form_in_lab_time(lab: Lab) -> None:
     assert (done.status_code, done.headers["location"]) == (303, "/bookings?done=booked")
     page = words(lab.get("founder", "/bookings?done=booked"))
     assert "Your slot is booked." in page
-    assert "Feed Tue 24 Nov 2026, 09:00–11:00 CET Energy meter , CNC mill confirmed" in page
+    assert "Feed Tue 24 Nov 2026, 09:00–11:00 CET Energy meter , CNC mill EUR 480.00 confirmed" in page
     assert "Feed" not in words(lab.get("joiner", "/bookings"))
 
 
