@@ -19,6 +19,7 @@ from bookings.figures.endpoints import router as figures_router
 from bookings.life_endpoints import router as booking_life_router
 from bookings.outages.endpoints import router as outages_router
 from bookings.prices.endpoints import router as prices_router
+from bookings.series.endpoints import router as series_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
 from lab.core.clock import Clock
@@ -159,6 +160,7 @@ def _include_routers(app: FastAPI) -> None:
         devices_router,
         bookings_router,
         booking_life_router,
+        series_router,
         outages_router,
         figures_router,
         feeds_router,

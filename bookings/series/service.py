@@ -1,0 +1,183 @@
+"""Recurring bookings: each occurrence passes the gate by itself, all of them in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from bookings.errors import (
+    DevicesRetiredError,
+    EngineerUnknownError,
+    PilotUnfitError,
+    UnknownDevicesError,
+    UnknownOrganisationError,
+)
+from bookings.life import cancel_booking
+from bookings.models import Booking, BookingSeries
+from bookings.recurrence import Occurrence, occurrences
+from bookings.rules import Rules, require_device_ids, span_facts, wall
+from bookings.series import repository
+from bookings.series.errors import ClockTimeError, SeriesUnknownError
+from bookings.series.outcomes import REFUSALS, Outcome, require_enough
+from bookings.series.schemas import SeriesRequest
+from bookings.service import CompanyOfPilot, book_devices, no_pilots, require_may_book
+from bookings.states import OPEN
+from lab.core.errors import ForbiddenError, PilotLabError
+from lab.core.ids import new_id
+from lab.core.time import Span
+from lab.people.principals import Principal
+
+MOST_OCCURRENCES = 100
+
+_OF_THE_WHOLE = (
+    ForbiddenError,
+    UnknownDevicesError,
+    DevicesRetiredError,
+    UnknownOrganisationError,
+    PilotUnfitError,
+    EngineerUnknownError,
+)
+"""Refusals of what all occurrences have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookedSeries:
+    """A series, and what became of each occurrence."""
+
+    series: BookingSeries
+    outcomes: Sequence[Outcome]
+
+
+def book_series(
+    session: Session,
+    principal: Principal,
+    request: SeriesRequest,
+    *,
+    now: datetime,
+    rules: Rules,
+    company_of_pilot: CompanyOfPilot = no_pilots,
+) -> BookedSeries:
+    """Book what a recurrence gives; what was booked for an occurrence counts for the quotas of the next.
+
+    Args:
+        session: of a write transaction, to be undone when this raises.
+        principal: who books.
+        request: the first occurrence and the rule.
+        now: the present instant.
+        rules: `Rules.from_settings`.
+        company_of_pilot: knows whose a pilot is.
+
+    Raises:
+        RecurrenceError: the rule cannot be read, has no end, or gives more than `MOST_OCCURRENCES`.
+        NothingBookedError: no occurrence can be booked.
+        PilotLabError: what `book_devices` raises: of the whole, or, in mode "all", of the first occurrence refused.
+    """
+    require_may_book(principal)
+    require_device_ids(request.device_ids)
+    found = occurrences(request.rrule, Span(request.start, request.end), zone=rules.zone, most=MOST_OCCURRENCES)
+    series_id = new_id("ser")
+
+    def book(occurrence: Occurrence) -> Booking:
+        return book_devices(
+            session,
+            principal,
+            request.at(_require_clock_time(occurrence)),
+            now=now,
+            rules=rules,
+            company_of_pilot=company_of_pilot,
+            series_id=series_id,
+        )
+
+    outcomes = []
+    for number, occurrence in enumerate(found, start=1):
+        facts, name = _facts(occurrence), f"{occurrence.start:%Y-%m-%d %H:%M}"
+        try:
+            outcomes.append(Outcome(number, name, facts, booking=book(occurrence)))
+        except _OF_THE_WHOLE:
+            raise
+        except REFUSALS as error:
+            outcomes.append(Outcome(number, name, facts, refusal=error))
+    require_enough(outcomes, request.mode)
+    series = BookingSeries(
+        id=series_id,
+        organisation_id=next(one.booking.organisation_id for one in outcomes if one.booking is not None),
+        rrule=request.rrule.strip(),
+        created_by=principal.account_id,
+        created_at=now,
+    )
+    session.add(series)
+    session.flush()
+    return BookedSeries(series, outcomes)
+
+
+def get_series(session: Session, principal: Principal, series_id: str) -> tuple[BookingSeries, Sequence[Booking]]:
+    """A series, with its bookings by start.
+
+    Raises:
+        SeriesUnknownError: there is none, or it is another company's.
+    """
+    series = _require_own(principal, repository.find_series(session, series_id))
+    return series, repository.bookings_of_series(session, series.id)
+
+
+def cancel_series(
+    session: Session,
+    principal: Principal,
+    series_id: str,
+    *,
+    now: datetime,
+    rules: Rules,
+    reason: str | None = None,
+) -> tuple[BookingSeries, Sequence[Outcome]]:
+    """Give back what of a series has not begun yet; the others, and those that it is too late for, stay.
+
+    Returns:
+        The series, and what became of each of those, by start.
+
+    Raises:
+        SeriesUnknownError: there is none, or it is another company's.
+    """
+    series = _require_own(principal, repository.find_series(session, series_id))
+    locked = repository.lock_bookings_of_series(session, series.id)  # all of them before anything else, by id
+    ahead = [one for one in locked if one.state in OPEN and one.start_at > now]
+    outcomes = []
+    for number, booking in enumerate(sorted(ahead, key=lambda one: (one.start_at, one.id)), start=1):
+        name = wall(booking.start_at, rules.zone)
+        facts = {"booking_id": booking.id, **span_facts(Span(booking.start_at, booking.end_at))}
+        refusal: PilotLabError | None = None
+        try:
+            cancel_booking(session, principal, booking.id, version=None, now=now, rules=rules, reason=reason)
+        except REFUSALS as error:
+            refusal = error
+        outcomes.append(Outcome(number, name, facts, booking=booking, refusal=refusal))
+    return series, outcomes
+
+
+def _require_clock_time(occurrence: Occurrence) -> Span:
+    if occurrence.span is None:
+        raise ClockTimeError(
+            f"{occurrence.fact}; book that day by itself, at another time",
+            field=occurrence.field,
+            rule=occurrence.refused,
+            **_local(occurrence),
+        )
+    return occurrence.span
+
+
+def _facts(occurrence: Occurrence) -> dict[str, str]:
+    return {**(span_facts(occurrence.span) if occurrence.span is not None else {}), **_local(occurrence)}
+
+
+def _local(occurrence: Occurrence) -> dict[str, str]:
+    """By the clock on the lab's wall."""
+    return {
+        "local_start": occurrence.start.isoformat(timespec="minutes"),
+        "local_end": occurrence.end.isoformat(timespec="minutes"),
+    }
+
+
+def _require_own(principal: Principal, series: BookingSeries | None) -> BookingSeries:
+    if series is None or not principal.owns(series.organisation_id):
+        raise SeriesUnknownError("there is no such series", field="series_id", rule="known-series")
+    return series
