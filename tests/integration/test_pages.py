@@ -282,7 +282,7 @@ def test_a_machine_that_needs_an_engineer_is_offered_with_one(lab: Lab) -> None:
     assert done.headers["location"] == "/bookings?done=asked"
     page = words(lab.get("founder", "/bookings?done=asked"))
     assert "Your request holds the slot." in page
-    assert "requested" in page
+    assert "waiting for approval" in page
 
 
 def test_booking_through_the_form_in_lab_time(lab: Lab) -> None:
