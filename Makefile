@@ -6,7 +6,7 @@ SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup dev demo up test check bench openapi lock format
+.PHONY: help setup dev demo up test faults check bench openapi lock format
 .DEFAULT_GOAL := help
 
 help:            ## list the commands
@@ -49,6 +49,9 @@ up: setup        ## start Pilot Lab for real use, data in ./data
 
 test: dev        ## run the tests (what needs a server that is not installed is skipped, with the reason)
 	@$(BIN)/python -m pytest -q
+
+faults: dev      ## race and kill in full numbers (up to an hour), and print what was counted
+	@$(BIN)/python -m pytest -q -s -m faults_long
 
 check: dev       ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -61,6 +61,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes up to an hour, unless it is asked for by its marker."""
+    if "faults_long" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("faults_long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("faults_long")]
+
+
 def have(start: Callable[[], T]) -> T:
     """What `start` gives; without it the test is skipped, or fails where `PILOTLAB_REQUIRE_SERVICES=1`."""
     try:
