@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from bookings.rules import Quota, Refusal, Rules, allows, length, nearest_allowed, stepped
+from bookings.rules import Quota, Refusal, Rules, broken_rules, length, nearest_allowed, stepped
 from lab.core.time import Span, aware_utc
 
 _WEEK = timedelta(days=7)
@@ -104,6 +104,11 @@ class _Counted:
         """When the bookings that are ahead or running end, the soonest first."""
         return sorted(slot.span.end for slot in self.slots if slot.span.end > now)
 
+    def room_ahead_from(self, now: datetime) -> datetime:
+        """When so many of them are over that one more may be booked."""
+        ends = self.ends_ahead(now)
+        return now if self.quota.open is None or len(ends) < self.quota.open else ends[-self.quota.open]
+
 
 def quota_refusals(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: datetime) -> list[Refusal]:
     """Quotas that this booking would exceed.
@@ -118,24 +123,13 @@ def quota_refusals(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: d
         now: the present instant.
     """
     counted = _counted(rules, held)
-    found: list[Refusal] = []
-    for one in counted:
-        found += _week_refusals(wish, rules, one, counted, now=now)
-        found += _pilot_refusals(wish, rules, one, counted, now=now)
-        found += _concurrent_refusals(wish, rules, one, counted, now=now)
-        found += _open_refusals(one, counted, now=now)
-    return found
+    broken = _broken(wish, rules, counted, now)
+    return [_refusal(rule, fact, wish, rules, counted, now=now) for rule, fact in broken]
 
 
-def keeps_quotas(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: datetime) -> bool:
-    """Whether this booking would exceed no quota: what `quota_refusals` finds, without its search for proposals."""
-    return not any(
-        _full_week(wish.span, one, rules.zone)
-        or _pilot_left(wish, one) < wish.span.length
-        or _too_many_at_once(wish.span, one)
-        or _too_many_ahead(one, now)
-        for one in _counted(rules, held)
-    )
+def broken_quotas(wish: Wish, rules: Rules, held: Sequence[HeldSlot], *, now: datetime) -> list[tuple[str, str]]:
+    """(rule, fact) of each quota that this booking would exceed: `quota_refusals` without the search for proposals."""
+    return _broken(wish, rules, _counted(rules, held), now)
 
 
 def weeks_of(span: Span, zone: str) -> list[Span]:
@@ -166,20 +160,49 @@ def _full_week(span: Span, one: _Counted, zone: str) -> Span | None:
     return None
 
 
-def _week_refusals(
-    wish: Wish, rules: Rules, one: _Counted, counted: Sequence[_Counted], *, now: datetime
-) -> list[Refusal]:
-    week = _full_week(wish.span, one, rules.zone)
-    if week is None or one.quota.week is None:
-        return []
-    monday = week.start.astimezone(ZoneInfo(rules.zone)).date()
-    fact = (
-        f"a company books {length(one.quota.week)} a week{_of(one.quota)} at most; in the week from "
-        f"{monday.isoformat()} {length(one.in_week(week))} are booked and this booking needs "
-        f"{length(_within(week, [wish.span]))}"
-    )
-    nearest = _later_week(wish, rules, counted, now=now) or _shorter_in_week(wish, rules, counted, now=now)
-    return [Refusal("start", "week-quota", fact, nearest, otherwise="choose a later week, or cancel another booking")]
+def _broken(wish: Wish, rules: Rules, counted: Sequence[_Counted], now: datetime) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for one in counted:
+        quota = one.quota
+        week = _full_week(wish.span, one, rules.zone)
+        if quota.week is not None and week is not None:
+            monday = week.start.astimezone(ZoneInfo(rules.zone)).date()
+            fact = (
+                f"a company books {length(quota.week)} a week{_of(quota)} at most; in the week from "
+                f"{monday.isoformat()} {length(one.in_week(week))} are booked and this booking needs "
+                f"{length(_within(week, [wish.span]))}"
+            )
+            found.append(("week-quota", fact))
+        left = _pilot_left(wish, one)
+        if quota.pilot is not None and left < wish.span.length:
+            fact = f"a pilot has {length(quota.pilot)}{_of(quota)} at most; {length(left)} of them are left"
+            found.append(("pilot-quota", fact))
+        if _too_many_at_once(wish.span, one):
+            fact = f"a company has {quota.concurrent} bookings{_of(quota)} at one time at most"
+            found.append(("concurrent-bookings", fact))
+        if _too_many_ahead(one, now):
+            fact = (
+                f"a company has {quota.open} bookings{_of(quota)} ahead at most; cancel one or wait until one is over"
+            )
+            found.append(("open-bookings", fact))
+    return found
+
+
+def _refusal(rule: str, fact: str, wish: Wish, rules: Rules, counted: Sequence[_Counted], *, now: datetime) -> Refusal:
+    """With the nearest choice that exceeds no quota of that kind."""
+    if rule == "week-quota":
+        nearest = _later_week(wish, rules, counted, now=now) or _shorter_in_week(wish, rules, counted, now=now)
+        return Refusal("start", rule, fact, nearest, otherwise="choose a later week, or cancel another booking")
+    if rule == "pilot-quota":
+        left = min(_pilot_left(wish, one) for one in counted)
+        nearest = _until(wish.span.start + left, wish, rules, now=now)
+        otherwise = "cancel another booking of this pilot, or ask the lab for more"
+        return Refusal("end", rule, fact, nearest, otherwise=otherwise)
+    if rule == "concurrent-bookings":
+        crowded = [span for one in counted for span in _crowded(one)]
+        return Refusal("start", rule, fact, nearest_allowed(wish.span, now=now, rules=rules, closed=crowded))
+    room_from = max(one.room_ahead_from(now) for one in counted)
+    return Refusal("start", rule, fact, instead={"book_from": room_from.isoformat()})
 
 
 def _later_week(wish: Wish, rules: Rules, counted: Sequence[_Counted], *, now: datetime) -> Span | None:
@@ -191,7 +214,9 @@ def _later_week(wish: Wish, rules: Rules, counted: Sequence[_Counted], *, now: d
         wall = wish.span.start.astimezone(zone).replace(tzinfo=None) + weeks * _WEEK
         start = aware_utc(wall.replace(tzinfo=zone))
         later = Span(start, start + wish.span.length)
-        if not any(_full_week(later, one, rules.zone) for one in counted) and allows(later, now=now, rules=rules):
+        if not any(_full_week(later, one, rules.zone) for one in counted) and not broken_rules(
+            later, now=now, rules=rules
+        ):
             return later
     return None
 
@@ -213,7 +238,7 @@ def _until(end: datetime, wish: Wish, rules: Rules, *, now: datetime) -> Span | 
     if end <= wish.span.start:
         return None
     shorter = Span(wish.span.start, end)
-    return shorter if allows(shorter, now=now, rules=rules) else None
+    return None if broken_rules(shorter, now=now, rules=rules) else shorter
 
 
 def _pilot_left(wish: Wish, one: _Counted) -> timedelta:
@@ -223,33 +248,9 @@ def _pilot_left(wish: Wish, one: _Counted) -> timedelta:
     return max(one.quota.pilot - one.for_pilot(wish.pilot_id), timedelta())
 
 
-def _pilot_refusals(
-    wish: Wish, rules: Rules, one: _Counted, counted: Sequence[_Counted], *, now: datetime
-) -> list[Refusal]:
-    left = _pilot_left(wish, one)
-    if one.quota.pilot is None or wish.span.length <= left:
-        return []
-    fact = f"a pilot has {length(one.quota.pilot)}{_of(one.quota)} at most; {length(left)} of them are left"
-    least = min(_pilot_left(wish, other) for other in counted)
-    nearest = _until(wish.span.start + least, wish, rules, now=now)
-    otherwise = "cancel another booking of this pilot, or ask the lab for more"
-    return [Refusal("end", "pilot-quota", fact, nearest, otherwise=otherwise)]
-
-
 def _too_many_at_once(span: Span, one: _Counted) -> bool:
     most = one.quota.concurrent
     return most is not None and _most_at_once(span, [slot.span for slot in one.slots]) >= most
-
-
-def _concurrent_refusals(
-    wish: Wish, rules: Rules, one: _Counted, counted: Sequence[_Counted], *, now: datetime
-) -> list[Refusal]:
-    if not _too_many_at_once(wish.span, one):
-        return []
-    fact = f"a company has {one.quota.concurrent} bookings{_of(one.quota)} at one time at most"
-    crowded = [span for other in counted for span in _crowded(other)]
-    nearest = nearest_allowed(wish.span, now=now, rules=rules, closed=crowded)
-    return [Refusal("start", "concurrent-bookings", fact, nearest)]
 
 
 def _crowded(one: _Counted) -> list[Span]:
@@ -270,18 +271,6 @@ def _crowded(one: _Counted) -> list[Span]:
 
 def _too_many_ahead(one: _Counted, now: datetime) -> bool:
     return one.quota.open is not None and len(one.ends_ahead(now)) >= one.quota.open
-
-
-def _open_refusals(one: _Counted, counted: Sequence[_Counted], *, now: datetime) -> list[Refusal]:
-    if not _too_many_ahead(one, now):
-        return []
-    room = max(
-        other.ends_ahead(now)[-other.quota.open]
-        for other in counted
-        if other.quota.open is not None and _too_many_ahead(other, now)
-    )
-    fact = f"a company has {one.quota.open} bookings{_of(one.quota)} ahead at most; cancel one or wait"
-    return [Refusal("start", "open-bookings", fact, instead={"book_from": room.isoformat()})]
 
 
 def _of(quota: Quota) -> str:

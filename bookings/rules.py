@@ -52,6 +52,10 @@ class Unusable(Protocol):
         """From when until when."""
 
     @property
+    def until_further_notice(self) -> bool:
+        """Whether nobody knows yet when it ends."""
+
+    @property
     def reason(self) -> str:
         """Why, in the lab's words."""
 
@@ -70,7 +74,7 @@ def refusals(
         closed: spans that the proposals avoid as well: outages.
         running: the booking has begun, only its end is wished.
     """
-    broken = _broken(span, now, rules, running=running)
+    broken = broken_rules(span, now=now, rules=rules, running=running)
     if not broken:
         return []
     if running:
@@ -80,13 +84,8 @@ def refusals(
     return [Refusal(field, rule, fact, nearest) for field, rule, fact in broken]
 
 
-def allows(span: Span, *, now: datetime, rules: Rules) -> bool:
-    """Whether no rule of time forbids a booking of this span."""
-    return not _broken(span, now, rules, running=False)
-
-
-def _broken(span: Span, now: datetime, rules: Rules, *, running: bool) -> list[tuple[str, str, str]]:
-    """(field, rule, fact) of what is broken."""
+def broken_rules(span: Span, *, now: datetime, rules: Rules, running: bool = False) -> list[tuple[str, str, str]]:
+    """(field, rule, fact) of each rule of time that forbids a booking: `refusals` without the search for proposals."""
     broken = [] if running else _too_soon(span, now, rules)
     broken += _too_long_or_far(span, now, rules)
     if not broken:
@@ -193,12 +192,16 @@ def outage_refusals(
         Refusal(
             "start",
             "outage",
-            f"{outage.device_id or 'the whole lab'} cannot be used from {wall(outage.span.start, rules.zone)} to "
-            f"{wall(outage.span.end, rules.zone)}: {outage.reason}",
+            f"{outage.device_id or 'the whole lab'} cannot be used from {wall(outage.span.start, rules.zone)} "
+            f"{_until(outage, rules.zone)}: {outage.reason}",
             nearest,
         )
         for outage in hit
     ]
+
+
+def _until(outage: Unusable, zone: str) -> str:
+    return "until further notice" if outage.until_further_notice else f"to {wall(outage.span.end, zone)}"
 
 
 def closed_starts(reserved: dict[str, Span], span: Span, outages: Iterable[Unusable]) -> list[Span]:

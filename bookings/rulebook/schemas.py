@@ -1,5 +1,6 @@
 """Rules as managers write them."""
 
+import json
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from bookings.errors import OpeningHoursError
 from bookings.opening import read_holidays, read_hours, read_week
+from bookings.schemas import Instant, Reference
 
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 TrainingName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
@@ -101,6 +103,23 @@ class RuleSettings(BaseModel):
     def given(self) -> dict[str, Any]:
         """The fields that are set, JSON-ready."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+class QualificationRequest(BaseModel):
+    """Somebody was trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    account_id: Reference
+    name: TrainingName = Field(examples=["cnc-basics"])
+    """As rules name it."""
+    expires_at: Instant | None = None
+    """Left out: never."""
+
+
+def read_settings(stored: dict[str, Any]) -> RuleSettings:
+    """What `RuleSettings.given` gave."""
+    return RuleSettings.model_validate_json(json.dumps(stored))
 
 
 def _readable(read: Callable[[], object]) -> None:

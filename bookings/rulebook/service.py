@@ -30,11 +30,6 @@ def load_rulebook(session: Session, defaults: Rules) -> Rulebook:
     return _book(defaults, texts, kinds)
 
 
-def read_settings(text: str) -> RuleSettings:
-    """The settings of a row."""
-    return RuleSettings.model_validate_json(text)
-
-
 def needed_devices(entries: Mapping[tuple[str, str], RuleSettings]) -> frozenset[str]:
     """Devices that any others need."""
     return frozenset(device_id for entry in entries.values() for device_id in entry.needs_devices or ())
@@ -42,7 +37,7 @@ def needed_devices(entries: Mapping[tuple[str, str], RuleSettings]) -> frozenset
 
 @lru_cache(maxsize=64)
 def _entries(texts: tuple[RuleText, ...]) -> dict[tuple[str, str], RuleSettings]:
-    return {(scope, name): read_settings(text) for scope, name, text in texts}
+    return {(scope, name): RuleSettings.model_validate_json(text) for scope, name, text in texts}
 
 
 @lru_cache(maxsize=64)
