@@ -19,6 +19,9 @@ from bookings.figures.endpoints import router as figures_router
 from bookings.life_endpoints import router as booking_life_router
 from bookings.outages.endpoints import router as outages_router
 from bookings.prices.endpoints import router as prices_router
+from bookings.rulebook.endpoints import router as rules_router
+from bookings.rulebook.training_endpoints import router as trainings_router
+from bookings.search.endpoints import router as slots_router
 from bookings.series.endpoints import router as series_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
@@ -162,9 +165,12 @@ def _include_routers(app: FastAPI) -> None:
         booking_life_router,
         series_router,
         outages_router,
+        slots_router,
         figures_router,
         feeds_router,
         prices_router,
+        rules_router,
+        trainings_router,
         telemetry_router,
         pilots_router,
         reports_router,
