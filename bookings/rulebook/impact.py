@@ -129,6 +129,7 @@ def _quota_reasons(booking: Upcoming, wish: Wish, rules: Rules, known: Known, no
         one.slot
         for one in known.held
         if one.organisation_id == booking.organisation_id
-        and (one.created_at, one.slot.booking_id) < (booking.created_at, booking.id)
+        and (one.created_at, one.slot.span.start, one.slot.booking_id)
+        < (booking.created_at, booking.span.start, booking.id)
     ]
     return broken_quotas(wish, rules, held, now=now)

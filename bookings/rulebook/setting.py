@@ -24,8 +24,8 @@ from lab.core.audit import note_change
 from lab.core.database import storable
 from lab.people.principals import Principal
 
-ANY_VERSION = 0
-"""Decided on whichever there is; every real version is higher."""
+ANY_VERSION = -2
+"""Decided on whichever there is; no version, and not `NO_VERSION` either."""
 MOST_JUDGED = 2_000
 """So many upcoming bookings, the soonest ones, are looked at before a change."""
 MOST_TOLD = 50
