@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from bookings import life
 from bookings.endpoints import RulesDep, booking_answer
 from bookings.schemas import BookingAnswer, ExtendRequest, OverrideRequest, ReasonRequest
+from bookings.wall_times import require_clear_time
 from lab.core.etags import IfMatch, version_of
 from lab.core.http import ClockDep, DatabaseDep
 from lab.people.endpoints import PrincipalDep
@@ -120,6 +121,7 @@ def extend_booking(
     if_match: IfMatch = None,
 ) -> BookingAnswer:
     """Later, also while it runs, if everything is free until then; earlier, and the rest is free."""
+    require_clear_time(request.end, zone=rules.zone, field="end")
     version = version_of(if_match)
     booking = database.transact(
         lambda session: life.extend_booking(
