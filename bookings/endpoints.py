@@ -23,6 +23,7 @@ from bookings.schemas import (
     SpanAnswer,
 )
 from bookings.states import BookingState
+from bookings.wall_times import clear_span, require_clear_times
 from lab.core.etags import IfMatch, entity_tag, version_of
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.core.idempotency import IdempotencyDep, once
@@ -33,12 +34,12 @@ from lab.people.endpoints import PrincipalDep
 router = APIRouter(prefix="/api/v1", tags=["bookings"])
 
 
-def company_of_pilot(request: Request) -> service.CompanyOfPilot:
+async def company_of_pilot(request: Request) -> service.CompanyOfPilot:
     """What `lab.app` puts on `app.state.company_of_pilot`, as a FastAPI dependency."""
     return cast(service.CompanyOfPilot, request.app.state.company_of_pilot)
 
 
-def lab_rules(settings: SettingsDep) -> Rules:
+async def lab_rules(settings: SettingsDep) -> Rules:
     """What holds where no manager has set anything."""
     return Rules.from_settings(settings)
 
@@ -60,6 +61,7 @@ def create_booking(
     request_key: IdempotencyDep,
 ) -> Response:
     """Answers 409 with three free alternatives when a device is taken; a company's booking may be a request first."""
+    require_clear_times(request.start, request.end, zone=rules.zone)
     return once(
         request_key,
         database,
@@ -133,9 +135,10 @@ def find_alternatives(
 ) -> Alternatives:
     """All devices free at once, under all rules of time; the wish itself comes first if it is free."""
     service.require_may_book(principal)
+    span = clear_span(start, end, zone=rules.zone)
     with database.read() as session:
         found = service.free_alternatives(
-            session, device_ids, Span(start, end), now=clock.now(), rules=rules, count=count, supervised=supervised
+            session, device_ids, span, now=clock.now(), rules=rules, count=count, supervised=supervised
         )
     return Alternatives(alternatives=[SpanAnswer.of(span) for span in found])
 
@@ -167,7 +170,7 @@ def move_booking(
     if_match: IfMatch = None,
 ) -> BookingAnswer:
     """All its devices move together or none does."""
-    span, version = Span(request.start, request.end), version_of(if_match)
+    span, version = clear_span(request.start, request.end, zone=rules.zone), version_of(if_match)
     booking = database.transact(
         lambda session: service.move_booking(
             session,

@@ -6,16 +6,18 @@ in the order in which they came instead of failing with "database is locked". Ev
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from lab.core.errors import SetupError, UnavailableError
@@ -24,6 +26,8 @@ from lab.core.time import aware_utc, from_microseconds, to_microseconds
 T = TypeVar("T")
 
 RETRIES = 5
+_IDLE_SECONDS = 1.0
+"""A connection that nobody has used for so long is tried before it is given out; at each time it would cost a trip."""
 _EXCLUSION_VIOLATION = "23P01"
 _RETRYABLE_SQLSTATES = {"40001", "40P01", _EXCLUSION_VIOLATION}  # serialisation failure, deadlock detected
 
@@ -132,8 +136,11 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite_connection)
             event.listen(self.engine, "begin", _begin_sqlite_transaction)
         else:
-            self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+            self.engine = sa.create_engine(self.url, pool_size=10, max_overflow=10)
+            event.listen(self.engine, "checkin", _note_when_given_back)
+            event.listen(self.engine, "checkout", _try_if_idle)
         self._read = sessionmaker(self.engine, expire_on_commit=False)
+        self._look = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._write = sessionmaker(self.engine.execution_options(begin_immediate=True), expire_on_commit=False)
 
     @contextmanager
@@ -141,6 +148,15 @@ class Database:
         """A session for reading; nothing it does is kept."""
         with self._read() as session:
             yield session
+
+    @contextmanager
+    def look(self) -> Iterator[sa.Connection]:
+        """A connection for one or two SELECTs that need not see the same moment; on PostgreSQL without a transaction.
+
+        For what every request asks: beginning and ending a transaction are two more trips to the server.
+        """
+        with self._look.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -210,6 +226,22 @@ def _with_driver(url: URL) -> URL:
 def _is_locked_sqlite(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _note_when_given_back(_: Any, record: Any) -> None:
+    record.info["given_back"] = time.monotonic()
+
+
+def _try_if_idle(connection: Any, record: Any, _: Any) -> None:
+    """Have the pool make new connections where the server has gone away while nobody asked."""
+    given_back = record.info.get("given_back")
+    if given_back is None or time.monotonic() - given_back < _IDLE_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.OperationalError as error:
+        raise InvalidatePoolError("the server has closed this connection") from error
 
 
 def _prepare_sqlite_connection(connection: Any, _: object) -> None:

@@ -1,4 +1,8 @@
-"""What every endpoint needs, put on `app.state` by `lab.app` and handed out as FastAPI dependencies."""
+"""What every endpoint needs, put on `app.state` by `lab.app` and handed out as FastAPI dependencies.
+
+They are `async` although they wait for nothing: FastAPI sends each other one through a thread of its pool, which costs
+more than all of them.
+"""
 
 from typing import Annotated, cast
 
@@ -9,17 +13,17 @@ from lab.core.database import Database
 from lab.core.settings import Settings
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """The relational store."""
     return cast(Database, request.app.state.database)
 
 
-def clock_of(request: Request) -> Clock:
+async def clock_of(request: Request) -> Clock:
     """The lab's clock."""
     return cast(Clock, request.app.state.clock)
 
 
-def settings_of(request: Request) -> Settings:
+async def settings_of(request: Request) -> Settings:
     """The settings."""
     return cast(Settings, request.app.state.settings)
 

@@ -53,7 +53,7 @@ def principal_of(request: Request, database: DatabaseDep, clock: ClockDep) -> Pr
     token, cookie = bearer_token(request), request.cookies.get(SESSION_COOKIE)
     if token is None and cookie is None:
         raise NotSignedInError("please sign in")
-    with database.read() as session:
+    with database.look() as session:
         if token is not None:
             principal = service.principal_of_token(session, token, clock.now())
         else:

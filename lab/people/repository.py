@@ -6,9 +6,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lab.core.database import storable
+from lab.core.database import UtcDateTime, storable
 from lab.people.models import Account, ApiToken, Organisation, WebSession
-from lab.people.principals import Role
+from lab.people.principals import Principal, Role
 
 
 def organisation(session: Session, organisation_id: str) -> Organisation | None:
@@ -71,28 +71,38 @@ def open_managers(session: Session) -> int:
     return session.scalar(query) or 0
 
 
-def account_of_session(session: Session, token_hash: str, *, now: datetime) -> Account | None:
-    """The open account behind a browser session that has not expired."""
-    return session.scalar(
-        sa.select(Account)
-        .join(WebSession, WebSession.account_id == Account.id)
-        .where(WebSession.token_hash == token_hash, WebSession.expires_at > now, Account.disabled_at.is_(None))
+_PRINCIPAL = (Account.id, Account.organisation_id, Account.role, Account.name)
+_NOW = sa.bindparam("now", type_=UtcDateTime)
+# Made once, without objects of the ORM: every request asks one of them.
+_OF_SESSION = (
+    sa.select(*_PRINCIPAL)
+    .join(WebSession, WebSession.account_id == Account.id)
+    .where(
+        WebSession.token_hash == sa.bindparam("token_hash"), WebSession.expires_at > _NOW, Account.disabled_at.is_(None)
     )
+)
+_OF_TOKEN = (
+    sa.select(*_PRINCIPAL, ApiToken.scopes)
+    .join(ApiToken, ApiToken.account_id == Account.id)
+    .where(
+        ApiToken.token_hash == sa.bindparam("token_hash"),
+        ApiToken.revoked_at.is_(None),
+        sa.or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > _NOW),
+        Account.disabled_at.is_(None),
+    )
+)
 
 
-def account_of_token(session: Session, token_hash: str, *, now: datetime) -> tuple[Account, ApiToken] | None:
-    """The open account behind an API token that is neither expired nor revoked, and the token."""
-    row = session.execute(
-        sa.select(Account, ApiToken)
-        .join(ApiToken, ApiToken.account_id == Account.id)
-        .where(
-            ApiToken.token_hash == token_hash,
-            ApiToken.revoked_at.is_(None),
-            sa.or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now),
-            Account.disabled_at.is_(None),
-        )
-    ).first()
-    return None if row is None else (row[0], row[1])
+def principal_of_session(session: Session | sa.Connection, token_hash: str, *, now: datetime) -> Principal | None:
+    """The open account behind a browser session that has not expired."""
+    row = session.execute(_OF_SESSION, {"token_hash": token_hash, "now": now}).first()
+    return None if row is None else Principal(row[0], row[1], Role(row[2]), row[3])
+
+
+def principal_of_token(session: Session | sa.Connection, token_hash: str, *, now: datetime) -> Principal | None:
+    """The open account behind an API token that is neither expired nor revoked, and what the token may do."""
+    row = session.execute(_OF_TOKEN, {"token_hash": token_hash, "now": now}).first()
+    return None if row is None else Principal(row[0], row[1], Role(row[2]), row[3], frozenset(row[4]))
 
 
 def delete_session(session: Session, token_hash: str) -> None:

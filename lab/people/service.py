@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -318,16 +319,16 @@ def sign_out(session: Session, token: str) -> None:
     repository.delete_session(session, hash_token(token))
 
 
-def principal_of_session(session: Session, token: str, now: datetime) -> Principal:
+def principal_of_session(session: Session | Connection, token: str, now: datetime) -> Principal:
     """Who is behind a cookie.
 
     Raises:
         NotSignedInError: the session is unknown or over, or the account is closed.
     """
-    account = repository.account_of_session(session, hash_token(token), now=now)
-    if account is None:
+    principal = repository.principal_of_session(session, hash_token(token), now=now)
+    if principal is None:
         raise NotSignedInError("you are not signed in any more; please sign in")
-    return Principal(account.id, account.organisation_id, Role(account.role), account.name)
+    return principal
 
 
 # --- API tokens ---
@@ -387,14 +388,13 @@ def revoke_api_token(session: Session, principal: Principal, token_id: str, *, n
     return token
 
 
-def principal_of_token(session: Session, secret: str, now: datetime) -> Principal:
+def principal_of_token(session: Session | Connection, secret: str, now: datetime) -> Principal:
     """Who is behind an API token, with the token's scopes.
 
     Raises:
         TokenInvalidError: it is unknown, expired or revoked, or the account is closed.
     """
-    found = repository.account_of_token(session, hash_token(secret), now=now)
-    if found is None:
+    principal = repository.principal_of_token(session, hash_token(secret), now=now)
+    if principal is None:
         raise TokenInvalidError("this API token is not valid; make a new one on your account")
-    account, token = found
-    return Principal(account.id, account.organisation_id, Role(account.role), account.name, frozenset(token.scopes))
+    return principal
