@@ -136,9 +136,12 @@ class Arena:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return Shot(self.web.port_for(user), person.token, path, body, given)
 
-    def create(self, user: int, person: Person, span: Span, *devices: str, title: str, **more: Any) -> Shot:
+    def create(
+        self, user: int, person: Person, span: Span, *devices: str, title: str, supervised: bool = False, **headers: str
+    ) -> Shot:
         """`POST /bookings`."""
-        return self.shot(user, person, "/bookings", {"device_ids": list(devices), **told(span), "title": title, **more})
+        wish = {"device_ids": list(devices), **told(span), "title": title, "supervised": supervised}
+        return self.shot(user, person, "/bookings", wish, **headers)
 
     def move(self, user: int, person: Person, booking: Booking, span: Span) -> Shot:
         """`POST /bookings/{id}/move`."""

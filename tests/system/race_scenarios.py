@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bookings.models import Booking
 from lab.core.time import Span
-from tests.system.race_arena import BY_REQUEST, HALF, HOUR, OVEN, Arena, place, target
+from tests.system.race_arena import BY_REQUEST, HALF, HOUR, OVEN, Arena, place, target, told
 from tests.system.web_processes import Shot
 
 TAKEN = frozenset({"device-busy"})
@@ -20,7 +21,9 @@ class Round:
         shots: the requests.
         devices: what is looked at afterwards: all that the racers want,
         span: in this time.
-        rows: reservations that the winner holds of them.
+        rows: reservations that are there then.
+        written: reservations that a winner writes who books anew; None: those that are there then.
+        holders: the bookings that hold them; None: the winner's.
         losing: problems that the others may be told.
         status: of a refusal.
         give_back: whether the winner's booking is cancelled afterwards, so that there is room for the next round.
@@ -30,6 +33,8 @@ class Round:
     devices: Sequence[str]
     span: Span
     rows: int = 1
+    written: int | None = None
+    holders: frozenset[str] | None = None
     losing: frozenset[str] = TAKEN
     status: frozenset[int] = frozenset({409})
     give_back: bool = False
@@ -191,6 +196,58 @@ def sharing_a_ceiling(arena: Arena, name: str, users: int, rounds: int) -> Itera
         yield Round(shots, devices, span, losing=frozenset({"support-ceiling"}), give_back=True)
 
 
+def booking_lists(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
+    """Lists of three bookings of a device each, in different orders, all or none."""
+    devices = arena.devices(name, 3, setup_minutes=10)
+    for number in range(rounds):
+        span = target(number)
+        shots = []
+        for user in range(users):
+            order = devices[user % 3 :] + devices[: user % 3]
+            wishes = [{"device_ids": [device], **told(span), "title": name} for device in order]
+            shots.append(arena.shot(user, arena.companies[user], "/bookings/bulk", {"bookings": wishes}))
+        yield Round(shots, devices, span, rows=3)
+
+
+def recurring(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
+    """Series of three days that begin on three different days and share one."""
+    (device,) = arena.devices(name)
+    for number in range(rounds):
+        start = target(2 + number // 20 * 5).start.replace(hour=number % 20)
+        shots = []
+        for user in range(users):
+            first = Span(start - timedelta(days=user % 3), start - timedelta(days=user % 3) + HALF)
+            wish = {"device_ids": [device], **told(first), "title": name, "rrule": "FREQ=DAILY;COUNT=3"}
+            shots.append(arena.shot(user, arena.companies[user], "/bookings/series", wish))
+        yield Round(shots, [device], Span(start, start + HALF), written=3)
+
+
+def changing_places(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
+    """Three bookings of which every manager swaps two, as they are in the version that was looked at."""
+    devices = arena.devices(name, 2)
+    for number in range(rounds):
+        places = [place(number, user) for user in range(3)]
+        three = [arena.book(arena.companies[user], span, *devices, title=name) for user, span in enumerate(places)]
+        shots = []
+        for user in range(users):
+            one, other = user % 3, (user + 1) % 3
+            moves = [_to(three[one], places[other]), _to(three[other], places[one])]
+            shots.append(arena.shot(user, arena.managers[user], "/bookings/moves", {"moves": moves}))
+        yield Round(
+            shots,
+            devices,
+            Span(places[0].start, places[-1].end),
+            rows=6,
+            holders=frozenset(booking.id for booking in three),
+            losing=frozenset({"booking-changed"}),
+            status=frozenset({412}),
+        )
+
+
+def _to(booking: Booking, span: Span) -> dict[str, object]:
+    return {"booking_id": booking.id, **told(span), "version": 1}
+
+
 SCENARIOS: dict[str, Scenario] = {
     "create": creating,
     "create-overlapping": overlapping,
@@ -201,6 +258,9 @@ SCENARIOS: dict[str, Scenario] = {
     "reinstate": deciding,
     "lapse-and-create": lapsing,
     "extend-and-move": extending,
+    "lists": booking_lists,
+    "series": recurring,
+    "swap": changing_places,
     "engineer": sharing_an_engineer,
     "quota": sharing_a_quota,
     "support-ceiling": sharing_a_ceiling,

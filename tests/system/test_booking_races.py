@@ -5,8 +5,9 @@ The normal suite runs a few rounds. `make faults` runs 60 of each, with 2 and wi
 
 import random
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from lab.core.clock import ClockAnchor
 from lab.core.database import Database
 from lab.core.time import to_nanoseconds
 from tests.services import PostgresCluster
-from tests.system.race_arena import NOW, SETTINGS, USERS, Arena
+from tests.system.race_arena import NOW, SETTINGS, USERS, Arena, target
 from tests.system.race_evidence import Evidence
 from tests.system.race_scenarios import SCENARIOS, Round
 from tests.system.web_processes import Reply, WebProcesses, collided, fire
@@ -117,9 +118,8 @@ def play(place: Place, scenario: str, *, users: int, rounds: int) -> Counts:
     counts = Counts(place.name, scenario, users)
     order = random.Random(f"{scenario} {users}")  # who is sent first differs from round to round
     before, title = evidence.deadlocks(), arena.name(scenario)
-    expected = 0
     for one in SCENARIOS[scenario](arena, title, users, rounds):
-        prepared, _ = evidence.counted(title)
+        bookings, rows = evidence.counted(title)
         shots = list(one.shots)
         order.shuffle(shots)
         replies = fire(shots)
@@ -129,16 +129,26 @@ def play(place: Place, scenario: str, *, users: int, rounds: int) -> Counts:
         counts.winners += len(won)
         counts.refused += sum(400 <= reply.status < 500 for reply in replies)
         counts.mistakes += sum(reply.status >= 500 or reply.status == 0 for reply in replies)
-        assert {booking for booking, _ in evidence.active(one.devices, one.span)} == {won[0].body["id"]}
-        assert len(evidence.active(one.devices, one.span)) == one.rows
-        expected = prepared + sum(reply.status == 201 for reply in won)
-        assert evidence.counted(title) == (expected, expected * one.rows), "a refused wish has left something behind"
+        active = evidence.active(one.devices, one.span)
+        assert {booking for booking, _ in active} <= (one.holders or ids_in(won[0].body))
+        assert len(active) == one.rows
+        if won[0].status == 201:
+            bookings, rows = bookings + len(ids_in(won[0].body)), rows + (one.written or one.rows)
+        assert evidence.counted(title) == (bookings, rows), "a refused wish has left something behind"
         counts.one_winner += 1
         if one.give_back:
-            arena.cancel(won[0].body["id"])
+            for booking_id in ids_in(won[0].body):
+                arena.cancel(booking_id)
     counts.deadlocks = evidence.deadlocks() - before
     assert evidence.faults() == NO_FAULTS
     return counts
+
+
+def ids_in(body: Mapping[str, Any]) -> frozenset[str]:
+    """The bookings that an answer names."""
+    if "results" in body:
+        return frozenset(result["booking"]["id"] for result in body["results"])
+    return frozenset([body["id"]]) if "id" in body else frozenset()
 
 
 def require_one_winner(one: Round, replies: Sequence[Reply]) -> list[Reply]:
@@ -177,3 +187,69 @@ def test_one_user_wins_each_of_sixty_rounds(place: Place, tally: list[Counts], s
     tally.append(counts)
     assert (counts.one_winner, counts.winners, counts.mistakes) == (ROUNDS, ROUNDS, 0)
     require_collisions(counts)
+
+
+def burst(place: Place, *, killed: int, after: int) -> int:
+    """Twenty users book three devices, four of them each slot; a process is killed, and who got no answer asks again.
+
+    Args:
+        place: where.
+        killed: which process.
+        after: how many answers.
+
+    Returns:
+        How many got no answer.
+    """
+    arena, evidence = place.arena, place.evidence
+    title = arena.name("kill")
+    devices = arena.devices(title, 3, setup_minutes=10)
+    shots = [
+        arena.create(
+            user + slot,
+            arena.companies[2 * user + slot % 2],
+            target(slot),
+            *(devices if user % 2 else devices[::-1]),
+            title=title,
+            Idempotency_Key=f"{title} {slot} {user}",
+        )
+        for slot in range(5)
+        for user in range(4)
+    ]
+    replies = fire(shots, then=lambda answers: arena.web.kill(killed) if answers == after else None)
+    unanswered = [shot for shot, reply in zip(shots, replies, strict=True) if reply.status == 0]
+    assert all(shot.port == arena.web.ports[killed] for shot in unanswered)
+    survivor = arena.web.ports[(killed + 1) % len(arena.web.ports)]
+    again = fire([replace(shot, port=survivor) for shot in unanswered])
+    arena.web.start(killed)
+    answered = [reply for reply in [*replies, *again] if reply.status]
+    assert {reply.status for reply in answered} <= {201, 409}, [reply.body for reply in answered]
+    holders = []
+    for slot in range(5):
+        active = evidence.active(devices, target(slot))
+        assert [device for _, device in active] == devices
+        assert len({booking for booking, _ in active}) == 1
+        holders.append(active[0][0])
+    assert {reply.body["id"] for reply in answered if reply.status == 201} == set(holders)
+    assert evidence.counted(title) == (5, 15)
+    assert evidence.faults() == NO_FAULTS
+    return len(unanswered)
+
+
+@pytest.mark.faults
+def test_a_process_killed_while_it_books_leaves_no_half_booking(place: Place) -> None:
+    assert burst(place, killed=1, after=2) > 0
+
+
+@pytest.mark.faults_long
+@pytest.mark.parametrize("seed", range(20))
+def test_a_process_killed_at_any_moment_leaves_no_half_booking(place: Place, seed: int) -> None:
+    chance = random.Random(seed)
+    killed, after = chance.randrange(4), chance.randrange(16)
+    unanswered = burst(place, killed=killed, after=after)
+    print(f"{place.name} seed {seed}: process {killed} killed after {after} of 20 answers, {unanswered} got none")
+
+
+@pytest.mark.faults
+def test_no_process_had_trouble_with_any_of_it(place: Place) -> None:
+    assert [trouble for trouble in place.arena.web.troubles() if trouble["event"] != "mail not sent"] == []
+    assert place.evidence.deadlocks() == 0

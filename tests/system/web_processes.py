@@ -8,7 +8,7 @@ import selectors
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class WebProcesses:
                     stderr=subprocess.STDOUT,
                 )
         for number in wanted:
-            wait_until(lambda number=number: self._ready(number), f"web process {number} answers", seconds=60)
+            wait_until(lambda number=number: self._ready(number), f"web process {number} answers", seconds=180)
 
     def kill(self, number: int) -> None:
         """`kill -9`."""
@@ -139,12 +139,12 @@ class Reply:
         return str(self.body.get("type", "")).rpartition(":")[2]
 
 
-def fire(shots: Sequence[Shot], *, kill: tuple[WebProcesses, int, float] | None = None) -> list[Reply]:
+def fire(shots: Sequence[Shot], *, then: Callable[[int], None] = lambda answers: None) -> list[Reply]:
     """Send all, each on a connection of its own that is open already, and wait for all answers.
 
     Args:
         shots: in the order in which they are sent, within less than a millisecond or so.
-        kill: a process that is killed so many seconds after the last was sent.
+        then: called when all are sent, and after each answer, with the number of answers so far.
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", shot.port), 10)) for shot in shots]
@@ -154,11 +154,8 @@ def fire(shots: Sequence[Shot], *, kill: tuple[WebProcesses, int, float] | None 
         for one, payload in zip(sockets, [shot.payload() for shot in shots], strict=True):
             replies.append(Reply(time.monotonic()))
             one.sendall(payload)
-        if kill is not None:
-            processes, number, seconds = kill
-            time.sleep(seconds)  # the moment of the fault, not a wait for anything
-            processes.kill(number)
-        _gather(sockets, replies)
+        then(0)
+        _gather(sockets, replies, then)
     return replies
 
 
@@ -167,7 +164,7 @@ def collided(replies: Sequence[Reply]) -> bool:
     return max(reply.sent for reply in replies) < min(reply.answered for reply in replies)
 
 
-def _gather(sockets: Sequence[socket.socket], replies: Sequence[Reply]) -> None:
+def _gather(sockets: Sequence[socket.socket], replies: Sequence[Reply], then: Callable[[int], None]) -> None:
     """Read all answers as they come, each to the end of its connection."""
     heard = [bytearray() for _ in sockets]
     waiting = set(range(len(sockets)))
@@ -190,6 +187,7 @@ def _gather(sockets: Sequence[socket.socket], replies: Sequence[Reply]) -> None:
                 if not piece:
                     selector.unregister(sockets[number])
                     waiting.remove(number)
+                    then(len(sockets) - len(waiting))
     for reply, text in zip(replies, heard, strict=True):
         _read(reply, bytes(text))
 
