@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from bookings.models import Booking, BookingDevice, BookingEngineer
 from bookings.states import BookingState
 from devices.models import Device
-from lab.core.database import storable
+from lab.core.database import UtcDateTime, storable
 from lab.core.time import MICROSECOND, Span, to_microseconds
 
 Gaps = dict[str, list[tuple[int, int]]]
@@ -84,10 +84,10 @@ def _gaps(
     order = (held.reserved_end, held.reserved_start)
     query = sa.select(
         holder.label("holder"),
-        sa.func.lag(held.reserved_end).over(partition_by=holder, order_by=order).label("before"),
+        sa.func.lag(held.reserved_end, type_=UtcDateTime).over(partition_by=holder, order_by=order).label("before"),
         held.reserved_start.label("first"),
         held.reserved_end.label("last"),
-        sa.func.lead(held.reserved_start).over(partition_by=holder, order_by=order).label("after"),
+        sa.func.lead(held.reserved_start, type_=UtcDateTime).over(partition_by=holder, order_by=order).label("after"),
     ).where(held.active, holder.in_(names), held.reserved_end > window.start, held.reserved_start < window.end)
     if except_bookings:
         query = query.where(held.booking_id.not_in(except_bookings))
@@ -103,7 +103,8 @@ def _gaps(
     free_after = dict.fromkeys(names, begin)
     for name, earlier, first, last, later in found:
         gaps[name].append((begin if earlier is None else to_microseconds(earlier), to_microseconds(first)))
-        free_after[name] = end if later is not None else to_microseconds(last)
+        if later is None:
+            free_after[name] = to_microseconds(last)
     for name, free_from in free_after.items():
         gaps[name].append((free_from, end))
     return {name: [(start, stop) for start, stop in listed if start < stop] for name, listed in gaps.items()}
