@@ -25,6 +25,7 @@ from bookings.rules import Rules, length, wall
 from bookings.service import closed, ground_of, lock_own_booking, place, supervisor_of
 from bookings.states import OPEN, BookingState
 from bookings.waitlist.freed import note_freed
+from bookings.waitlist.repository import is_offer
 from lab.core.time import Span
 from lab.people.principals import SYSTEM, Principal
 
@@ -37,11 +38,17 @@ def approve_booking(
     Raises:
         ForbiddenError: by anybody but the staff.
         BookingUnknownError, BookingChangedError: not there, or changed meanwhile.
-        NoRequestError: it is none, or its time to be approved is over.
+        NoRequestError: it is none, or its time to be approved is over, or it is an offer of the waitlist.
     """
     booking = _lock_for_staff(session, principal, booking_id, version, "approve bookings")
     if booking.state != BookingState.REQUESTED or _lapsed(booking, now):
         raise _no_request(booking, now, "approved")
+    if is_offer(session, booking.id):
+        raise NoRequestError(
+            "this slot is offered to somebody who waits for it; only they accept it",
+            rule="owner-answers",
+            state=booking.state,
+        )
     before = snapshot(booking)
     booking.state, booking.lapses_at = BookingState.CONFIRMED.value, None
     grant_support(session, booking, now=now, by=principal.account_id)

@@ -23,6 +23,7 @@ from bookings.rulebook.endpoints import router as rules_router
 from bookings.rulebook.training_endpoints import router as trainings_router
 from bookings.search.endpoints import router as slots_router
 from bookings.series.endpoints import router as series_router
+from bookings.waitlist.endpoints import router as waitlist_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
 from lab.core.clock import Clock
@@ -164,6 +165,7 @@ def _include_routers(app: FastAPI) -> None:
         bookings_router,
         booking_life_router,
         series_router,
+        waitlist_router,
         outages_router,
         slots_router,
         figures_router,

@@ -245,6 +245,7 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 def _start_web(system: System, stack: ExitStack) -> None:
     from bookings.notices import notice_handlers  # here: a recorder and the commands do without the web
+    from bookings.waitlist.jobs import waitlist_handlers
     from lab.app import create_app
     from lab.housekeeping import EVERY_SECONDS, Housekeeping
     from lab.post.jobs import post_handlers
@@ -263,6 +264,7 @@ def _start_web(system: System, stack: ExitStack) -> None:
     )
     apart = {
         **notice_handlers(system.database, system.clock, settings),
+        **waitlist_handlers(system.database, system.clock, settings),
         **post_handlers(system.database, system.clock, settings),
     }
     _start_workers(system, reports, apart, stack)

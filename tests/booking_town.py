@@ -1,7 +1,7 @@
 """A lab and two companies that talk to the calendar over HTTP, in the name of somebody of each role."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +45,7 @@ def problem(response: Response, status: int) -> dict[str, Any]:
     return found
 
 
-def race(deeds: list[Callable[[], Any]]) -> tuple[list[Any], list[PilotLabError], list[BaseException]]:
+def race(deeds: Sequence[Callable[[], Any]]) -> tuple[list[Any], list[PilotLabError], list[BaseException]]:
     """Do all deeds at the same moment, each in a thread: what they gave, what was refused, what else happened."""
     given: list[Any] = []
     refused: list[PilotLabError] = []

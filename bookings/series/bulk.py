@@ -28,6 +28,7 @@ from bookings.service import (
     place,
     require_may_book,
     require_movable,
+    supervisor_of,
 )
 from bookings.waitlist.freed import note_freed
 from lab.core.errors import PilotLabError
@@ -143,7 +144,16 @@ def _move(
     span = Span(move.start, move.end)
     ground = ground_of(session, booking, rules)
     wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    passed = pass_gate(session, principal, ground, wish, now=now, except_bookings={booking.id}, override=override)
+    passed = pass_gate(
+        session,
+        principal,
+        ground,
+        wish,
+        now=now,
+        except_bookings={booking.id},
+        preferred_engineer=supervisor_of(booking),
+        override=override,
+    )
     place(session, booking, span, ground, passed, principal=principal, now=now, what="moved", reason=override)
 
 

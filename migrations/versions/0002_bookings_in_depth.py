@@ -296,6 +296,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=True),
         sa.Column("offers", sa.Integer(), nullable=False),
+        sa.Column("missed", sa.JSON(), nullable=False),
+        sa.Column("queued_at", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["booking_id"], ["bookings.id"], name=op.f("fk_waitlist_entries_booking_id_bookings")),
@@ -305,7 +307,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_waitlist_entries")),
     )
     op.create_index(op.f("ix_waitlist_entries_organisation_id"), "waitlist_entries", ["organisation_id"], unique=False)
-    op.create_index("ix_waitlist_entries_state", "waitlist_entries", ["state", "created_at"], unique=False)
+    op.create_index("ix_waitlist_entries_state", "waitlist_entries", ["state", "queued_at"], unique=False)
+    op.create_index(op.f("ix_waitlist_entries_booking_id"), "waitlist_entries", ["booking_id"], unique=False)
     op.create_table(
         "webhook_deliveries",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -395,6 +398,7 @@ def downgrade() -> None:
     op.drop_column("bookings", "changed_at")
     op.drop_index(op.f("ix_webhook_deliveries_webhook_id"), table_name="webhook_deliveries")
     op.drop_table("webhook_deliveries")
+    op.drop_index(op.f("ix_waitlist_entries_booking_id"), table_name="waitlist_entries")
     op.drop_index("ix_waitlist_entries_state", table_name="waitlist_entries")
     op.drop_index(op.f("ix_waitlist_entries_organisation_id"), table_name="waitlist_entries")
     op.drop_table("waitlist_entries")

@@ -1,5 +1,6 @@
 """Slots that recur: each passes the gate by itself, and what is refused is told by name."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -242,7 +243,7 @@ def test_series_that_take_what_is_possible_share_the_slots_without_holding_one_t
         many = partial(service.book_series, request=request, now=town.clock.now(), rules=RULES)
         one = partial(book_devices, request=single, now=town.clock.now(), rules=RULES)
         founder, joiner = town.who("founder"), town.who("joiner")
-        deeds = [
+        deeds: list[Callable[[], Any]] = [
             partial(town.database.transact, partial(many, principal=founder)),
             partial(town.database.transact, partial(one, principal=joiner)),
         ]
