@@ -1,6 +1,5 @@
 """A small lab served over HTTP: devices, two companies, the staff, a store, and a hub for live streams."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from lab.core.settings import Settings
 from lab.core.time import to_nanoseconds
 from lab.people import service as people
 from lab.people.principals import Principal, Role
+from lab.system import listen
 from telemetry.live import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
@@ -104,7 +104,7 @@ def served_lab(
     secrets, organisations = database.transact(_people_and_devices)
     app = create_app(settings=Settings(data_dir=folder), database=database, clock=clock, store=store, live=live)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3))
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     until = time.monotonic() + 10
