@@ -48,21 +48,19 @@ def hand_over(message: EmailMessage, settings: Settings, *, begin: Callable[[], 
 
 
 async def _hand_over(message: EmailMessage, settings: Settings, begin: Callable[[], bool]) -> Outcome | None:
-    password = settings.smtp_password
     server = SMTP(
         hostname=settings.smtp_host,
         port=settings.smtp_port,
-        username=settings.smtp_username,
-        password=password.get_secret_value() if password else None,
         use_tls=settings.smtp_security == "tls",
-        start_tls=settings.smtp_security == "starttls",
+        start_tls=False,
         timeout=STEP_SECONDS,
     )
     sender, recipient = (parseaddr(message[name])[1] for name in ("From", "To"))
     try:
         async with asyncio.timeout(OPENING_SECONDS):
-            await server.connect()
+            await _open(server, settings)
     except (SMTPException, OSError) as error:  # also a wrong password: the mail waits until that is put right
+        await _close(server)
         return Outcome("queued", _said(error), begun=False)
     try:
         async with asyncio.timeout(OPENING_SECONDS):
@@ -72,9 +70,26 @@ async def _hand_over(message: EmailMessage, settings: Settings, begin: Callable[
     except (SMTPException, OSError) as error:
         return Outcome(_without(error), _said(error), begun=False)
     finally:
-        with suppress(SMTPException, OSError):
-            await server.quit(timeout=STEP_SECONDS)
-        server.close()
+        await _close(server)
+
+
+async def _open(server: SMTP, settings: Settings) -> None:
+    await server.connect()
+    if settings.smtp_security == "starttls":
+        await server.starttls()
+    if settings.smtp_username is not None and settings.smtp_password is not None:
+        await server.login(settings.smtp_username, settings.smtp_password.get_secret_value())
+
+
+async def _close(server: SMTP) -> None:
+    """Say goodbye if the server still listens, and let go of the connection before the loop ends."""
+    transport = server.transport
+    with suppress(SMTPException, OSError):
+        await server.quit(timeout=STEP_SECONDS)
+    server.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+        await asyncio.sleep(0)
 
 
 async def _data(server: SMTP, message: EmailMessage) -> Outcome:
