@@ -16,6 +16,9 @@ from bookings.rulebook.models import RuleEntry
 from bookings.rulebook.schemas import RuleSettings
 from bookings.rules import Rules
 from bookings.schemas import BookingRequest
+from bookings.waitlist.models import WaitlistEntry
+from bookings.waitlist.schemas import WaitRequest
+from bookings.waitlist.service import join_waitlist
 from lab.core.database import Database
 from lab.core.settings import Settings
 from lab.core.time import Span
@@ -118,6 +121,17 @@ class Arena:
         return self.do(
             lambda session: service.book_devices(session, person.principal, request, now=NOW - earlier, rules=RULES)
         )
+
+    def wait(self, person: Person, span: Span, *devices: str, title: str) -> WaitlistEntry:
+        """Stand in the line for exactly this span."""
+        request = WaitRequest(
+            device_ids=list(devices),
+            earliest=span.start,
+            latest=span.end,
+            minutes=int(span.length / timedelta(minutes=1)),
+            title=title,
+        )
+        return self.do(lambda session: join_waitlist(session, person.principal, request, now=NOW, rules=RULES))
 
     def decline(self, booking: Booking) -> None:
         """Refuse a request."""

@@ -57,6 +57,22 @@ class Evidence:
         )
         return bookings, rows
 
+    def line_is_looked_through(self, now: datetime) -> bool:
+        """Whether nothing that was given back waits to be offered."""
+        waiting = self._number(
+            "SELECT count(*) FROM jobs WHERE kind = 'waitlist-offer' AND state IN ('queued', 'running') "
+            "AND created_at <= ? AND key NOT LIKE '%:over'",
+            self._instant(now),
+        )
+        return waiting == 0
+
+    def offered(self, booking_id: str) -> bool:
+        """Whether a booking holds a slot for somebody on the waitlist."""
+        return (
+            self._number("SELECT count(*) FROM waitlist_entries WHERE state = 'offered' AND booking_id = ?", booking_id)
+            == 1
+        )
+
     def faults(self) -> dict[str, int]:
         """What there must never be, counted over the whole database."""
         return {

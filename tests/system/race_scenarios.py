@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bookings.models import Booking
 from lab.core.time import Span
-from tests.system.race_arena import BY_REQUEST, HALF, HOUR, OVEN, Arena, place, target, told
+from tests.system.race_arena import BY_REQUEST, HALF, HOUR, NOW, OVEN, Arena, place, target, told
 from tests.system.web_processes import Shot
 
 TAKEN = frozenset({"device-busy"})
@@ -26,6 +26,8 @@ class Round:
         holders: the bookings that hold them; None: the winner's.
         losing: problems that the others may be told.
         status: of a refusal.
+        aside: a request that is sent among them and succeeds.
+        line: whether the slot may go to the waitlist instead, so that none of the racers wins.
         give_back: whether the winner's booking is cancelled afterwards, so that there is room for the next round.
     """
 
@@ -37,6 +39,8 @@ class Round:
     holders: frozenset[str] | None = None
     losing: frozenset[str] = TAKEN
     status: frozenset[int] = frozenset({409})
+    aside: Shot | None = None
+    line: bool = False
     give_back: bool = False
 
 
@@ -244,6 +248,37 @@ def changing_places(arena: Arena, name: str, users: int, rounds: int) -> Iterato
         )
 
 
+def claiming(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
+    """A slot that was given back too late to be offered: half of them claim it from the line, the others book it."""
+    soon = Span(NOW + HOUR / 12, NOW + HALF)
+    for number in range(rounds):
+        (device,) = arena.devices(f"{name}-{number}")
+        blocker = arena.book(arena.managers[0], soon, device, title=f"{name} blocked")
+        shots = []
+        for user in range(users):
+            person = arena.companies[user]
+            if user % 2:
+                shots.append(arena.create(user, person, soon, device, title=name))
+            else:
+                entry = arena.wait(person, soon, device, title=name)
+                shots.append(arena.shot(user, person, f"/waitlist/{entry.id}/claim", {}))
+        arena.cancel(blocker.id)
+        yield Round(shots, [device], soon, losing=frozenset({"device-busy", "nothing-free"}))
+
+
+def being_offered(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
+    """A slot that is given back in this moment: three wait for it, others try to book it before it is offered."""
+    for number in range(rounds):
+        span = target(number)
+        (device,) = arena.devices(f"{name}-{number}")
+        blocker = arena.book(arena.companies[0], span, device, title=f"{name} blocked")
+        for person in arena.companies[:3]:
+            arena.wait(person, span, device, title=name)
+        cancel = arena.shot(0, arena.companies[0], f"/bookings/{blocker.id}/cancel", {})
+        shots = [arena.create(user, arena.companies[user], span, device, title=name) for user in range(1, users)]
+        yield Round(shots, [device], span, aside=cancel, line=True)
+
+
 def _to(booking: Booking, span: Span) -> dict[str, object]:
     return {"booking_id": booking.id, **told(span), "version": 1}
 
@@ -261,6 +296,8 @@ SCENARIOS: dict[str, Scenario] = {
     "lists": booking_lists,
     "series": recurring,
     "swap": changing_places,
+    "waitlist-claim": claiming,
+    "waitlist-offer": being_offered,
     "engineer": sharing_an_engineer,
     "quota": sharing_a_quota,
     "support-ceiling": sharing_a_ceiling,
