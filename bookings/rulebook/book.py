@@ -63,14 +63,16 @@ class Rulebook:
         """What holds for one device."""
         if not self.entries:
             return self.defaults
-        known = self._known.get((device_id, kind))
+        # Devices of one class without rules of their own have the same rules, and these are the same object.
+        key = (device_id if ("device", device_id) in self.entries else "", kind)
+        known = self._known.get(key)
         if known is None:
             known = self.defaults
             for scope, name in (("lab", ""), ("class", kind), ("device", device_id)):
                 entry = self.entries.get((scope, name))
                 if entry is not None:
                     known = _applied(known, entry, scope, name)
-            self._known[device_id, kind] = known
+            self._known[key] = known
         return known
 
     def joint(self, devices: Sequence[Booked]) -> Rules:

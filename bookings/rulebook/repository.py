@@ -32,6 +32,12 @@ _TEXTS = sa.select(RuleEntry.scope, RuleEntry.name, sa.cast(RuleEntry.settings, 
     RuleEntry.scope, RuleEntry.name
 )
 
+_KINDS = (
+    sa.select(Device.id, Device.kind)
+    .where(Device.id.in_(sa.bindparam("device_ids", expanding=True)), Device.retired_at.is_(None))
+    .order_by(Device.id)
+)
+
 
 def rule_texts(session: Session) -> list[RuleText]:
     """Everything that is set, as it stands there: unread, so that what was read before need not be read again."""
@@ -40,8 +46,7 @@ def rule_texts(session: Session) -> list[RuleText]:
 
 def kinds_in_service(session: Session, device_ids: Collection[str]) -> list[tuple[str, str]]:
     """(id, kind) of those of these devices that are in service, by id."""
-    query = sa.select(Device.id, Device.kind).where(Device.id.in_(device_ids), Device.retired_at.is_(None))
-    return [(device_id, kind) for device_id, kind in session.execute(query.order_by(Device.id))]
+    return [(device_id, kind) for device_id, kind in session.execute(_KINDS, {"device_ids": sorted(device_ids)})]
 
 
 def trainings_of(session: Session, account_id: str) -> dict[str, datetime | None]:
