@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bookings.endpoints import PilotsDep, RulesDep
 from bookings.schemas import ReasonRequest
-from bookings.waitlist import service
+from bookings.waitlist import answers, service
 from bookings.waitlist.models import WaitlistEntry
 from bookings.waitlist.rules import EntryState
 from bookings.waitlist.schemas import WaitlistAnswer, WaitlistAnswers, WaitRequest
@@ -104,7 +104,7 @@ def accept_offer(
     return _changed(
         database,
         response,
-        lambda session: service.accept_offer(
+        lambda session: answers.accept_offer(
             session, principal, entry_id, version=version, now=clock.now(), rules=rules
         ),
     )
@@ -125,7 +125,7 @@ def decline_offer(
     return _changed(
         database,
         response,
-        lambda session: service.decline_offer(
+        lambda session: answers.decline_offer(
             session, principal, entry_id, version=version, now=clock.now(), reason=reason
         ),
     )
@@ -147,7 +147,7 @@ def claim_slot(
     return _changed(
         database,
         response,
-        lambda session: service.claim_slot(
+        lambda session: answers.claim_slot(
             session, principal, entry_id, version=version, now=clock.now(), rules=rules, company_of_pilot=pilots
         ),
     )

@@ -18,6 +18,7 @@ from bookings.life import give_back
 from bookings.models import Booking
 from bookings.notices import Notice, announce
 from bookings.pricing import price_booking
+from bookings.rulebook.book import Rulebook
 from bookings.rulebook.service import load_rulebook
 from bookings.rules import Rules
 from bookings.service import reserve
@@ -69,8 +70,8 @@ def offer_freed_slots(database: Database, device_ids: Collection[str], *, now: d
     for entry_id in ended:
         database.transact(partial(_look_after, entry_id=entry_id, now=now))
     with database.read() as session:  # most entries are told apart here, without keeping any writer waiting
-        line = repository.line_for(session, device_ids)
-        hopeful = [entry.id for entry in line if _may_be_offered(session, entry, now=now, rules=rules)]
+        look = _Look(session, load_rulebook(session, rules), now)
+        hopeful = [entry.id for entry in repository.line_for(session, device_ids) if look.may_be_offered(entry)]
     made = 0
     in_other_hands = []
     for entry_id in hopeful:
@@ -138,19 +139,32 @@ def _look_after(session: Session, entry_id: str, *, now: datetime) -> None:
         settle_offer(session, entry, now=now)
 
 
-def _may_be_offered(session: Session, entry: WaitlistEntry, *, now: datetime, rules: Rules) -> bool:
-    """Whether it is worth locking anything: something fits as far as one can see, or the entry is to expire."""
-    if is_over(entry.latest, entry.minutes, now):
-        return True
-    if _who_waits(session, entry) is None:
-        return False
-    try:
-        devices = require_bookable(calendar.find_devices(session, entry.device_ids), entry.device_ids)
-    except REFUSALS:
-        return False
-    book = load_rulebook(session, rules)
-    ground = Ground(tuple(devices), book, book.joint(devices))
-    return bool(_free_for(session, ground, entry, now=now, count=1))
+class _Look:
+    """A look at the whole line without locks, which tells the few entries apart that are worth a lock."""
+
+    def __init__(self, session: Session, book: Rulebook, now: datetime) -> None:
+        self._session, self._book, self._now = session, book, now
+        self._grounds: dict[tuple[str, ...], Ground | None] = {}
+
+    def may_be_offered(self, entry: WaitlistEntry) -> bool:
+        """Whether something fits as far as one can see, or the entry is to expire."""
+        if is_over(entry.latest, entry.minutes, self._now):
+            return True
+        if _who_waits(self._session, entry) is None:
+            return False
+        wanted = tuple(entry.device_ids)
+        if wanted not in self._grounds:
+            self._grounds[wanted] = self._ground(wanted)
+        ground = self._grounds[wanted]
+        return ground is not None and bool(_free_for(self._session, ground, entry, now=self._now, count=1))
+
+    def _ground(self, device_ids: tuple[str, ...]) -> Ground | None:
+        """The devices and their rules; None: they cannot be booked any more."""
+        try:
+            devices = require_bookable(calendar.find_devices(self._session, device_ids), device_ids)
+        except REFUSALS:
+            return None
+        return Ground(tuple(devices), self._book, self._book.joint(devices))
 
 
 def _offer(session: Session, entry_id: str, *, wait: bool, now: datetime, rules: Rules) -> bool | None:

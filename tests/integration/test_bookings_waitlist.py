@@ -13,7 +13,7 @@ from bookings.models import Booking
 from bookings.schemas import BookingRequest
 from bookings.service import book_devices
 from bookings.timekeeping import keep_time
-from bookings.waitlist import service
+from bookings.waitlist import answers, service
 from bookings.waitlist.errors import NothingFreeError
 from bookings.waitlist.jobs import waitlist_handlers
 from bookings.waitlist.models import WaitlistEntry
@@ -393,7 +393,7 @@ def test_a_colleague_answers_and_a_stale_answer_is_refused(line: Line) -> None:
     assert problem(stale, 412)["version"] == 2
     who = line.who("colleague")
     entry = line.database.transact(
-        partial(service.accept_offer, principal=who, entry_id=entry_id, version=2, now=line.clock.now(), rules=RULES)
+        partial(answers.accept_offer, principal=who, entry_id=entry_id, version=2, now=line.clock.now(), rules=RULES)
     )
     assert entry.state == "taken"
 
@@ -495,7 +495,7 @@ def fresh_entries(line: Line, names: list[str], window: Span) -> list[tuple[Prin
 
 def claim(line: Line, who: Principal, entry_id: str) -> Callable[[], Any]:
     work = partial(
-        service.claim_slot, principal=who, entry_id=entry_id, version=None, now=line.clock.now(), rules=RULES
+        answers.claim_slot, principal=who, entry_id=entry_id, version=None, now=line.clock.now(), rules=RULES
     )
     return partial(line.database.transact, work)
 
@@ -558,8 +558,8 @@ def test_of_accepting_declining_and_lapsing_at_the_same_moment_one_happens(line:
         now = line.clock.now()
         ending = line.entry(entry_id)["booking"]
         deeds = [
-            partial(service.accept_offer, principal=who, entry_id=entry_id, version=None, now=now, rules=RULES),
-            partial(service.decline_offer, principal=who, entry_id=entry_id, version=None, now=now),
+            partial(answers.accept_offer, principal=who, entry_id=entry_id, version=None, now=now, rules=RULES),
+            partial(answers.decline_offer, principal=who, entry_id=entry_id, version=None, now=now),
         ]
         given, refused, failed = race(
             [
