@@ -31,13 +31,15 @@ from bookings.errors import (
     UnknownDevicesError,
     UnknownOrganisationError,
 )
+from bookings.ground_facts import obstacles, standing_facts
+from bookings.outages.rules import OutageFacts, outage_spans
 from bookings.outages.service import outages_within
 from bookings.prices.repository import Pricing
-from bookings.pricing import agreed_pricing
+from bookings.pricing import hold_undertaking
 from bookings.repository import Reservation
 from bookings.rulebook.book import Rulebook
 from bookings.rulebook.repository import trainings_of
-from bookings.rulebook.service import load_rulebook
+from bookings.rulebook.service import load_rulebook, read_rulebook
 from bookings.rules import (
     Refusal,
     Rules,
@@ -134,13 +136,16 @@ def prepare(
         UnknownDevicesError, DevicesRetiredError: not all of them can be booked.
         UnknownOrganisationError: there is no such organisation.
     """
-    book = load_rulebook(session, defaults)
-    # The organisations that share a ceiling of support come first, and all at once: by id, or two would wait in a circle.
-    pricing = agreed_pricing(session, organisation_id, at=agreed_at)
-    if not repository.hold_organisation(session, organisation_id, alone=book.has_quotas):
+    standing = standing_facts(session, organisation_id, now=agreed_at)
+    book = read_rulebook(session, standing.rule_texts, defaults)
+    # The organisations that share a ceiling of support come first, and all at once by id: else two wait in a circle.
+    hold_undertaking(session, organisation_id, standing.pricing)
+    if book.has_quotas:
+        repository.hold_organisation(session, organisation_id, alone=True)
+    if not standing.organisation_known:
         raise unknown_organisation()
     devices = require_bookable(repository.lock_devices(session, device_ids), device_ids)
-    return Ground(tuple(devices), book, book.joint(devices), pricing)
+    return Ground(tuple(devices), book, book.joint(devices), standing.pricing)
 
 
 def pass_gate(
@@ -187,7 +192,10 @@ def pass_gate(
     if kept or (override is None and any(refusal.rule in _FAR for refusal in found)):
         require_none(kept or found, ground.rules.zone)  # no calendar, and no sum of hours, reaches there
     reserved = ground.reserved(wish.span)
-    found += _other_refusals(session, principal, ground, wish, reserved, now, except_bookings)
+    window = Span(min(span.start for span in reserved.values()), max(span.end for span in reserved.values()))
+    in_the_way = obstacles(session, reserved, window, except_bookings=except_bookings)
+    found += _out_of_service(session, ground, wish, reserved, window, in_the_way.outages, now)
+    found += _other_refusals(session, principal, ground, wish, now, except_bookings)
     overridden = tuple(refusal.rule for refusal in found) if override is not None else ()
     if override is None:
         require_none(found, ground.rules.zone)
@@ -195,7 +203,7 @@ def pass_gate(
     if wish.supervised:
         free = _free_engineers(session, ground, wish, now, except_bookings, engineer_id)
         engineer = preferred_engineer if preferred_engineer in free else free[0]
-    held = _held(session, reserved, now, except_bookings)
+    held = _held(session, reserved, now, except_bookings) if in_the_way.taken else []
     if held:
         alternatives = _alternatives(
             session, ground, wish.span, now=now, except_bookings=except_bookings, supervised=wish.supervised, wish=wish
@@ -213,23 +221,33 @@ def _never_set_aside(refusal: Refusal, span: Span, now: datetime) -> bool:
     return refusal.rule == "not-in-the-past" or (refusal.rule in _FAR and span.end > now + _FURTHEST)
 
 
+def _out_of_service(
+    session: Session,
+    ground: Ground,
+    wish: Wish,
+    reserved: Mapping[str, Span],
+    window: Span,
+    near: Sequence[OutageFacts],
+    now: datetime,
+) -> list[Refusal]:
+    found, rules = missing_devices(wish, ground.rules), ground.rules
+    if near and outage_spans(near, window, zone=rules.zone):
+        wider = window.widened(before=timedelta(days=_NEAR_DAYS), after=timedelta(days=_NEAR_DAYS))
+        outages = outages_within(session, ground.device_ids, wider, zone=rules.zone)
+        found += outage_refusals(dict(reserved), wish.span, outages, now=now, rules=rules)
+    return found
+
+
 def _other_refusals(
     session: Session,
     principal: Principal,
     ground: Ground,
     wish: Wish,
-    reserved: Mapping[str, Span],
     now: datetime,
     except_bookings: Collection[str],
 ) -> list[Refusal]:
     rules = ground.rules
-    found = missing_devices(wish, rules)
-    window = Span(min(span.start for span in reserved.values()), max(span.end for span in reserved.values()))
-    outages = outages_within(session, ground.device_ids, window, zone=rules.zone)
-    if outages:
-        wider = window.widened(before=timedelta(days=_NEAR_DAYS), after=timedelta(days=_NEAR_DAYS))
-        outages = outages_within(session, ground.device_ids, wider, zone=rules.zone)
-        found += outage_refusals(dict(reserved), wish.span, outages, now=now, rules=rules)
+    found = []
     if not principal.is_staff or wish.organisation_id != principal.organisation_id:
         found += missing_supervision(wish, rules)
     if rules.qualifications and not principal.is_staff:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking
@@ -48,7 +49,18 @@ def note_change(
         reason: in the person's own words.
         overridden: rules that were set aside for it.
     """
-    after = snapshot(booking)
-    if overridden:
-        after["overridden"] = list(overridden)
+    after = _present(booking, overridden)
     audit.note_change(session, SUBJECT, booking.id, what, by=by, at=at, before=before, after=after, reason=reason)
+
+
+def first_line(
+    booking: Booking, what: str, *, by: str, at: datetime, reason: str | None = None, overridden: Sequence[str] = ()
+) -> tuple[sa.Table, dict[str, Any]]:
+    """The beginning of a new booking's history as a row; see `note_change`."""
+    after = _present(booking, overridden)
+    return audit.line_of_change(SUBJECT, booking.id, what, by=by, at=at, after=after, reason=reason)
+
+
+def _present(booking: Booking, overridden: Sequence[str]) -> dict[str, Any]:
+    after = snapshot(booking)
+    return {**after, "overridden": list(overridden)} if overridden else after

@@ -11,6 +11,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
@@ -33,7 +34,7 @@ from bookings.schemas import BookingAnswer
 from bookings.states import BookingState
 from lab.core.clock import Clock
 from lab.core.database import Database
-from lab.core.jobs import ClaimedJob, Handler, enqueue
+from lab.core.jobs import ClaimedJob, Handler, enqueue, new_job
 from lab.core.settings import Settings
 from lab.people.models import Account
 from lab.post.messages import is_mail_address
@@ -66,10 +67,21 @@ def announce(
     Raises:
         ValueError: for a word that is none of `Notice`.
     """
-    kind = Notice(what)
-    payload = {"booking_id": booking.id, "what": kind.value, "version": booking.version, "cause": cause}
-    key = _key(booking.id, booking.version, kind, cause)
-    enqueue(session, kind=JOB_KIND, key=f"{JOB_KIND}:{key}", payload=payload, now=now)
+    enqueue(session, **_job(booking, Notice(what), cause), now=now)
+
+
+def first_notice(booking: Booking, what: Notice, *, now: datetime) -> tuple[sa.Table, dict[str, Any]]:
+    """The job that tells of a new booking as a row, to be written together with it; see `announce`."""
+    return new_job(**_job(booking, what, None), now=now)
+
+
+def _job(booking: Booking, what: Notice, cause: str | None) -> dict[str, Any]:
+    payload = {"booking_id": booking.id, "what": what.value, "version": booking.version, "cause": cause}
+    return {
+        "kind": JOB_KIND,
+        "key": f"{JOB_KIND}:{_key(booking.id, booking.version, what, cause)}",
+        "payload": payload,
+    }
 
 
 def notice_handlers(database: Database, clock: Clock, settings: Settings) -> dict[str, Handler]:

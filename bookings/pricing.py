@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking
-from bookings.prices.repository import Pricing, find_pricing, lock_single_undertaking
+from bookings.prices.repository import Pricing, lock_single_undertaking
 from bookings.prices.rules import LegalBasis
 from bookings.prices.service import counter_support, quote_for, require_support_fits, write_support
 from bookings.states import BookingState
@@ -14,15 +14,10 @@ from devices.models import Device
 from lab.core.time import Span
 
 
-def agreed_pricing(session: Session, organisation_id: str, *, at: datetime) -> Pricing:
-    """The prices and the programme that count for a booking made at an instant.
-
-    Where public support has a ceiling, the organisations that share it are locked, which must come before any device.
-    """
-    pricing = find_pricing(session, organisation_id, now=at)
+def hold_undertaking(session: Session, organisation_id: str, pricing: Pricing) -> None:
+    """Where public support has a ceiling, lock the organisations that share it, which must come before any device."""
     if pricing.terms is not None and pricing.terms.legal_basis == LegalBasis.DE_MINIMIS:
         lock_single_undertaking(session, organisation_id)
-    return pricing
 
 
 def price_booking(
@@ -34,7 +29,7 @@ def price_booking(
         session: of a write transaction.
         booking: at its new time.
         devices: all of the booking, by id.
-        pricing: from `agreed_pricing`, taken before the devices were locked.
+        pricing: of when it was made, taken before the devices were locked.
         now: the present instant.
 
     Raises:

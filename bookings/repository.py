@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
@@ -12,7 +12,7 @@ from bookings.entitlements import HeldSlot
 from bookings.models import Booking, BookingDevice, BookingEngineer
 from bookings.states import BookingState
 from devices.models import Device
-from lab.core.database import storable
+from lab.core.database import storable, write_together
 from lab.core.paging import Keyset, Page, PageWish, read_page
 from lab.core.time import Span
 from lab.people.models import Account, Organisation
@@ -62,15 +62,17 @@ def lock_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
     With the lock, two wishes for one device are judged one after the other, so that the later one sees the earlier and
     neither waits for the other in a circle. (On SQLite there is one writer at a time anyway.)
     """
-    return list(
-        session.scalars(
-            sa.select(Device)
-            .where(Device.id.in_(filter(storable, device_ids)))
-            .order_by(Device.id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
-    )
+    return list(session.scalars(_LOCK_DEVICES, {"device_ids": list(filter(storable, device_ids))}))
+
+
+_LOCK_DEVICES = (
+    sa.select(Device)
+    .where(Device.id.in_(sa.bindparam("device_ids", expanding=True)))
+    .order_by(Device.id)
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+"""Made once: every booking asks it."""
 
 
 def find_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:
@@ -244,20 +246,29 @@ def occupancies(
     return [occupancy for occupancy in cut if occupancy.start < occupancy.end]
 
 
-def insert_booking(session: Session, booking: Booking) -> None:
-    """Write a new booking with what it holds; one statement for each table, past the unit of work, which costs more.
+def insert_booking(session: Session, booking: Booking, *beside: tuple[sa.Table, Mapping[str, Any]]) -> None:
+    """Write a new booking with what it holds, past the unit of work, which costs more.
 
     `booking` stays a plain value: to change it, read it again.
+
+    Args:
+        session: of a write transaction.
+        booking: not attached to it.
+        beside: further rows that are written with it: its line in the log, the job that tells of it.
     """
-    session.execute(sa.insert(Booking), [_columns(booking)])
-    session.execute(sa.insert(BookingDevice), [{**_columns(row), "booking_id": booking.id} for row in booking.devices])
-    if booking.engineers:
-        rows = [{**_columns(row), "booking_id": booking.id} for row in booking.engineers]
-        session.execute(sa.insert(BookingEngineer), rows)
+    held: list[BookingDevice | BookingEngineer] = [*booking.devices, *booking.engineers]
+    rows = [(_TABLES[type(row)], {**_columns(row), "booking_id": booking.id}) for row in held]
+    write_together(session, [(_TABLES[Booking], _columns(booking)), *rows, *beside])
+
+
+_TABLES: dict[type[Any], sa.Table] = {
+    one: cast(sa.Table, one.__table__) for one in (Booking, BookingDevice, BookingEngineer)
+}
+_NAMES = {one: tuple(column.name for column in table.columns) for one, table in _TABLES.items()}
 
 
 def _columns(row: Booking | BookingDevice | BookingEngineer) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in type(row).__table__.columns}
+    return {name: getattr(row, name) for name in _NAMES[type(row)]}
 
 
 def hold_organisation(session: Session, organisation_id: str, *, alone: bool) -> bool:

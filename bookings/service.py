@@ -20,9 +20,9 @@ from bookings.errors import (
     PilotUnfitError,
 )
 from bookings.gate import Ground, Passed, free_alternatives, pass_gate, prepare, unknown_organisation
-from bookings.history import SUBJECT, note_change, snapshot
+from bookings.history import SUBJECT, first_line, note_change, snapshot
 from bookings.models import Booking, BookingDevice, BookingEngineer
-from bookings.notices import Notice, announce
+from bookings.notices import Notice, announce, first_notice
 from bookings.pricing import grant_support, price_booking
 from bookings.repository import Asked
 from bookings.rules import Rules, require_device_ids
@@ -122,19 +122,17 @@ def book_devices(
     )
     reserve(booking, passed)
     price_booking(session, booking, ground.devices, ground.agreed, now=now)
-    repository.insert_booking(session, booking)
-    grant_support(session, booking, now=now, by=principal.account_id)
-    note_change(
-        session,
+    notice = Notice.REQUESTED if asked else Notice.CREATED
+    line = first_line(
         booking,
-        "requested" if asked else "created",
+        notice.value,
         by=principal.account_id,
         at=now,
-        before=None,
         reason=request.override_reason,
         overridden=passed.overridden,
     )
-    announce(session, booking, Notice.REQUESTED if asked else Notice.CREATED, now=now)
+    repository.insert_booking(session, booking, line, first_notice(booking, notice, now=now))
+    grant_support(session, booking, now=now, by=principal.account_id)
     return booking
 
 

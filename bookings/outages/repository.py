@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -17,7 +18,7 @@ from lab.core.time import Span
 
 BY_START = Keyset("outages", (Outage.start_at, Outage.id))
 
-_FACTS = (
+FACTS = (
     Outage.id,
     Outage.device_id,
     Outage.kind,
@@ -27,6 +28,7 @@ _FACTS = (
     Outage.last_end_at,
     Outage.reason,
 )
+"""The columns of `OutageFacts`, in its order."""
 
 
 def facts_of(outage: Outage) -> OutageFacts:
@@ -45,7 +47,7 @@ def facts_of(outage: Outage) -> OutageFacts:
 
 def outages_near(session: Session, device_ids: Sequence[str] | None, window: Span) -> list[OutageFacts]:
     """The outages of these devices (None: of all) and of the whole lab that may have spans within a window."""
-    query = sa.select(*_FACTS).where(*_near(window)).order_by(Outage.start_at, Outage.id)
+    query = sa.select(*FACTS).where(*near(window.start, window.end)).order_by(Outage.start_at, Outage.id)
     if device_ids is not None:
         query = query.where(sa.or_(Outage.device_id.is_(None), Outage.device_id.in_(filter(storable, device_ids))))
     return [OutageFacts(*row) for row in session.execute(query)]
@@ -63,18 +65,19 @@ def page_of_outages(session: Session, device_id: str | None, window: Span, wish:
     Raises:
         CursorInvalidError: a cursor that this list never gave.
     """
-    query = sa.select(Outage).where(*_near(window))
+    query = sa.select(Outage).where(*near(window.start, window.end))
     if device_id is not None:
         named = Outage.device_id == device_id if storable(device_id) else sa.false()
         query = query.where(sa.or_(Outage.device_id.is_(None), named))
     return read_page(session, query, BY_START, wish)
 
 
-def _near(window: Span) -> tuple[sa.ColumnElement[bool], ...]:
+def near(start: Any, end: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    """What of an outage says that it may have spans within `[start, end)`: instants, or parameters of a statement."""
     return (
         Outage.withdrawn_at.is_(None),
-        Outage.start_at < window.end,
-        sa.or_(Outage.last_end_at.is_(None), Outage.last_end_at > window.start),
+        Outage.start_at < end,
+        sa.or_(Outage.last_end_at.is_(None), Outage.last_end_at > start),
     )
 
 

@@ -1,8 +1,10 @@
 """Every query on prices, programmes and the ledger of public support."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,17 +33,22 @@ class Pricing:
 
     version: int | None
     """Of the price list in force; None: there is none."""
-    devices: dict[str, Any]
+    devices: Mapping[str, Any]
     supervision_hour_cents: int
     terms: Terms | None
     """Of the company's programme."""
 
 
-def _pricing_query() -> sa.Select[Any]:
-    """Price list in force and the company's programme in one row, which is there even if neither is."""
+def pricing_query() -> sa.Select[Any]:
+    """Price list in force and the company's programme in one row, which is there even if neither is.
+
+    Its parameters are `now` and `organisation_id`; `pricing_of` reads the row.
+    """
     now = sa.bindparam("now", type_=UtcDateTime)
     prices = (
-        sa.select(PriceList.version, PriceList.devices, PriceList.supervision_hour_cents)
+        sa.select(
+            PriceList.version, sa.cast(PriceList.devices, sa.Text).label("devices"), PriceList.supervision_hour_cents
+        )
         .where(PriceList.valid_from <= now)
         .order_by(PriceList.valid_from.desc(), PriceList.version.desc())
         .limit(1)
@@ -73,18 +80,29 @@ def _holds(first: Any, end: Any, now: Any) -> tuple[Any, Any]:
     return first <= now, sa.or_(end.is_(None), end > now)
 
 
-_PRICING = _pricing_query()
+_PRICING = pricing_query()
 """Made once: every booking asks it."""
 
 
 def find_pricing(session: Session, organisation_id: str, *, now: datetime) -> Pricing:
     """The prices in force and the terms of the company's programme, in one statement."""
-    found = session.execute(_PRICING, {"now": now, "organisation_id": organisation_id}).one()
-    version, devices, supervision, programme_id, name, legal_basis, price, share = found
+    return pricing_of(session.execute(_PRICING, {"now": now, "organisation_id": organisation_id}).one())
+
+
+def pricing_of(row: Sequence[Any]) -> Pricing:
+    """What a row of `pricing_query` says."""
+    version, devices, supervision, programme_id, name, legal_basis, price, share = row
     terms = None
     if programme_id is not None:
         terms = Terms(programme_id, name, LegalBasis(legal_basis), price, share)
-    return Pricing(version, devices or {}, supervision or 0, terms)
+    return Pricing(version, _prices(devices) if devices else {}, supervision or 0, terms)
+
+
+@lru_cache(maxsize=16)
+def _prices(devices: str) -> Mapping[str, Any]:
+    """A list of a hundred machines is read once, not for each booking."""
+    read: dict[str, Any] = json.loads(devices)
+    return read
 
 
 def find_devices(session: Session, device_ids: Sequence[str]) -> list[Device]:

@@ -22,7 +22,11 @@ def load_rulebook(session: Session, defaults: Rules) -> Rulebook:
         session: to read in.
         defaults: `Rules.from_settings`.
     """
-    texts = tuple(repository.rule_texts(session))
+    return read_rulebook(session, tuple(repository.rule_texts(session)), defaults)
+
+
+def read_rulebook(session: Session, texts: tuple[RuleText, ...], defaults: Rules) -> Rulebook:
+    """The rules that these rows say; at most one statement, only where devices need others."""
     if not texts:
         return Rulebook(defaults, {})
     needed = _needed(texts)

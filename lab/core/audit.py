@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -57,18 +57,35 @@ def note_change(
         after: what it is now, JSON-ready.
         reason: in the person's own words.
     """
-    session.execute(
-        sa.insert(AuditEntry).values(
-            at=at,
-            by=by,
-            subject=subject,
-            subject_id=subject_id,
-            what=what,
-            before=dict(before) if before is not None else None,
-            after=dict(after) if after is not None else None,
-            reason=reason,
-        )
-    )
+    table, values = line_of_change(subject, subject_id, what, by=by, at=at, before=before, after=after, reason=reason)
+    session.execute(sa.insert(table), values)
+
+
+def line_of_change(
+    subject: str,
+    subject_id: str,
+    what: str,
+    *,
+    by: str,
+    at: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str | None = None,
+) -> tuple[sa.Table, dict[str, Any]]:
+    """A line of the log as a row, to be written together with the change (`lab.core.database.write_together`)."""
+    return _ENTRIES, {
+        "at": at,
+        "by": by,
+        "subject": subject,
+        "subject_id": subject_id,
+        "what": what,
+        "before": dict(before) if before is not None else None,
+        "after": dict(after) if after is not None else None,
+        "reason": reason,
+    }
+
+
+_ENTRIES = cast(sa.Table, AuditEntry.__table__)
 
 
 NEWEST_FIRST = Keyset("audit", (AuditEntry.at, AuditEntry.id), descending=True)

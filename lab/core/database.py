@@ -8,9 +8,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -226,6 +227,40 @@ def _with_driver(url: URL) -> URL:
 def _is_locked_sqlite(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def write_together(session: Session, rows: Sequence[tuple[sa.Table, Mapping[str, Any]]]) -> None:
+    """Insert rows of several tables; on PostgreSQL in one statement, because each one is a trip to the server.
+
+    PostgreSQL looks at foreign keys when the statement is over, so rows may refer to each other.
+
+    Args:
+        session: of a write transaction.
+        rows: table and values by column, in an order in which they can also be written one by one.
+    """
+    session.flush()  # what they refer to
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        for table, values in rows:
+            connection.execute(sa.insert(table), values)
+        return
+    shape = tuple((table, tuple(values)) for table, values in rows)
+    connection.execute(
+        _insert_together(shape),
+        {f"{name}_{number}": value for number, (_, values) in enumerate(rows) for name, value in values.items()},
+    )
+
+
+@lru_cache(maxsize=256)
+def _insert_together(shape: tuple[tuple[sa.Table, tuple[str, ...]], ...]) -> sa.Insert:
+    inserts = [
+        table.insert().values({name: sa.bindparam(f"{name}_{number}", type_=table.c[name].type) for name in names})
+        for number, (table, names) in enumerate(shape)
+    ]
+    together = inserts.pop().inline()
+    for number, insert in enumerate(inserts):
+        together = together.add_cte(insert.cte(f"insert_{number}"))
+    return together
 
 
 def _note_when_given_back(_: Any, record: Any) -> None:

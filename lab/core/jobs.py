@@ -91,7 +91,28 @@ def enqueue(
     Returns:
         The job, to read only.
     """
-    values: dict[str, Any] = {
+    _, values = new_job(kind=kind, key=key, payload=payload, now=now, run_at=run_at, max_attempts=max_attempts)
+    connection = session.connection()
+    if connection.scalar(_INSERTS[connection.dialect.name], values) is not None:
+        return Job(**values)
+    # Somebody asked for it before, or a moment ago, which the insert has waited for.
+    return session.scalars(sa.select(Job).where(Job.key == key)).one()
+
+
+def new_job(
+    *,
+    kind: str,
+    key: str,
+    payload: Mapping[str, Any],
+    now: datetime,
+    run_at: datetime | None = None,
+    max_attempts: int = 8,
+) -> tuple[sa.Table, dict[str, Any]]:
+    """A job as a row, to be written together with its cause (`lab.core.database.write_together`).
+
+    Only for a key that nobody can have used: of something that is made in the same statement.
+    """
+    return _TABLE, {
         "id": new_id("job"),
         "kind": kind,
         "key": key,
@@ -104,11 +125,6 @@ def enqueue(
         "finished_at": None,
         "last_error": None,
     }
-    connection = session.connection()
-    if connection.scalar(_INSERTS[connection.dialect.name], values) is not None:
-        return Job(**values)
-    # Somebody asked for it before, or a moment ago, which the insert has waited for.
-    return session.scalars(sa.select(Job).where(Job.key == key)).one()
 
 
 def claim(
