@@ -17,7 +17,7 @@ from bookings.rules import MOST_DEVICES, Rules, span_facts, wall
 from bookings.schemas import BookingRequest
 from bookings.series import repository
 from bookings.series.errors import BookingNamedTwiceError
-from bookings.series.outcomes import REFUSALS, Mode, Outcome, require_enough
+from bookings.series.outcomes import REFUSALS, Mode, Outcome, is_decided, require_enough
 from bookings.series.schemas import BulkRequest, MovesRequest, OneMove
 from bookings.service import (
     CompanyOfPilot,
@@ -77,6 +77,8 @@ def book_many(
         except REFUSALS as error:
             refusal = error
         outcomes.append(Outcome(number, name, facts, booking=booking, refusal=refusal))
+        if is_decided(outcomes, request.mode):
+            break
     require_enough(outcomes, request.mode, list_name="bookings")
     return outcomes
 
@@ -123,6 +125,8 @@ def move_many(
         except REFUSALS as error:
             refusal = error
         outcomes.append(Outcome(number, move.booking_id, {"booking_id": move.booking_id}, refusal=refusal))
+        if is_decided(outcomes, Mode.ALL):
+            break
     require_enough(outcomes, Mode.ALL, list_name="moves")
     moved = [bookings[move.booking_id] for move in request.moves]
     for booking in moved:

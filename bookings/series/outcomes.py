@@ -13,6 +13,10 @@ REFUSALS = (InvalidError, ConflictError, ForbiddenError, NotFoundError, StaleErr
 """What says no to one wish; anything else, such as a database that is too busy, ends the whole call."""
 
 
+MOST_TOLD = 10
+"""So many refusals are told where one is enough to undo everything: each looks for alternatives, which takes time."""
+
+
 class Mode(StrEnum):
     """What happens when some of the wishes are refused."""
 
@@ -41,11 +45,16 @@ def refusal_facts(error: PilotLabError) -> dict[str, Any]:
     return {**error.facts, "kind": error.kind, "detail": error.message}
 
 
+def is_decided(outcomes: Sequence[Outcome], mode: Mode) -> bool:
+    """Whether nothing is to be kept whatever comes next, and enough is told of why."""
+    return mode is Mode.ALL and sum(outcome.refusal is not None for outcome in outcomes) >= MOST_TOLD
+
+
 def require_enough(outcomes: Sequence[Outcome], mode: Mode, *, list_name: str | None = None) -> None:
     """Refuse the call if so much was refused that nothing is to be kept.
 
     Args:
-        outcomes: of every wish.
+        outcomes: of every wish, or up to where it `is_decided`.
         mode: what the caller wants.
         list_name: what the request calls the list of wishes; None: they come from one rule.
 

@@ -19,7 +19,7 @@ from bookings.recurrence import Occurrence, occurrences
 from bookings.rules import Rules, require_device_ids, span_facts, wall
 from bookings.series import repository
 from bookings.series.errors import ClockTimeError, SeriesUnknownError
-from bookings.series.outcomes import REFUSALS, Outcome, require_enough
+from bookings.series.outcomes import REFUSALS, Outcome, is_decided, require_enough
 from bookings.series.schemas import SeriesRequest
 from bookings.service import CompanyOfPilot, book_devices, no_pilots, require_may_book
 from bookings.states import OPEN
@@ -98,6 +98,8 @@ def book_series(
             raise
         except REFUSALS as error:
             outcomes.append(Outcome(number, name, facts, refusal=error))
+            if is_decided(outcomes, request.mode):
+                break
     require_enough(outcomes, request.mode)
     series = BookingSeries(
         id=series_id,

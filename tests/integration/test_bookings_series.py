@@ -87,6 +87,11 @@ def test_a_series_of_which_nothing_is_possible_is_a_conflict_and_leaves_nothing(
     assert (town.count(Booking), town.count(BookingSeries)) == (0, 0)
 
 
+def test_a_series_that_cannot_be_is_given_up_after_ten_refusals(town: BookingTown) -> None:
+    found = problem(town.post("founder", "/bookings/series", series(at(20, day=24), rrule="FREQ=DAILY;COUNT=90")), 422)
+    assert [one["number"] for one in found["refusals"]] == list(range(1, 11))
+
+
 def test_an_hour_that_the_clock_skips_or_repeats_is_told_by_name(town: BookingTown) -> None:
     """On 28 March 2027 there is no 02:30."""
     around_the_clock = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "00:00-24:00")

@@ -7,7 +7,7 @@ import pytest
 from bookings.errors import DeviceBusyError, RuleBrokenError
 from bookings.models import Booking
 from bookings.series.errors import NothingBookedError
-from bookings.series.outcomes import Mode, Outcome, refusal_facts, require_enough
+from bookings.series.outcomes import MOST_TOLD, Mode, Outcome, is_decided, refusal_facts, require_enough
 from lab.core.errors import PilotLabError
 
 BUSY = DeviceBusyError("mill-1 is taken", field="start", rule="device-free", alternatives=[])
@@ -50,3 +50,10 @@ def test_what_is_possible_is_kept_unless_it_is_nothing() -> None:
     error = refused(Mode.POSSIBLE, BUSY, CLOSED)
     assert isinstance(error, NothingBookedError)
     assert [one["refusal"]["kind"] for one in error.facts["refusals"]] == ["conflict", "invalid"]
+
+
+def test_where_one_refusal_undoes_everything_not_all_of_them_are_looked_for() -> None:
+    many = outcomes(None, *[BUSY] * MOST_TOLD)
+    assert is_decided(many, Mode.ALL)
+    assert not is_decided(many[:-1], Mode.ALL)
+    assert not is_decided(many, Mode.POSSIBLE)
