@@ -6,6 +6,7 @@ before the note of it.
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,10 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=10)
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(hours=1)
+_RESTS = 3.0
+"""After a job the thread of a worker rests so many times as long as it took: people wait for the requests that the same
+process answers, and for jobs nobody does. Without it a crowd of bookings is slowed down by its own notices."""
+_LONGEST_REST_SECONDS = 0.05
 
 
 class Job(Base):
@@ -221,8 +226,11 @@ class Worker:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def run_due(self) -> int:
+    def run_due(self, *, resting: bool = False) -> int:
         """Run everything that is due now.
+
+        Args:
+            resting: whether to leave the computer to others between two jobs.
 
         Returns:
             How many jobs were attempted.
@@ -234,7 +242,10 @@ class Worker:
             if job is None:
                 break
             count += 1
+            started = time.monotonic()
             self._attempt(job)
+            if resting:
+                self._stop.wait(min(_LONGEST_REST_SECONDS, _RESTS * (time.monotonic() - started)))
         return count
 
     def _attempt(self, job: ClaimedJob) -> None:
@@ -270,7 +281,7 @@ class Worker:
     def _loop(self, every: float) -> None:
         while not self._stop.is_set():
             try:
-                self.run_due()
+                self.run_due(resting=True)
             except Exception:
                 log.exception("job worker stumbled")
             self._stop.wait(every)
