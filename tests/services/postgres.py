@@ -16,7 +16,8 @@ from tests.services.programs import Program, ServiceMissingError, find_program, 
 
 IMAGE = "postgres:16"
 
-_HASTY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB"]
+_ALWAYS = ["max_connections=200", "shared_buffers=64MB"]
+_HASTY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
 """Tests may lose their data when the computer stops."""
 
 
@@ -78,11 +79,12 @@ class PostgresCluster:
             connection.execute(statement)
 
 
-def start_postgres(folder: Path) -> PostgresCluster:
+def start_postgres(folder: Path, *, durable: bool = False) -> PostgresCluster:
     """The server that `TEST_DATABASE_URL` names, else a new one.
 
     Args:
         folder: for the files of a new one.
+        durable: a new one keeps what it has committed, as in real use; for measurements.
 
     Raises:
         ServiceMissingError: when none of the ways works.
@@ -93,7 +95,7 @@ def start_postgres(folder: Path) -> PostgresCluster:
     reasons = ["TEST_DATABASE_URL is not set", "Docker does not answer"]
     if docker_answers():
         try:
-            return _in_container()
+            return _in_container(durable=durable)
         except ServiceMissingError as error:
             reasons[1] = str(error)
     initdb = _find_initdb()
@@ -101,7 +103,11 @@ def start_postgres(folder: Path) -> PostgresCluster:
         raise ServiceMissingError(
             f"PostgreSQL: {'; '.join(reasons)}; the programs initdb and postgres are not installed"
         )
-    return _installed(initdb, folder)
+    return _installed(initdb, folder, durable=durable)
+
+
+def _options(durable: bool) -> list[str]:
+    return _ALWAYS if durable else [*_ALWAYS, *_HASTY]
 
 
 def _find_initdb() -> Path | None:
@@ -111,7 +117,7 @@ def _find_initdb() -> Path | None:
     return found.resolve() if found else None
 
 
-def _installed(initdb: Path, folder: Path) -> PostgresCluster:
+def _installed(initdb: Path, folder: Path, *, durable: bool) -> PostgresCluster:
     user = ordinary_user()
     data = folder / "data"
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +135,7 @@ def _installed(initdb: Path, folder: Path) -> PostgresCluster:
     if made.returncode != 0:
         raise ServiceMissingError(f"initdb: {made.stderr.strip()}")
     port = free_port()
-    options = [*_HASTY, "listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}"]
+    options = [*_options(durable), "listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}"]
     program = Program(
         [initdb.with_name("postgres"), "-D", data, *(part for option in options for part in ("-c", option))],
         folder=folder,
@@ -140,14 +146,14 @@ def _installed(initdb: Path, folder: Path) -> PostgresCluster:
     return cluster
 
 
-def _in_container() -> PostgresCluster:
+def _in_container(*, durable: bool) -> PostgresCluster:
     port = free_port()
     container = Container(
         IMAGE,
         ready_line=r"init process complete[\s\S]*ready to accept connections",
         ports={5432: port},
         environment={"POSTGRES_USER": "pilotlab", "POSTGRES_PASSWORD": "pilotlab", "POSTGRES_DB": "postgres"},
-        command=" ".join(["postgres", *(f"-c {option}" for option in _HASTY)]),
+        command=" ".join(["postgres", *(f"-c {option}" for option in _options(durable))]),
     )
     container.start()
     return PostgresCluster(make_url(f"postgresql://pilotlab:pilotlab@{container.host}:{port}/postgres"), container)
