@@ -25,6 +25,8 @@ from bookings.outages.rules import (
     spans_of,
 )
 from bookings.outages.schemas import EndRequest, WithdrawRequest
+from bookings.repository import device_ids
+from bookings.waitlist.freed import note_eased
 from lab.core.audit import note_change
 from lab.core.paging import Page, PageWish
 from lab.core.time import Span, aware_utc
@@ -82,6 +84,7 @@ def end_outage(
         outage.end_at = end
     outage.version += 1
     _note(session, principal, outage, "ended", before, request.reason, now)
+    _tell_waitlist(session, outage, now)
     return outage
 
 
@@ -105,7 +108,14 @@ def withdraw_outage(
     outage.withdrawn_at = now
     outage.version += 1
     _note(session, principal, outage, "withdrawn", before, request.reason, now)
+    _tell_waitlist(session, outage, now)
     return outage
+
+
+def _tell_waitlist(session: Session, outage: Outage, now: datetime) -> None:
+    """What was out of service may be what somebody waits for."""
+    devices = device_ids(session) if outage.device_id is None else [outage.device_id]
+    note_eased(session, f"{outage.id}:{outage.version}", devices, now=now)
 
 
 def get_outage(session: Session, principal: Principal, outage_id: str) -> Outage:

@@ -19,6 +19,7 @@ from bookings.rulebook.sense import require_other_devices, require_sense
 from bookings.rulebook.service import needed_devices
 from bookings.rulebook.targets import Scope, Target
 from bookings.rules import Rules
+from bookings.waitlist.freed import note_eased
 from devices.models import Device
 from lab.core.audit import note_change
 from lab.core.database import storable
@@ -107,6 +108,7 @@ def set_rules(
         before=was,
         after=_snapshot(entry),
     )
+    _tell_waitlist(session, f"{target.id}:{entry.version}", devices, now)
     return entry
 
 
@@ -139,6 +141,12 @@ def remove_rules(
     session.delete(entry)
     session.flush()
     note_change(session, SUBJECT, target.id, "removed", by=principal.account_id, at=now, before=was)
+    _tell_waitlist(session, f"{target.id}:{entry.version}:removed", devices, now)
+
+
+def _tell_waitlist(session: Session, cause: str, devices: Sequence[Device], now: datetime) -> None:
+    """What a rule has forbidden may be what somebody waits for."""
+    note_eased(session, f"rule:{cause}", [device.id for device in devices], now=now)
 
 
 def preview_rules(

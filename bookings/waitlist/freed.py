@@ -22,6 +22,18 @@ def note_freed(session: Session, booking: Booking, *, now: datetime) -> None:
     _look_through(session, f"{booking.id}:{booking.version}", [row.device_id for row in booking.devices], now=now)
 
 
+def note_eased(session: Session, cause: str, device_ids: Sequence[str], *, now: datetime) -> None:
+    """Have the waitlist looked through because an outage is over, or a rule has changed.
+
+    Args:
+        session: of the change itself.
+        cause: names the change: id and version of the outage or the rule.
+        device_ids: of which devices.
+        now: the present instant.
+    """
+    _look_through(session, cause, device_ids, now=now)
+
+
 def note_joined(session: Session, entry_id: str, device_ids: Sequence[str], *, over: datetime, now: datetime) -> None:
     """Have the waitlist looked through for a new entry, and once more when nothing fits into its window any more.
 

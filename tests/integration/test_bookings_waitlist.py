@@ -577,3 +577,40 @@ def test_of_accepting_declining_and_lapsing_at_the_same_moment_one_happens(line:
             assert line.get("engineer", f"/bookings/{ending['id']}").json()["state"] == "cancelled"
         assert len(given) + len(refused) == 3
         line.post("founder", f"/waitlist/{entry_id}/withdraw")
+
+
+# What else becomes possible
+
+
+def test_when_an_outage_is_withdrawn_whoever_waits_is_offered_the_slot(line: Line) -> None:
+    outage = line.post(
+        "engineer",
+        "/outages",
+        {"device_id": "mill-1", "kind": "planned", "reason": "Inspection", **_window(TUESDAY)},
+    ).json()["outage"]
+    entry = line.join("founder")
+    line.work()
+    assert line.entry(entry)["state"] == "waiting"
+    assert line.post("engineer", f"/outages/{outage['id']}/withdraw").status_code == 200
+    line.work()
+    assert line.entry(entry)["state"] == "offered"
+
+
+def test_when_a_rule_is_loosened_whoever_waits_is_offered_the_slot(line: Line) -> None:
+    taken = line.book("joiner", TUESDAY)
+    entry = line.join("founder")
+    manager = line.people["manager"]
+    closed = {"opening_hours": dict.fromkeys(["mon", "wed", "thu", "fri"], "07:00-19:00")}
+    assert manager.call("PUT", "/api/v1/rules/device/mill-1", json=closed).status_code == 201
+    line.cancel(taken)
+    line.work()
+    assert line.entry(entry)["state"] == "waiting"
+    tag = line.get("manager", "/rules/device/mill-1").headers["etag"]
+    loose = manager.call("PUT", "/api/v1/rules/device/mill-1", json={}, headers={"If-Match": tag})
+    assert loose.status_code == 200, loose.text
+    line.work()
+    assert line.entry(entry)["state"] == "offered"
+
+
+def _window(span: Span) -> dict[str, str]:
+    return {"start": span.start.isoformat(), "end": span.end.isoformat()}
