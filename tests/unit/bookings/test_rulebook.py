@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -136,6 +137,37 @@ def test_what_a_needed_device_needs_is_needed_as_well_and_circles_end() -> None:
     for devices in ([MILL], [METER], [ARM], [MILL, ARM]):
         assert rulebook.joint(devices).needs | {device.id for device in devices} == {"mill-1", "meter-1", "arm-1"}
         assert rulebook.joint(devices).gone == set()
+
+
+def test_needs_are_followed_however_long_the_chain_is() -> None:
+    chain = [f"probe-{number}" for number in range(6)]
+    entries = {("device", one): RuleSettings(needs_devices=[other]) for one, other in pairwise(chain)}
+    rulebook = Rulebook(DEFAULTS, entries, dict.fromkeys(chain, "probe"))
+    assert rulebook.joint([Device("probe-0", "probe")]).needs == set(chain[1:])
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "rule"),
+    [
+        ({"granularity_minutes": 120, "longest_minutes": 60}, "granularity-fits"),
+        ({"granularity_minutes": 30, "shortest_minutes": 50, "longest_minutes": 55}, "granularity-fits"),
+        ({"shortest_minutes": 61, "longest_minutes": 60}, "shortest-up-to-longest"),
+        ({"lead_minutes": 1440, "horizon_days": 1}, "lead-within-horizon"),
+    ],
+)
+def test_rules_that_leave_nothing_to_book_make_no_sense(given_settings: dict[str, Any], rule: str) -> None:
+    with pytest.raises(RuleInvalidError) as error:
+        require_sense([MILL], book(), book(cnc_mill=given_settings))
+    assert error.value.facts["rule"] == rule
+
+
+def test_rules_that_leave_just_one_length_make_sense() -> None:
+    for lengths in (
+        {"granularity_minutes": 60, "longest_minutes": 60},
+        {"granularity_minutes": 30, "shortest_minutes": 50, "longest_minutes": 60},
+        {"shortest_minutes": 60, "longest_minutes": 60},
+    ):
+        require_sense([MILL], book(), book(cnc_mill=lengths))
 
 
 def test_a_needed_device_that_has_left_the_lab_is_told() -> None:
