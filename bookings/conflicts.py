@@ -11,7 +11,12 @@ from lab.people.principals import Principal
 
 
 def busy_error(
-    principal: Principal, wanted: Sequence[str], found: Sequence[Reservation], alternatives: Sequence[Span]
+    principal: Principal,
+    wanted: Sequence[str],
+    found: Sequence[Reservation],
+    alternatives: Sequence[Span],
+    *,
+    running: bool = False,
 ) -> DeviceBusyError:
     """The refusal of a wish that collides.
 
@@ -20,10 +25,14 @@ def busy_error(
         wanted: the wished devices; all of them are named busy when what was in the way has gone again meanwhile.
         found: what is in the way.
         alternatives: free spans, the nearest first.
+        running: the booking has begun, only its end is wished.
     """
     busy = sorted({reservation.device_id for reservation in found}) or sorted(wanted)
     verb = "is" if len(busy) == 1 else "are"
-    advice = "see alternatives for free times near it" if alternatives else "no free time is left up to the horizon"
+    if running:
+        advice = "see alternatives for how long it can go on" if alternatives else "it cannot go on longer than now"
+    else:
+        advice = "see alternatives for free times near it" if alternatives else "no free time is left up to the horizon"
     return DeviceBusyError(
         f"{', '.join(busy)} {verb} taken at that time; {advice}",
         field="start",

@@ -204,7 +204,7 @@ def extend_booking(
         wish,
         now=now,
         except_bookings={booking.id},
-        running=booking.start_at <= now,
+        running_until=booking.end_at if booking.start_at <= now else None,
         engineer_id=supervisor_of(booking),
         override=override,
     )

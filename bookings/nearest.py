@@ -35,9 +35,10 @@ def nearest_allowed(span: Span, *, now: datetime, rules: Rules, closed: Sequence
     return min(found)[2] if found else None
 
 
-def nearest_end(span: Span, *, now: datetime, rules: Rules) -> Span | None:
+def nearest_end(span: Span, *, now: datetime, rules: Rules, closed: Sequence[Span] = ()) -> Span | None:
     """Of a booking that has begun only the end moves: the span with the allowed end nearest to the wished one."""
-    last = min(span.start + rules.longest, now + rules.horizon)
+    closing = (one.start for one in closed if one.end > span.start)
+    last = min(span.start + rules.longest, now + rules.horizon, *closing)
     if last <= now:
         return None
     for opening in rules.openings(Span(span.start, max(last, span.start + _MINUTE))):

@@ -78,7 +78,7 @@ def refusals(
     if not broken:
         return []
     if running:
-        nearest = nearest_end(span, now=now, rules=rules)
+        nearest = nearest_end(span, now=now, rules=rules, closed=closed)
     else:
         nearest = nearest_allowed(span, now=now, rules=rules, closed=closed)
     return [Refusal(field, rule, fact, nearest) for field, rule, fact in broken]
@@ -166,7 +166,13 @@ def require_none(found: Sequence[Refusal], zone: str) -> None:
 
 
 def outage_refusals(
-    reserved: dict[str, Span], span: Span, outages: Iterable[Unusable], *, now: datetime, rules: Rules
+    reserved: dict[str, Span],
+    span: Span,
+    outages: Iterable[Unusable],
+    *,
+    now: datetime,
+    rules: Rules,
+    running: bool = False,
 ) -> list[Refusal]:
     """What is out of service at the wished time, buffers included.
 
@@ -176,6 +182,7 @@ def outage_refusals(
         outages: those near it.
         now: the present instant.
         rules: what holds for these devices together.
+        running: the booking has begun, only its end is wished.
     """
     outages = list(outages)
     hit = [
@@ -187,7 +194,9 @@ def outage_refusals(
     ]
     if not hit:
         return []
-    nearest = nearest_allowed(span, now=now, rules=rules, closed=closed_starts(reserved, span, outages))
+    nearest = (nearest_end if running else nearest_allowed)(
+        span, now=now, rules=rules, closed=closed_starts(reserved, span, outages)
+    )
     return [
         Refusal(
             "start",

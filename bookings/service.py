@@ -11,6 +11,7 @@ from typing import TypeAlias
 from sqlalchemy.orm import Session
 
 from bookings import repository
+from bookings.alternatives import free_alternatives
 from bookings.errors import (
     BookingChangedError,
     BookingClosedError,
@@ -19,7 +20,8 @@ from bookings.errors import (
     NotYourBookingError,
     PilotUnfitError,
 )
-from bookings.gate import Ground, Passed, free_alternatives, pass_gate, prepare, unknown_organisation
+from bookings.gate import Passed, pass_gate
+from bookings.ground import Ground, prepare
 from bookings.history import SUBJECT, first_line, note_change, snapshot
 from bookings.models import Booking, BookingDevice, BookingEngineer
 from bookings.notices import Notice, announce, first_notice
@@ -35,7 +37,7 @@ from lab.core.paging import Page, PageWish
 from lab.core.time import Span
 from lab.people.principals import Principal, Role
 
-__all__ = ["Asked", "free_alternatives", "unknown_organisation"]
+__all__ = ["Asked", "free_alternatives"]
 """From here as well."""
 
 CompanyOfPilot: TypeAlias = Callable[[Session, str], str | None]
@@ -56,6 +58,7 @@ def book_devices(
     rules: Rules,
     company_of_pilot: CompanyOfPilot = no_pilots,
     series_id: str | None = None,
+    propose: int = 3,
 ) -> Booking:
     """Reserve one or several devices for a span, all of them or none.
 
@@ -69,6 +72,7 @@ def book_devices(
         rules: `Rules.from_settings`.
         company_of_pilot: knows whose a pilot is.
         series_id: of a recurring booking.
+        propose: how many alternatives a refusal has.
 
     Returns:
         The booking as a plain value, not attached to the session.
@@ -102,6 +106,7 @@ def book_devices(
         now=now,
         engineer_id=request.engineer_id,
         override=request.override_reason,
+        propose=propose,
     )
     asked = ground.rules.approval and not principal.is_staff
     booking = Booking(

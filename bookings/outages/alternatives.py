@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from bookings.alternatives import steps_of
 from bookings.models import Booking
 from bookings.outages import repository
 from bookings.outages.rules import OutageSpan, outage_spans
 from bookings.repository import find_devices
 from bookings.rulebook.book import Rulebook
 from bookings.rulebook.service import load_rulebook
-from bookings.rules import Rules, closed_starts, free_openings, stepped
-from bookings.slots import Buffers, Steps, free_starts, nearest_spans, without
+from bookings.rules import Rules, closed_starts, free_openings
+from bookings.slots import Buffers, free_starts, nearest_spans, without
 from devices.models import Device
 from lab.core.time import Span
 
@@ -89,10 +90,5 @@ def _nearest(booking: Booking, calendar: _Calendar, *, now: datetime, count: int
         for what, other, span in calendar.reserved
         if what in needed and other != booking.id and span.overlaps(near)
     ]
-    steps = None
-    if rules.granularity:
-        steps = Steps(
-            up=lambda instant: stepped(instant, rules), down=lambda instant: stepped(instant, rules, down=True)
-        )
     starts = free_starts(wish.length, reserved=reserved, openings=openings)
-    return nearest_spans(wish, starts, count=count, steps=steps)
+    return nearest_spans(wish, starts, count=count, steps=steps_of(rules))

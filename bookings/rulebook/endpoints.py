@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from bookings.endpoints import RulesDep
-from bookings.gate import require_bookable
+from bookings.ground import require_bookable
 from bookings.repository import find_devices
 from bookings.rulebook import repository, setting
 from bookings.rulebook.answers import EffectAnswer, EffectiveRules, RuleAnswer, RuleChangeAnswer, RulesAnswer

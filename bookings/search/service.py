@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bookings import repository as calendar
 from bookings.errors import NotYourBookingError, PilotUnfitError
+from bookings.ground import unknown_organisation
 from bookings.prices.rules import Quote
 from bookings.rulebook.service import load_rulebook
 from bookings.rules import Rules
@@ -34,7 +35,7 @@ from bookings.search.wishes import (
     require_sensible,
     window_of,
 )
-from bookings.service import CompanyOfPilot, no_pilots, require_may_book, unknown_organisation
+from bookings.service import CompanyOfPilot, no_pilots, require_may_book
 from devices.models import Device
 from lab.core.time import MICROSECOND, Span, from_microseconds, to_microseconds
 from lab.people.principals import Principal

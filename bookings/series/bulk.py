@@ -17,7 +17,7 @@ from bookings.rules import MOST_DEVICES, Rules, span_facts, wall
 from bookings.schemas import BookingRequest
 from bookings.series import repository
 from bookings.series.errors import BookingNamedTwiceError
-from bookings.series.outcomes import REFUSALS, Mode, Outcome, is_decided, require_enough
+from bookings.series.outcomes import REFUSALS, Mode, Outcome, is_decided, proposals, require_enough
 from bookings.series.schemas import BulkRequest, MovesRequest, OneMove
 from bookings.service import (
     CompanyOfPilot,
@@ -67,13 +67,21 @@ def book_many(
         [company for company in companies if principal.owns(company)],
         [device for wish in request.bookings if len(wish.device_ids) <= MOST_DEVICES for device in wish.device_ids],
     )
-    outcomes = []
+    outcomes: list[Outcome] = []
     for number, wish in enumerate(request.bookings, start=1):
         name, facts = _of_wish(wish, rules)
         booking: Booking | None = None
         refusal: PilotLabError | None = None
         try:
-            booking = book_devices(session, principal, wish, now=now, rules=rules, company_of_pilot=company_of_pilot)
+            booking = book_devices(
+                session,
+                principal,
+                wish,
+                now=now,
+                rules=rules,
+                company_of_pilot=company_of_pilot,
+                propose=proposals(outcomes),
+            )
         except REFUSALS as error:
             refusal = error
         outcomes.append(Outcome(number, name, facts, booking=booking, refusal=refusal))

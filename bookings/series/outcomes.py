@@ -17,6 +17,9 @@ MOST_TOLD = 10
 """So many refusals are told where one is enough to undo everything: each looks for alternatives, which takes time."""
 
 
+_PROPOSED = 3
+
+
 class Mode(StrEnum):
     """What happens when some of the wishes are refused."""
 
@@ -43,6 +46,11 @@ class Outcome:
 def refusal_facts(error: PilotLabError) -> dict[str, Any]:
     """A refusal as part of an answer: its kind, its sentence and its facts, JSON-ready."""
     return {**error.facts, "kind": error.kind, "detail": error.message}
+
+
+def proposals(outcomes: Sequence[Outcome]) -> int:
+    """How many free times the next refusal has: none after many refusals, each of which takes a search of its own."""
+    return _PROPOSED if sum(outcome.refusal is not None for outcome in outcomes) < MOST_TOLD else 0
 
 
 def is_decided(outcomes: Sequence[Outcome], mode: Mode) -> bool:

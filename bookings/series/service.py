@@ -19,7 +19,7 @@ from bookings.recurrence import Occurrence, occurrences
 from bookings.rules import Rules, require_device_ids, span_facts, wall
 from bookings.series import repository
 from bookings.series.errors import ClockTimeError, SeriesUnknownError
-from bookings.series.outcomes import REFUSALS, Outcome, is_decided, require_enough
+from bookings.series.outcomes import REFUSALS, Outcome, is_decided, proposals, require_enough
 from bookings.series.schemas import SeriesRequest
 from bookings.service import CompanyOfPilot, book_devices, no_pilots, require_may_book
 from bookings.states import OPEN
@@ -78,6 +78,8 @@ def book_series(
     found = occurrences(request.rrule, Span(request.start, request.end), zone=rules.zone, most=MOST_OCCURRENCES)
     series_id = new_id("ser")
 
+    outcomes: list[Outcome] = []
+
     def book(occurrence: Occurrence) -> Booking:
         return book_devices(
             session,
@@ -87,9 +89,9 @@ def book_series(
             rules=rules,
             company_of_pilot=company_of_pilot,
             series_id=series_id,
+            propose=proposals(outcomes),
         )
 
-    outcomes = []
     for number, occurrence in enumerate(found, start=1):
         facts, name = _facts(occurrence), f"{occurrence.start:%Y-%m-%d %H:%M}"
         try:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bookings.gate import Ground, prepare
+from bookings.ground import Ground, prepare
 from bookings.history import note_change as note_booking
 from bookings.history import snapshot as booking_snapshot
 from bookings.life import give_back, rules_of

@@ -12,7 +12,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from bookings import repository as calendar
-from bookings.gate import Ground, Passed, pass_gate, prepare, require_bookable
+from bookings.gate import Passed, pass_gate
+from bookings.ground import Ground, prepare, require_bookable
 from bookings.history import note_change as note_booking
 from bookings.life import give_back
 from bookings.models import Booking

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from bookings import repository as calendar
 from bookings.entitlements import missing_devices, missing_qualifications, missing_supervision
 from bookings.errors import PilotUnfitError
-from bookings.gate import Ground, require_bookable
+from bookings.ground import Ground, require_bookable
 from bookings.life import give_back
 from bookings.models import Booking
 from bookings.notices import Notice
