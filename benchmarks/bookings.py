@@ -35,7 +35,7 @@ NEMO_CREATES = {1: 41.0, 8: 82.0}
 NEMO_WEEK_SECONDS = 42.8
 _PROCESSES = {1: 1, 8: 2}
 _WARM_UP = 64
-_DRAINED_WITHIN_SECONDS = 60.0
+_DRAINED_WITHIN_SECONDS = 20.0
 
 Place = tuple[str, datetime]
 """Machine and start."""
