@@ -117,7 +117,8 @@ def _fill(database: Database, group: str, devices: int, bookings: int) -> None:
                 )
             if len(waiting) >= _BATCH:
                 _write(database, waiting)
-    _write(database, waiting)
+    if waiting:
+        _write(database, waiting)
 
 
 def _booked_day(rng: random.Random, day: datetime, count: float) -> Iterator[tuple[datetime, datetime]]:
