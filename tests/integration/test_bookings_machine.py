@@ -1,46 +1,64 @@
 """Whatever people do in whatever order: the calendar agrees with a model that fits on one screen."""
 
+import contextlib
 import functools
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from sqlalchemy.orm import Session
 
-from bookings import repository
-from bookings.errors import BookingClosedError, BookingStartedError, DeviceBusyError, RuleBrokenError
+from bookings import life, repository, service
+from bookings.errors import (
+    BookingClosedError,
+    BookingNotStartedError,
+    BookingStartedError,
+    DeviceBusyError,
+    NoRequestError,
+    RuleBrokenError,
+)
+from bookings.models import Booking, BookingDevice
+from bookings.outages.declaring import declare_outage
+from bookings.outages.schemas import OutageRequest
+from bookings.schemas import BookingRequest
+from bookings.timekeeping import keep_time
 from lab.core.database import Database
-from lab.core.time import Span
-from tests.booking_lab import BookingLab, at, make_booking_lab
+from lab.core.errors import PilotLabError
+from lab.core.time import EmptySpanError, Span
+from lab.people.principals import Principal, Role
+from tests.booking_lab import RULES, BookingLab, at, make_booking_lab
+from tests.calendar_model import (
+    BY_REQUEST,
+    CHECK_IN,
+    CHECKED_IN,
+    DEVICES,
+    FREE,
+    LAPSES,
+    MINUTE,
+    OPEN,
+    TAKEN,
+    CalendarModel,
+)
 from tests.conftest import create_tables
 
-DEVICES = {"mill-1": (10, 5), "meter-1": (0, 0), "robot-1": (0, 0)}
-"""By device: minutes before and after each use."""
-
 device_sets = st.sets(st.sampled_from(sorted(DEVICES)), min_size=1).map(sorted)
-slots = st.builds(
-    lambda quarter, quarters: at(7 + quarter / 4, length=quarters / 4), st.integers(0, 46), st.integers(1, 10)
-)
+quarters = st.integers(0, 46)
+slots = st.builds(lambda quarter, length: at(7 + quarter / 4, length=length / 4), quarters, st.integers(1, 10))
+
+Deed = Callable[[Session], Any]
 
 
-@dataclass(frozen=True)
-class Held:
-    """A booking as the model knows it."""
-
-    owner: str
-    device_ids: tuple[str, ...]
-    span: Span
-    gone: bool = False
-    """Cancelled before its start: nothing is held."""
-    closed: bool = False
-
-    def reserved(self, device_id: str) -> Span:
-        before, after = DEVICES[device_id]
-        return self.span.widened(before=timedelta(minutes=before), after=timedelta(minutes=after))
+class UndoError(Exception):
+    """Raised to undo a trial."""
 
 
 class Calendar(RuleBasedStateMachine):
@@ -52,96 +70,222 @@ class Calendar(RuleBasedStateMachine):
     def open_the_lab(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pilotlab-tests-"))
         self.lab: BookingLab = make_booking_lab(_empty_database(self.folder / "lab.sqlite"))
-        self.model: dict[str, Held] = {}
+        self.lab.rule("device", BY_REQUEST, approval=True, approval_lapses_minutes=LAPSES // MINUTE)
+        self.lab.rule("device", CHECKED_IN, check_in_minutes=CHECK_IN // MINUTE)
+        self.model = CalendarModel(self.lab.now, at(19).start)
 
     def teardown(self) -> None:
         if hasattr(self, "lab"):
             self.lab.database.close()
             shutil.rmtree(self.folder)
 
-    def free(self, device_ids: tuple[str, ...], span: Span, *, but: str = "") -> bool:
-        wish = Held("", device_ids, span)
-        return not any(
-            wish.reserved(device_id).overlaps(other.reserved(device_id))
-            for booking_id, other in self.model.items()
-            if booking_id != but and not other.gone
-            for device_id in set(device_ids) & set(other.device_ids)
-        )
-
-    def allowed(self, span: Span) -> bool:
-        return self.lab.now <= span.start and span.end <= at(19).start
+    # What people do
 
     @rule(target=bookings, device_ids=device_sets, span=slots, by_anna=st.booleans())
     def book(self, device_ids: list[str], span: Span, by_anna: bool) -> object:
         who = self.lab.anna if by_anna else self.lab.bert
-        expected = RuleBrokenError if not self.allowed(span) else DeviceBusyError
-        possible = self.allowed(span) and self.free(tuple(device_ids), span)
-        try:
-            booking = self.lab.book(who, span, *device_ids)
-        except expected:
-            assert not possible
+        expected = self.gate(tuple(device_ids), span)
+        booking = self.attempt(
+            self.booking(who, device_ids, span), expected, lambda other: self.booking(who, device_ids, other)
+        )
+        if booking is None:
             return multiple()
-        assert possible
-        self.model[booking.id] = Held(who.organisation_id, tuple(device_ids), span)
+        self.model.book(booking.id, who.organisation_id, tuple(device_ids), span)
         return booking.id
 
     @rule(booking_id=bookings, span=slots)
     def move(self, booking_id: str, span: Span) -> None:
-        held = self.model[booking_id]
-        expected: type[Exception] = DeviceBusyError
-        if held.closed:
+        held = self.model.held[booking_id]
+        expected = self.gate(held.device_ids, span, but=booking_id)
+        if held.state not in OPEN:
             expected = BookingClosedError
-        elif held.span.start <= self.lab.now:
+        elif held.state == "in_use" or held.span.start <= self.model.now:
             expected = BookingStartedError
-        elif not self.allowed(span):
-            expected = RuleBrokenError
-        possible = expected is DeviceBusyError and self.free(held.device_ids, span, but=booking_id)
-        try:
-            self.lab.move(self.lab.engineer, booking_id, span)
-        except expected:
-            assert not possible
-        else:
-            assert possible
-            self.model[booking_id] = replace(held, span=span)
+        if self.attempt(self.moving(booking_id, span), expected, lambda other: self.moving(booking_id, other)):
+            self.model.place(booking_id, replace(held, span=span))
 
-    @rule(booking_id=consumes(bookings))
-    def cancel(self, booking_id: str) -> None:
-        held, now = self.model[booking_id], self.lab.now
-        possible = not held.closed and now < held.span.end
-        try:
-            self.lab.cancel(self.lab.engineer, booking_id)
-        except BookingClosedError:
-            assert not possible
-            return
-        assert possible
-        if now <= held.span.start:
-            self.model[booking_id] = replace(held, gone=True, closed=True)
+    @rule(booking_id=bookings, quarter=quarters)
+    def extend(self, booking_id: str, quarter: int) -> None:
+        held, end = self.model.held[booking_id], at(7 + quarter / 4).start
+        running = held.span.start <= self.model.now
+        expected: type[PilotLabError] | None
+        if held.state not in OPEN or held.span.end <= self.model.now:
+            expected = BookingClosedError
+        elif end <= held.span.start:
+            expected = EmptySpanError
+        elif end <= self.model.now:
+            expected = RuleBrokenError
         else:
-            self.model[booking_id] = replace(held, span=Span(held.span.start, now), closed=True)
+            expected = self.gate(held.device_ids, Span(held.span.start, end), but=booking_id, running=running)
+        again = (
+            (lambda other: self.extending(booking_id, other.end))
+            if running
+            else functools.partial(self.moving, booking_id)
+        )
+        if self.attempt(self.extending(booking_id, end), expected, again):
+            self.model.place(booking_id, replace(held, span=Span(held.span.start, end)))
+
+    @rule(booking_id=bookings)
+    def cancel(self, booking_id: str) -> None:
+        held = self.model.held[booking_id]
+        closed = held.state not in OPEN or held.span.end <= self.model.now
+        deed = functools.partial(
+            life.cancel_booking,
+            principal=self.lab.engineer,
+            booking_id=booking_id,
+            version=None,
+            now=self.lab.now,
+            rules=RULES,
+        )
+        if self.attempt(deed, BookingClosedError if closed else None):
+            self.model.give_back(booking_id)
+
+    @rule(booking_id=bookings)
+    def start(self, booking_id: str) -> None:
+        held, now = self.model.held[booking_id], self.model.now
+        expected: type[PilotLabError] | None = None
+        if held.state == "in_use":
+            pass
+        elif held.state not in OPEN or held.span.end <= now:
+            expected = BookingClosedError
+        elif held.state == "requested" or held.span.start > now:
+            expected = BookingNotStartedError
+        if self.attempt(functools.partial(life.start_use, booking_id=booking_id, now=now), expected):
+            self.model.change(booking_id, state="in_use")
 
     @rule(booking_id=bookings)
     def finish(self, booking_id: str) -> None:
-        held, now = self.model[booking_id], self.lab.now
-        if held.closed or now <= held.span.start:
-            return
-        self.lab.finish(self.lab.engineer, booking_id, now=now)
-        self.model[booking_id] = replace(held, span=Span(held.span.start, min(now, held.span.end)), closed=True)
+        held, now = self.model.held[booking_id], self.model.now
+        expected: type[PilotLabError] | None = None
+        if held.state not in OPEN | {"done"}:
+            expected = BookingClosedError
+        elif held.state == "requested" or (held.state != "done" and held.span.start >= now):
+            expected = BookingNotStartedError
+        deed = functools.partial(life.finish_use, principal=self.lab.engineer, booking_id=booking_id, now=now)
+        if self.attempt(deed, expected) and held.state != "done":
+            self.model.end(booking_id, "done")
 
-    @rule(quarters=st.integers(1, 6))
-    def wait(self, quarters: int) -> None:
-        self.lab.now += timedelta(minutes=15 * quarters)
+    @rule(booking_id=bookings)
+    def nobody_came(self, booking_id: str) -> None:
+        held, now = self.model.held[booking_id], self.model.now
+        expected: type[PilotLabError] | None = None
+        if held.state != "confirmed":
+            expected = BookingClosedError
+        elif held.span.start >= now:
+            expected = BookingNotStartedError
+        if self.attempt(self.by_staff(life.mark_no_show, booking_id), expected):
+            self.model.end(booking_id, "no_show")
+
+    @rule(booking_id=bookings)
+    def approve(self, booking_id: str) -> None:
+        in_time = self.model.held[booking_id].state == "requested" and not self.model.lapsed(booking_id)
+        if self.attempt(self.by_staff(life.approve_booking, booking_id), None if in_time else NoRequestError):
+            self.model.change(booking_id, state="confirmed", lapses=None)
+
+    @rule(booking_id=bookings)
+    def decline(self, booking_id: str) -> None:
+        asked = self.model.held[booking_id].state == "requested"
+        if self.attempt(self.by_staff(life.decline_booking, booking_id), None if asked else NoRequestError):
+            self.model.give_back(booking_id)
+
+    @rule(booking_id=bookings)
+    def reinstate(self, booking_id: str) -> None:
+        held = self.model.held[booking_id]
+        given_back = self.model.lapsed(booking_id) or (held.state == "cancelled" and not held.holds)
+        expected = self.gate(held.device_ids, held.span, but=booking_id) if given_back else NoRequestError
+        deed = self.by_staff(life.reinstate_booking, booking_id, rules=RULES)
+        who = self.lab.engineer
+        if self.attempt(deed, expected, lambda other: self.booking(who, list(held.device_ids), other)):
+            self.model.place(booking_id, replace(held, state="confirmed", lapses=None, holds=True))
+
+    @rule(where=st.sampled_from([None, *sorted(DEVICES)]), span=slots)
+    def declare_an_outage(self, where: str | None, span: Span) -> None:
+        if span.end <= self.model.now or len(self.model.outages) > 1:  # a lab that is closed all day shows nothing
+            return
+        request = OutageRequest(device_id=where, kind="unplanned", start=span.start, end=span.end, reason="It smokes")
+        manager = replace(self.lab.engineer, role=Role.MANAGER)
+        with self.lab.database.write() as session:
+            declare_outage(session, manager, request, now=self.lab.now, defaults=RULES)
+        self.model.outages.append((where, span))
+
+    @rule(quarter=st.integers(1, 6), kept=st.booleans())
+    def wait(self, quarter: int, kept: bool) -> None:
+        self.lab.now += timedelta(minutes=15 * quarter)
+        self.model.now = self.lab.now
+        if kept:
+            keep_time(self.lab.database, now=self.lab.now, rules=RULES)
+            self.model.keep_time()
+
+    # How it is done
+
+    def gate(
+        self, device_ids: tuple[str, ...], span: Span, *, but: str = "", running: bool = False
+    ) -> type[PilotLabError] | None:
+        """What the gate is to say; None: pass."""
+        verdict = self.model.verdict(device_ids, span, but=but, running=running)
+        return {FREE: None, TAKEN: DeviceBusyError}.get(verdict, RuleBrokenError)
+
+    def attempt(
+        self, deed: Deed, expected: type[PilotLabError] | None, again: Callable[[Span], Deed] | None = None
+    ) -> Any:
+        """Do it; a refusal must be the expected one, and what it proposes must be possible `again`."""
+        if expected is None:
+            return self.lab.database.transact(deed)
+        with pytest.raises(expected) as refused:
+            self.lab.database.transact(deed)
+        if again is not None:
+            self.try_proposals(refused.value, again)
+        return None
+
+    def try_proposals(self, refusal: PilotLabError, again: Callable[[Span], Deed]) -> None:
+        """Each alternative can be booked as it stands; the nearest allowed choice breaks no rule."""
+        for facts in refusal.facts.get("alternatives", []):
+            self.undone(again(_span(facts)))
+        if refusal.facts.get("nearest") is not None:
+            with contextlib.suppress(DeviceBusyError):
+                self.undone(again(_span(refusal.facts["nearest"])))
+
+    def undone(self, deed: Deed) -> None:
+        with contextlib.suppress(UndoError), self.lab.database.write() as session:
+            deed(session)
+            session.flush()
+            raise UndoError
+
+    def booking(self, who: Principal, device_ids: list[str], span: Span) -> Deed:
+        request = BookingRequest(device_ids=device_ids, start=span.start, end=span.end, title="Trial")
+        return functools.partial(service.book_devices, principal=who, request=request, now=self.lab.now, rules=RULES)
+
+    def moving(self, booking_id: str, span: Span) -> Deed:
+        return self.by_staff(service.move_booking, booking_id, span=span, rules=RULES)
+
+    def extending(self, booking_id: str, end: datetime) -> Deed:
+        return self.by_staff(life.extend_booking, booking_id, end=end, rules=RULES)
+
+    def by_staff(self, deed: Callable[..., Booking], booking_id: str, **facts: Any) -> Deed:
+        who = self.lab.engineer
+        return functools.partial(deed, principal=who, booking_id=booking_id, version=None, now=self.lab.now, **facts)
+
+    # What is always so
 
     @invariant()
     def the_database_holds_what_the_model_holds(self) -> None:
         if not hasattr(self, "lab"):
             return
-        for device_id in DEVICES:
-            expected = [
-                held.reserved(device_id)
-                for held in self.model.values()
-                if not held.gone and device_id in held.device_ids
-            ]
-            assert self.lab.held(device_id) == sorted(expected)
+        with self.lab.database.read() as session:
+            rows = session.execute(
+                sa.select(BookingDevice.device_id, BookingDevice.reserved_start, BookingDevice.reserved_end).where(
+                    BookingDevice.active
+                )
+            )
+            found = sorted((device_id, Span(start, end)) for device_id, start, end in rows)
+            states = {one.id: one.state for one in session.execute(sa.select(Booking.id, Booking.state))}
+        assert found == sorted(
+            (device_id, held.reserved(device_id))
+            for held in self.model.held.values()
+            if held.holds
+            for device_id in held.device_ids
+        )
+        assert states == {booking_id: held.state for booking_id, held in self.model.held.items()}
 
     @invariant()
     def every_company_occupies_what_it_booked(self) -> None:
@@ -152,10 +296,14 @@ class Calendar(RuleBasedStateMachine):
                 found = repository.occupancies(session, who.organisation_id)
             assert [(occupancy.device_id, Span(occupancy.start, occupancy.end)) for occupancy in found] == sorted(
                 (device_id, held.span)
-                for held in self.model.values()
-                if held.owner == who.organisation_id and not held.gone
+                for held in self.model.held.values()
+                if held.owner == who.organisation_id and held.holds and held.state != "requested"
                 for device_id in held.device_ids
             )
+
+
+def _span(facts: dict[str, str]) -> Span:
+    return Span(datetime.fromisoformat(facts["start"]), datetime.fromisoformat(facts["end"]))
 
 
 @functools.cache
@@ -176,5 +324,10 @@ def _empty_database(path: Path) -> Database:
 
 TestCalendar = Calendar.TestCase
 TestCalendar.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,7 +1,7 @@
 """Where bookings race: companies, managers and one engineer with API tokens, devices and slots for each round."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from bookings.rules import Rules
 from bookings.schemas import BookingRequest
 from bookings.waitlist.models import WaitlistEntry
 from bookings.waitlist.schemas import WaitRequest
-from bookings.waitlist.service import join_waitlist
+from bookings.waitlist.service import join_waitlist, withdraw_entry
 from lab.core.database import Database
 from lab.core.settings import Settings
 from lab.core.time import Span
@@ -132,6 +132,17 @@ class Arena:
             title=title,
         )
         return self.do(lambda session: join_waitlist(session, person.principal, request, now=NOW, rules=RULES))
+
+    def leave(self, entries: Sequence[WaitlistEntry]) -> None:
+        """Have nobody wait any more, those first who have no offer, so that none goes to the next in line."""
+        with self.database.read() as session:
+            now = [session.get_one(WaitlistEntry, entry.id) for entry in entries]
+        for entry in sorted(now, key=lambda entry: entry.state == "offered"):
+            if entry.state != "taken":
+                who = next(one.principal for one in self.companies if one.principal.account_id == entry.account_id)
+                self.do(
+                    lambda session, who=who, entry=entry: withdraw_entry(session, who, entry.id, version=None, now=NOW)
+                )
 
     def decline(self, booking: Booking) -> None:
         """Refuse a request."""

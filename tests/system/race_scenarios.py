@@ -254,16 +254,17 @@ def claiming(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round
     for number in range(rounds):
         (device,) = arena.devices(f"{name}-{number}")
         blocker = arena.book(arena.managers[0], soon, device, title=f"{name} blocked")
-        shots = []
+        shots, entries = [], []
         for user in range(users):
             person = arena.companies[user]
             if user % 2:
                 shots.append(arena.create(user, person, soon, device, title=name))
             else:
-                entry = arena.wait(person, soon, device, title=name)
-                shots.append(arena.shot(user, person, f"/waitlist/{entry.id}/claim", {}))
+                entries.append(arena.wait(person, soon, device, title=name))
+                shots.append(arena.shot(user, person, f"/waitlist/{entries[-1].id}/claim", {}))
         arena.cancel(blocker.id)
         yield Round(shots, [device], soon, losing=frozenset({"device-busy", "nothing-free"}))
+        arena.leave(entries)
 
 
 def being_offered(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
@@ -272,11 +273,11 @@ def being_offered(arena: Arena, name: str, users: int, rounds: int) -> Iterator[
         span = target(number)
         (device,) = arena.devices(f"{name}-{number}")
         blocker = arena.book(arena.companies[0], span, device, title=f"{name} blocked")
-        for person in arena.companies[:3]:
-            arena.wait(person, span, device, title=name)
+        entries = [arena.wait(person, span, device, title=name) for person in arena.companies[:3]]
         cancel = arena.shot(0, arena.companies[0], f"/bookings/{blocker.id}/cancel", {})
         shots = [arena.create(user, arena.companies[user], span, device, title=name) for user in range(1, users)]
         yield Round(shots, [device], span, aside=cancel, line=True)
+        arena.leave(entries)
 
 
 def _to(booking: Booking, span: Span) -> dict[str, object]:
