@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from bookings import repository
-from bookings.entitlements import Wish, quota_refusals
+from bookings.entitlements import Wish, broken_quotas
 from bookings.ground import Ground, look_at
 from bookings.outages.service import outages_within
 from bookings.rules import Rules, free_openings, require_allowed, require_device_ids, stepped
@@ -172,7 +172,7 @@ def _within_quotas(
         now=now,
         except_bookings=except_bookings,
     )
-    return lambda span: not quota_refusals(replace(wish, span=span), ground.rules, held, now=now)
+    return lambda span: not broken_quotas(replace(wish, span=span), ground.rules, held, now=now)
 
 
 def _anything(_: Span) -> bool:

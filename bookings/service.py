@@ -31,6 +31,7 @@ from bookings.rules import Rules, require_device_ids
 from bookings.schemas import BookingRequest
 from bookings.states import OPEN, UPCOMING, BookingState
 from bookings.waitlist.freed import note_freed
+from bookings.wall_times import clear_span
 from lab.core.audit import AuditEntry, changes_of
 from lab.core.ids import new_id
 from lab.core.paging import Page, PageWish
@@ -80,7 +81,7 @@ def book_devices(
     Raises:
         NotYourBookingError: for another company, or by a recipient of reports.
         PilotUnfitError: for a pilot that the company has not.
-        NaiveTimeError, EmptySpanError: the times make no span.
+        NaiveTimeError, WallTimeError, EmptySpanError: the times make no span.
         RuleBrokenError, UnknownDevicesError, DevicesRetiredError, UnknownOrganisationError, EngineerUnknownError,
         OverrideRefusedError: it cannot be booked.
         EngineersBusyError, DeviceBusyError: somebody or something is taken at that time; with alternatives.
@@ -88,7 +89,7 @@ def book_devices(
     """
     organisation_id = _organisation_booked_for(principal, request.organisation_id)
     device_ids = require_device_ids(request.device_ids)
-    span = Span(request.start, request.end)
+    span = clear_span(request.start, request.end, zone=rules.zone)
     if request.pilot_id is not None and company_of_pilot(session, request.pilot_id) != organisation_id:
         raise PilotUnfitError(
             "the company that this booking is for has no such pilot; choose one of its own or leave pilot_id out",

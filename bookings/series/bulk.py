@@ -31,6 +31,7 @@ from bookings.service import (
     supervisor_of,
 )
 from bookings.waitlist.freed import note_freed
+from bookings.wall_times import clear_span
 from lab.core.errors import PilotLabError
 from lab.core.time import Span
 from lab.people.principals import Principal
@@ -153,7 +154,7 @@ def _move(
     now: datetime,
     rules: Rules,
 ) -> None:
-    span = Span(move.start, move.end)
+    span = clear_span(move.start, move.end, zone=rules.zone)
     ground = ground_of(session, booking, rules)
     wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
     passed = pass_gate(

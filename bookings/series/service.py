@@ -23,6 +23,7 @@ from bookings.series.outcomes import REFUSALS, Outcome, is_decided, proposals, r
 from bookings.series.schemas import SeriesRequest
 from bookings.service import CompanyOfPilot, book_devices, no_pilots, require_may_book
 from bookings.states import OPEN
+from bookings.wall_times import clear_span
 from lab.core.errors import ForbiddenError, PilotLabError
 from lab.core.ids import new_id
 from lab.core.time import Span
@@ -75,7 +76,8 @@ def book_series(
     """
     require_may_book(principal)
     require_device_ids(request.device_ids)
-    found = occurrences(request.rrule, Span(request.start, request.end), zone=rules.zone, most=MOST_OCCURRENCES)
+    first = clear_span(request.start, request.end, zone=rules.zone)
+    found = occurrences(request.rrule, first, zone=rules.zone, most=MOST_OCCURRENCES)
     series_id = new_id("ser")
 
     outcomes: list[Outcome] = []
