@@ -48,7 +48,7 @@ up: setup        ## start Pilot Lab for real use, data in ./data
 	@$(BIN)/pilotlab up
 
 test: dev        ## run the tests (what needs a server that is not installed is skipped, with the reason)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 faults: dev      ## race and kill in full numbers (up to an hour), and print what was counted
 	@$(BIN)/python -m pytest -q -s -m faults_long
