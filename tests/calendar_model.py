@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from lab.core.time import Span
 
 MINUTE = timedelta(minutes=1)
+QUARTER = 15 * MINUTE
 DEVICES = {"mill-1": (10, 5), "meter-1": (0, 0), "robot-1": (0, 0)}
 """By device: minutes before and after each use."""
 BY_REQUEST = "robot-1"

@@ -6,13 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from sqlalchemy.orm import Session
@@ -45,14 +45,16 @@ from tests.calendar_model import (
     LAPSES,
     MINUTE,
     OPEN,
+    QUARTER,
     TAKEN,
     CalendarModel,
 )
 from tests.conftest import create_tables
 
 device_sets = st.sets(st.sampled_from(sorted(DEVICES)), min_size=1).map(sorted)
-quarters = st.integers(0, 46)
-slots = st.builds(lambda quarter, length: at(7 + quarter / 4, length=length / 4), quarters, st.integers(1, 10))
+slots = st.tuples(st.integers(-1, 14), st.integers(1, 6))
+"""How many quarters of an hour from now a slot begins, and how many it lasts."""
+wishes = st.tuples(device_sets, slots, st.booleans())
 
 Deed = Callable[[Session], Any]
 
@@ -66,36 +68,42 @@ class Calendar(RuleBasedStateMachine):
 
     bookings = Bundle("bookings")
 
-    @initialize()
-    def open_the_lab(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="pilotlab-tests-"))
         self.lab: BookingLab = make_booking_lab(_empty_database(self.folder / "lab.sqlite"))
         self.lab.rule("device", BY_REQUEST, approval=True, approval_lapses_minutes=LAPSES // MINUTE)
         self.lab.rule("device", CHECKED_IN, check_in_minutes=CHECK_IN // MINUTE)
         self.model = CalendarModel(self.lab.now, at(19).start)
 
+    @initialize(target=bookings, several=st.lists(wishes, min_size=2, max_size=5))
+    def book_some(self, several: list[tuple[list[str], tuple[int, int], bool]]) -> object:
+        return multiple(*filter(None, (self.book_one(*wish) for wish in several)))
+
     def teardown(self) -> None:
-        if hasattr(self, "lab"):
-            self.lab.database.close()
-            shutil.rmtree(self.folder)
+        self.lab.database.close()
+        shutil.rmtree(self.folder)
 
     # What people do
 
-    @rule(target=bookings, device_ids=device_sets, span=slots, by_anna=st.booleans())
-    def book(self, device_ids: list[str], span: Span, by_anna: bool) -> object:
-        who = self.lab.anna if by_anna else self.lab.bert
+    @rule(target=bookings, wish=wishes)
+    def book(self, wish: tuple[list[str], tuple[int, int], bool]) -> object:
+        return multiple(*filter(None, [self.book_one(*wish)]))
+
+    def book_one(self, device_ids: list[str], slot: tuple[int, int], by_anna: bool) -> str | None:
+        who, span = self.lab.anna if by_anna else self.lab.bert, self.span(slot)
         expected = self.gate(tuple(device_ids), span)
         booking = self.attempt(
             self.booking(who, device_ids, span), expected, lambda other: self.booking(who, device_ids, other)
         )
         if booking is None:
-            return multiple()
+            return None
         self.model.book(booking.id, who.organisation_id, tuple(device_ids), span)
-        return booking.id
+        return str(booking.id)
 
-    @rule(booking_id=bookings, span=slots)
-    def move(self, booking_id: str, span: Span) -> None:
-        held = self.model.held[booking_id]
+    @rule(booking_id=bookings, slot=slots)
+    def move(self, booking_id: str, slot: tuple[int, int]) -> None:
+        held, span = self.model.held[booking_id], self.span(slot)
         expected = self.gate(held.device_ids, span, but=booking_id)
         if held.state not in OPEN:
             expected = BookingClosedError
@@ -104,9 +112,11 @@ class Calendar(RuleBasedStateMachine):
         if self.attempt(self.moving(booking_id, span), expected, lambda other: self.moving(booking_id, other)):
             self.model.place(booking_id, replace(held, span=span))
 
-    @rule(booking_id=bookings, quarter=quarters)
-    def extend(self, booking_id: str, quarter: int) -> None:
-        held, end = self.model.held[booking_id], at(7 + quarter / 4).start
+    @rule(booking_id=bookings, quarters=st.integers(-3, 8), begun=st.booleans())
+    def extend(self, booking_id: str, quarters: int, begun: bool) -> None:
+        self.wait_for(booking_id if begun else None)
+        held = self.model.held[booking_id]
+        end = held.span.end + quarters * QUARTER
         running = held.span.start <= self.model.now
         expected: type[PilotLabError] | None
         if held.state not in OPEN or held.span.end <= self.model.now:
@@ -140,7 +150,11 @@ class Calendar(RuleBasedStateMachine):
         if self.attempt(deed, BookingClosedError if closed else None):
             self.model.give_back(booking_id)
 
-    @rule(booking_id=bookings)
+    @rule(booking_id=bookings, deed=st.sampled_from(["start", "finish", "nobody_came"]), begun=st.booleans())
+    def use(self, booking_id: str, deed: str, begun: bool) -> None:
+        self.wait_for(booking_id if begun else None)
+        getattr(self, deed)(booking_id)
+
     def start(self, booking_id: str) -> None:
         held, now = self.model.held[booking_id], self.model.now
         expected: type[PilotLabError] | None = None
@@ -153,7 +167,6 @@ class Calendar(RuleBasedStateMachine):
         if self.attempt(functools.partial(life.start_use, booking_id=booking_id, now=now), expected):
             self.model.change(booking_id, state="in_use")
 
-    @rule(booking_id=bookings)
     def finish(self, booking_id: str) -> None:
         held, now = self.model.held[booking_id], self.model.now
         expected: type[PilotLabError] | None = None
@@ -165,7 +178,6 @@ class Calendar(RuleBasedStateMachine):
         if self.attempt(deed, expected) and held.state != "done":
             self.model.end(booking_id, "done")
 
-    @rule(booking_id=bookings)
     def nobody_came(self, booking_id: str) -> None:
         held, now = self.model.held[booking_id], self.model.now
         expected: type[PilotLabError] | None = None
@@ -176,19 +188,20 @@ class Calendar(RuleBasedStateMachine):
         if self.attempt(self.by_staff(life.mark_no_show, booking_id), expected):
             self.model.end(booking_id, "no_show")
 
-    @rule(booking_id=bookings)
+    @rule(booking_id=bookings, deed=st.sampled_from(["approve", "decline", "reinstate"]))
+    def decide(self, booking_id: str, deed: str) -> None:
+        getattr(self, deed)(booking_id)
+
     def approve(self, booking_id: str) -> None:
         in_time = self.model.held[booking_id].state == "requested" and not self.model.lapsed(booking_id)
         if self.attempt(self.by_staff(life.approve_booking, booking_id), None if in_time else NoRequestError):
             self.model.change(booking_id, state="confirmed", lapses=None)
 
-    @rule(booking_id=bookings)
     def decline(self, booking_id: str) -> None:
         asked = self.model.held[booking_id].state == "requested"
         if self.attempt(self.by_staff(life.decline_booking, booking_id), None if asked else NoRequestError):
             self.model.give_back(booking_id)
 
-    @rule(booking_id=bookings)
     def reinstate(self, booking_id: str) -> None:
         held = self.model.held[booking_id]
         given_back = self.model.lapsed(booking_id) or (held.state == "cancelled" and not held.holds)
@@ -198,8 +211,9 @@ class Calendar(RuleBasedStateMachine):
         if self.attempt(deed, expected, lambda other: self.booking(who, list(held.device_ids), other)):
             self.model.place(booking_id, replace(held, state="confirmed", lapses=None, holds=True))
 
-    @rule(where=st.sampled_from([None, *sorted(DEVICES)]), span=slots)
-    def declare_an_outage(self, where: str | None, span: Span) -> None:
+    @rule(where=st.sampled_from([*sorted(DEVICES), None]), slot=slots)
+    def declare_an_outage(self, where: str | None, slot: tuple[int, int]) -> None:
+        span = self.span(slot)
         if span.end <= self.model.now or len(self.model.outages) > 1:  # a lab that is closed all day shows nothing
             return
         request = OutageRequest(device_id=where, kind="unplanned", start=span.start, end=span.end, reason="It smokes")
@@ -208,15 +222,23 @@ class Calendar(RuleBasedStateMachine):
             declare_outage(session, manager, request, now=self.lab.now, defaults=RULES)
         self.model.outages.append((where, span))
 
-    @rule(quarter=st.integers(1, 6), kept=st.booleans())
-    def wait(self, quarter: int, kept: bool) -> None:
-        self.lab.now += timedelta(minutes=15 * quarter)
-        self.model.now = self.lab.now
+    @rule(quarters=st.integers(1, 5), kept=st.booleans())
+    def wait(self, quarters: int, kept: bool) -> None:
+        self.lab.now = self.model.now = self.model.now + quarters * QUARTER
         if kept:
             keep_time(self.lab.database, now=self.lab.now, rules=RULES)
             self.model.keep_time()
 
     # How it is done
+
+    def wait_for(self, booking_id: str | None) -> None:
+        """Until a little after its start."""
+        if booking_id is not None:
+            self.lab.now = self.model.now = max(self.model.now, self.model.held[booking_id].span.start + 5 * MINUTE)
+
+    def span(self, slot: tuple[int, int]) -> Span:
+        start = self.model.now + slot[0] * QUARTER
+        return Span(start, start + slot[1] * QUARTER)
 
     def gate(
         self, device_ids: tuple[str, ...], span: Span, *, but: str = "", running: bool = False
@@ -269,8 +291,6 @@ class Calendar(RuleBasedStateMachine):
 
     @invariant()
     def the_database_holds_what_the_model_holds(self) -> None:
-        if not hasattr(self, "lab"):
-            return
         with self.lab.database.read() as session:
             rows = session.execute(
                 sa.select(BookingDevice.device_id, BookingDevice.reserved_start, BookingDevice.reserved_end).where(
@@ -289,8 +309,6 @@ class Calendar(RuleBasedStateMachine):
 
     @invariant()
     def every_company_occupies_what_it_booked(self) -> None:
-        if not hasattr(self, "lab"):
-            return
         for who in (self.lab.anna, self.lab.bert):
             with self.lab.database.read() as session:
                 found = repository.occupancies(session, who.organisation_id)
@@ -324,10 +342,9 @@ def _empty_database(path: Path) -> Database:
 
 TestCalendar = Calendar.TestCase
 TestCalendar.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
+    max_examples=40,
+    stateful_step_count=20,
     deadline=None,
     derandomize=True,
-    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
