@@ -109,13 +109,12 @@ def pass_gate(
         require_none(found, ground.rules.zone)
     engineer = None
     if wish.supervised:
-        free = _free_engineers(session, ground, wish, now, except_bookings, engineer_id, propose)
+        free = _free_engineers(session, ground, wish, now, except_bookings, engineer_id, propose, running_until)
         engineer = preferred_engineer if preferred_engineer in free else free[0]
     held = _held(session, reserved, now, except_bookings) if in_the_way.taken else []
     if held and running_until is not None:
-        raise busy_error(
-            principal, list(reserved), held, _later_end(ground, wish, held, now, running_until), running=True
-        )
+        longer = _later_end(ground, wish, _kept_by(ground, held), now, running_until)
+        raise busy_error(principal, list(reserved), held, longer, running=True)
     if held:
         instead = alternatives(session, ground, wish, now=now, count=propose, except_bookings=except_bookings)
         raise busy_error(principal, list(reserved), held, instead)
@@ -148,14 +147,16 @@ def _outages_near(session: Session, ground: Ground, span: Span) -> Sequence[Outa
     return outages_within(session, ground.device_ids, wider, zone=ground.rules.zone)
 
 
-def _later_end(
-    ground: Ground, wish: Wish, held: Sequence[Reservation], now: datetime, running_until: datetime
-) -> list[Span]:
-    """How long a booking that has begun can go on: until what is held next, if that is later than it ends now."""
+def _kept_by(ground: Ground, held: Sequence[Reservation]) -> list[Span]:
+    """When a booking cannot be because of what is held: its own buffers do not fit either."""
     buffers = ground.buffers()
-    closed = [
-        one.span.widened(before=buffers[one.device_id].cleanup, after=buffers[one.device_id].setup) for one in held
-    ]
+    return [one.span.widened(before=buffers[one.device_id].cleanup, after=buffers[one.device_id].setup) for one in held]
+
+
+def _later_end(
+    ground: Ground, wish: Wish, closed: Sequence[Span], now: datetime, running_until: datetime
+) -> list[Span]:
+    """How long a booking that has begun can go on: until what comes next, if that is later than it ends now."""
     longest = nearest_end(wish.span, now=now, rules=ground.rules, closed=closed)
     return [longest] if longest is not None and longest.end > running_until else []
 
@@ -211,15 +212,22 @@ def _free_engineers(
     except_bookings: Collection[str],
     wanted: str | None,
     propose: int,
+    running_until: datetime | None,
 ) -> list[str]:
     engineers = repository.lock_engineers(session)
     if wanted is not None and wanted not in engineers:
         raise EngineerUnknownError("there is no such engineer", field="engineer_id", rule="known-engineer")
-    busy = {who for who, _ in repository.engineers_reserved(session, wish.span, except_bookings=except_bookings)}
+    taken = repository.engineers_reserved(session, wish.span, except_bookings=except_bookings)
+    busy = {who for who, _ in taken}
     free = [who for who in engineers if who not in busy and wanted in (None, who)]
     if free:
         return free
-    instead = alternatives(session, ground, wish, now=now, count=propose, except_bookings=except_bookings)
+    if running_until is not None:
+        held = repository.find_conflicts(session, ground.reserved(wish.span), except_bookings=except_bookings)
+        closed = [span for who, span in taken if wanted in (None, who)] + _kept_by(ground, held)
+        instead = _later_end(ground, wish, closed, now, running_until)
+    else:
+        instead = alternatives(session, ground, wish, now=now, count=propose, except_bookings=except_bookings)
     advice = "see alternatives for times near it" if instead else "ask the lab's staff"
     raise EngineersBusyError(
         f"no engineer is free to supervise at that time; {advice}",
