@@ -132,7 +132,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         assert [trouble for trouble in web.troubles() if trouble["event"] != "mail not sent"] == []
         assert evidence.deadlocks() == 0
     finally:
-        web.stop()
+        web.kill_all()
         database.close()
         if cluster is not None:
             cluster.drop_database(url)
@@ -243,6 +243,7 @@ def burst(place: Place, *, killed: int, after: int) -> int:
         How many got no answer.
     """
     arena, evidence = place.arena, place.evidence
+    arena.web.start()  # those that were killed before
     title = arena.name("kill")
     devices = arena.devices(title, 3, setup_minutes=10)
     shots = [
@@ -262,7 +263,6 @@ def burst(place: Place, *, killed: int, after: int) -> int:
     assert all(shot.port == arena.web.ports[killed] for shot in unanswered)
     survivor = arena.web.ports[(killed + 1) % len(arena.web.ports)]
     again = fire([replace(shot, port=survivor) for shot in unanswered])
-    arena.web.start(killed)
     answered = [reply for reply in [*replies, *again] if reply.status]
     assert {reply.status for reply in answered} <= {201, 409}, [reply.body for reply in answered]
     holders = []

@@ -46,9 +46,9 @@ class WebProcesses:
         }
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, *numbers: int) -> None:
-        """Start these (all, if none is named), and wait until they answer."""
-        wanted = numbers or tuple(range(len(self.ports)))
+    def start(self) -> None:
+        """Start those that do not run, and wait until they answer."""
+        wanted = [number for number in range(len(self.ports)) if number not in self._running]
         for number in wanted:
             with self._log(number).open("ab") as log:
                 self._running[number] = subprocess.Popen(
@@ -64,18 +64,14 @@ class WebProcesses:
 
     def kill(self, number: int) -> None:
         """`kill -9`."""
-        self._running[number].kill()
-        self._running[number].wait(10)
+        process = self._running.pop(number)
+        process.kill()
+        process.wait(10)
 
-    def stop(self) -> None:
-        """Ask all to end; whoever does not is killed."""
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(15)
-            process.kill()
-            process.wait(10)
+    def kill_all(self) -> None:
+        """The end: what they were about is thrown away."""
+        for number in list(self._running):
+            self.kill(number)
 
     def port_for(self, user: int) -> int:
         """Where this user's requests go: the processes in turn."""
