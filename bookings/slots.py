@@ -146,19 +146,32 @@ def common_spans(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
 
 
 def without(spans: Sequence[Span], taken: Iterable[Span]) -> list[Span]:
-    """What is left of sorted spans when others, in any order, are taken away."""
-    found = list(spans)
-    for away in taken:
-        left: list[Span] = []
-        for span in found:
-            if not span.overlaps(away):
-                left.append(span)
-                continue
-            if span.start < away.start:
-                left.append(Span(span.start, away.start))
-            if away.end < span.end:
-                left.append(Span(away.end, span.end))
-        found = left
+    """What is left of sorted spans when others, in any order, are taken away; one sweep."""
+    away = _merged(taken)
+    found: list[Span] = []
+    position = 0
+    for span in spans:
+        while position < len(away) and away[position].end <= span.start:
+            position += 1
+        free_from, here = span.start, position
+        while here < len(away) and away[here].start < span.end:
+            if free_from < away[here].start:
+                found.append(Span(free_from, away[here].start))
+            free_from = away[here].end
+            here += 1
+        if free_from < span.end:
+            found.append(Span(free_from, span.end))
+    return found
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """What any of these covers; spans that touch are one."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.start <= found[-1].end:
+            last = found.pop()
+            span = Span(last.start, max(last.end, span.end))
+        found.append(span)
     return found
 
 

@@ -1,11 +1,22 @@
 """Where something is free: the sweep against trying every minute."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookings.slots import Buffers, Starts, free_starts, nearest_spans, on_grid
+from bookings.slots import (
+    Buffers,
+    Starts,
+    common_spans,
+    common_starts,
+    either_starts,
+    free_starts,
+    nearest_spans,
+    on_grid,
+    without,
+)
 from lab.core.time import Span
 
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
@@ -108,3 +119,37 @@ def test_a_wish_that_is_free_is_its_own_first_alternative() -> None:
 def test_the_grid_is_full_five_minutes() -> None:
     assert on_grid(minute(5)) == minute(5)
     assert on_grid(minute(5) + timedelta(microseconds=1)) == minute(10)
+
+
+def covered(found: list[Span]) -> set[int]:
+    return {number for number in range(160) if any(one.contains(minute(number)) for one in found)}
+
+
+@settings(deadline=None)
+@given(openings(), openings(), st.lists(spans, max_size=6))
+def test_what_is_common_and_what_is_left_are_those_of_sets(
+    one: list[Span], other: list[Span], taken: list[Span]
+) -> None:
+    assert covered(common_spans(one, other)) == covered(one) & covered(other)
+    left = without(one, taken)
+    assert covered(left) == covered(one) - covered(taken)
+    assert left == sorted(left)
+    assert not any(before.overlaps(after) for before, after in pairwise(left))
+
+
+def as_starts(found: list[Span]) -> list[Starts]:
+    return [Starts(one.start, one.end) for one in found]
+
+
+def startable(found: list[Starts]) -> set[int]:
+    return {number for number in range(160) if any(free.first <= minute(number) <= free.last for free in found)}
+
+
+@settings(deadline=None)
+@given(openings(), openings(), openings())
+def test_starts_that_all_or_any_allow_are_those_of_sets(one: list[Span], other: list[Span], third: list[Span]) -> None:
+    several = [as_starts(found) for found in (one, other, third)]
+    assert startable(common_starts(*several[:2])) == startable(several[0]) & startable(several[1])
+    either = either_starts(several)
+    assert startable(either) == set().union(*(startable(found) for found in several))
+    assert all(before.last < after.first for before, after in pairwise(either))
