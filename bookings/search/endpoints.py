@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from bookings.endpoints import PilotsDep, RulesDep
-from bookings.schemas import Instant
+from bookings.schemas import Instant, Reference
 from bookings.search import service
 from bookings.search.schemas import Capabilities, CapabilityAnswer, SlotsAnswer
 from bookings.search.wishes import LONGEST_MINUTES, MOST_SLOTS, SlotWish
@@ -50,8 +50,10 @@ def find_slots(
     weekdays: Annotated[list[str] | None, Query(alias="weekday", description="only on these days: mon … sun")] = None,
     count: Annotated[int, Query(ge=1, le=MOST_SLOTS)] = 3,
     explain: Annotated[bool, Query(description="whether to tell why earlier starts were refused")] = False,
-    organisation_id: Annotated[str | None, Query(description="for whom; only the staff searches for others")] = None,
-    pilot_id: Annotated[str | None, Query()] = None,
+    organisation_id: Annotated[
+        Reference | None, Query(description="for whom; only the staff searches for others")
+    ] = None,
+    pilot_id: Annotated[Reference | None, Query()] = None,
 ) -> SlotsAnswer:
     """Whatever is proposed can be booked as it is, as long as nobody is faster; nothing earlier could.
 
