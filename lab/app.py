@@ -1,5 +1,6 @@
 """The web application: which routers there are, and how errors become HTTP."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
@@ -237,7 +238,9 @@ def _problem(status: int, name: str, detail: str, facts: Mapping[str, Any]) -> R
         "status": status,
         "detail": detail,
     }
-    return JSONResponse(body, status, media_type="application/problem+json")
+    # Whatever a request held may be told again in its refusal; half a character cannot be sent as it came.
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(text, status, media_type="application/problem+json")
 
 
 def _title(status: int) -> str:

@@ -4,7 +4,7 @@ A ring takes the messages of a device as they come and keeps for each signal its
 remember how far they have read, so any number of them share a ring, and one who is slow only misses points.
 """
 
-import math
+import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,6 +145,6 @@ def _shown(points: list[tuple[int, object]]) -> list[tuple[int, Value]]:
             shown.append((time_ns, value[:TEXT_LENGTH]))
         elif isinstance(value, bool):
             shown.append((time_ns, value))
-        elif isinstance(value, int | float) and math.isfinite(value):
+        elif isinstance(value, int | float) and abs(value) <= sys.float_info.max:  # neither NaN nor too large to show
             shown.append((time_ns, float(value)))
     return shown

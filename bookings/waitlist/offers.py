@@ -73,15 +73,8 @@ def offer_freed_slots(database: Database, device_ids: Collection[str], *, now: d
     with database.read() as session:  # most entries are told apart here, without keeping any writer waiting
         look = _Look(session, load_rulebook(session, rules), now)
         hopeful = [entry.id for entry in repository.line_for(session, device_ids) if look.may_be_offered(entry)]
-    made = 0
-    in_other_hands = []
-    for entry_id in hopeful:
-        offered = database.transact(partial(_offer, entry_id=entry_id, wait=False, now=now, rules=rules))
-        made += offered is True
-        if offered is None:
-            in_other_hands.append(entry_id)
-    for entry_id in in_other_hands:  # somebody else looked at what was free before this was given back, perhaps
-        made += database.transact(partial(_offer, entry_id=entry_id, wait=True, now=now, rules=rules)) is True
+    # Several workers wait for each other at each entry: who went past the one in hand would serve the next before it.
+    made = sum(database.transact(partial(_offer, entry_id=entry_id, now=now, rules=rules)) for entry_id in hopeful)
     if made:
         log.info("freed slots were offered", count=made)
     return made
@@ -168,12 +161,10 @@ class _Look:
         return Ground(tuple(devices), self._book, self._book.joint(devices))
 
 
-def _offer(session: Session, entry_id: str, *, wait: bool, now: datetime, rules: Rules) -> bool | None:
-    """Offer the first span that fits; None: somebody else holds the entry."""
-    entry = repository.lock_entry(session, entry_id, wait=wait)
-    if entry is None:
-        return None
-    if entry.state != EntryState.WAITING:
+def _offer(session: Session, entry_id: str, *, now: datetime, rules: Rules) -> bool:
+    """Offer the first span that fits; whether there was one."""
+    entry = repository.lock_entry(session, entry_id)
+    if entry is None or entry.state != EntryState.WAITING:
         return False
     if is_over(entry.latest, entry.minutes, now):
         _expire(session, entry, now=now)

@@ -21,20 +21,14 @@ def find_entry(session: Session, entry_id: str) -> WaitlistEntry | None:
     return session.get(WaitlistEntry, entry_id) if storable(entry_id) else None
 
 
-def lock_entry(session: Session, entry_id: str, *, wait: bool = True) -> WaitlistEntry | None:
-    """An entry as it is now, kept from others until the transaction ends.
-
-    Args:
-        session: of a write transaction that holds nothing yet.
-        entry_id: which.
-        wait: for whoever holds it; else None, as if there were none.
-    """
+def lock_entry(session: Session, entry_id: str) -> WaitlistEntry | None:
+    """An entry as it is now, kept from others until the transaction ends, which holds nothing else yet."""
     if not storable(entry_id):
         return None
     return session.scalar(
         sa.select(WaitlistEntry)
         .where(WaitlistEntry.id == entry_id)
-        .with_for_update(skip_locked=not wait)
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
 

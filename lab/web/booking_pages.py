@@ -155,9 +155,7 @@ def submit_form(
         asked = booking.state == BookingState.REQUESTED
         return RedirectResponse(f"/bookings?done={'asked' if asked else 'booked'}", 303)
     with database.read() as session:
-        return _form_page(
-            request, session, principal, settings, form, problem=problem, nearest=nearest, offer=offer
-        )
+        return _form_page(request, session, principal, settings, form, problem=problem, nearest=nearest, offer=offer)
 
 
 @router.post("/bookings/{booking_id}/cancel")

@@ -123,7 +123,7 @@ def test_a_page_that_fails_is_a_page_that_says_what_to_do(app: FastAPI, town: To
 def test_the_api_describes_itself_without_pages_or_foreign_scripts(app: FastAPI) -> None:
     client = program(app)
     document = client.get("/api/v1/openapi.json").json()
-    assert all(path.startswith("/api/v1/") for path in document["paths"])
+    assert all(path.startswith(("/api/v1/", "/calendars/")) for path in document["paths"])
     for domain in ("session", "organisations", "devices", "bookings", "pilots", "reports"):
         assert any(path.startswith(f"/api/v1/{domain}") for path in document["paths"]), domain
     for method in document["paths"]["/api/v1/bookings"].values():
@@ -150,3 +150,9 @@ def test_health_says_whether_the_process_lives_and_whether_it_can_work(database:
     assert client(Recorder(True)).get("/readyz").status_code == 200
     down = client(Recorder(False)).get("/readyz")
     assert (down.status_code, down.json()["parts"]["recorder"]) == (503, "down")
+
+
+def test_a_refusal_that_tells_half_a_character_again_can_be_sent(app: FastAPI) -> None:
+    route_that_raises(app, "/half", DeviceOnFireError("there is no \ud800", device="\udfff"))
+    found = problem(program(app).get("/half"), 409)
+    assert (found["detail"], found["device"]) == ("there is no ?", "?")
