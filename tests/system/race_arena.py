@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -117,10 +117,24 @@ class Arena:
 
     def book(self, person: Person, span: Span, *devices: str, title: str, earlier: timedelta = timedelta(0)) -> Booking:
         """A booking that is there before the race."""
-        request = BookingRequest(device_ids=list(devices), start=span.start, end=span.end, title=title)
-        return self.do(
-            lambda session: service.book_devices(session, person.principal, request, now=NOW - earlier, rules=RULES)
-        )
+        return self.do(lambda session: _book(session, person, span, devices, title, NOW - earlier))
+
+    def book_each(self, wishes: Sequence[tuple[Person, Span]], *devices: str, title: str) -> list[Booking]:
+        """Several of them."""
+        return self.do(lambda session: [_book(session, *wish, devices, title, NOW) for wish in wishes])
+
+    def ask_and_decline(self, persons: Sequence[Person], span: Span, device: str, *, title: str) -> list[Booking]:
+        """Requests for one slot, each of which was declined before the next was made."""
+        manager = self.managers[0].principal
+
+        def work(session: Session) -> list[Booking]:
+            asked = []
+            for person in persons:
+                asked.append(_book(session, person, span, (device,), title, NOW))
+                life.decline_booking(session, manager, asked[-1].id, version=None, now=NOW)
+            return asked
+
+        return self.do(work)
 
     def wait(self, person: Person, span: Span, *devices: str, title: str) -> WaitlistEntry:
         """Stand in the line for exactly this span."""
@@ -143,11 +157,6 @@ class Arena:
                 self.do(
                     lambda session, who=who, entry=entry: withdraw_entry(session, who, entry.id, version=None, now=NOW)
                 )
-
-    def decline(self, booking: Booking) -> None:
-        """Refuse a request."""
-        manager = self.managers[0].principal
-        self.do(lambda session: life.decline_booking(session, manager, booking.id, version=None, now=NOW))
 
     def cancel(self, booking_id: str) -> None:
         """Give a slot back, so that the next round finds what this one found."""
@@ -188,6 +197,11 @@ def place(number: int, user: int) -> Span:
     """Where a user's booking is before it is moved: later on the same day, half an hour in every hour."""
     start = target(number).start + (2 + user) * HOUR
     return Span(start, start + HALF)
+
+
+def _book(session: Session, person: Person, span: Span, devices: Sequence[str], title: str, now: datetime) -> Booking:
+    request = BookingRequest(device_ids=list(devices), start=span.start, end=span.end, title=title)
+    return service.book_devices(session, person.principal, request, now=now, rules=RULES)
 
 
 def _rule(session: Session, kind: str, **settings: Any) -> None:

@@ -90,7 +90,8 @@ def moving(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round]:
     devices = arena.devices(name, 2, cleanup_minutes=5)
     for number in range(rounds):
         span = target(number)
-        mine = [arena.book(arena.companies[user], place(number, user), *devices, title=name) for user in range(users)]
+        homes = [(arena.companies[user], place(number, user)) for user in range(users)]
+        mine = arena.book_each(homes, *devices, title=name)
         shots = [arena.move(user, arena.companies[user], booking, span) for user, booking in enumerate(mine)]
         yield Round(shots, devices, span, rows=2)
 
@@ -134,11 +135,11 @@ def deciding(arena: Arena, name: str, users: int, rounds: int) -> Iterator[Round
     (device,) = arena.devices(name, kind=BY_REQUEST, setup_minutes=10)
     for number in range(rounds):
         span = target(number)
-        shots = []
-        for user in range(users):
-            asked = arena.book(arena.companies[user], span, device, title=name)
-            arena.decline(asked)
-            shots.append(arena.shot(user, arena.managers[user], f"/bookings/{asked.id}/reinstate", {}))
+        asked = arena.ask_and_decline(arena.companies[:users], span, device, title=name)
+        shots = [
+            arena.shot(user, arena.managers[user], f"/bookings/{booking.id}/reinstate", {})
+            for user, booking in enumerate(asked)
+        ]
         yield Round(shots, [device], span)
 
 
@@ -231,7 +232,7 @@ def changing_places(arena: Arena, name: str, users: int, rounds: int) -> Iterato
     devices = arena.devices(name, 2)
     for number in range(rounds):
         places = [place(number, user) for user in range(3)]
-        three = [arena.book(arena.companies[user], span, *devices, title=name) for user, span in enumerate(places)]
+        three = arena.book_each(list(zip(arena.companies, places, strict=False)), *devices, title=name)
         shots = []
         for user in range(users):
             one, other = user % 3, (user + 1) % 3
