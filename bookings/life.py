@@ -22,7 +22,7 @@ from bookings.notices import Notice, announce
 from bookings.pricing import grant_support, release_support
 from bookings.rulebook.service import load_rulebook
 from bookings.rules import Rules, length, wall
-from bookings.service import closed, ground_of, lock_own_booking, place, supervisor_of
+from bookings.service import closed, ground_of, has_lapsed, lock_own_booking, place, supervisor_of
 from bookings.states import OPEN, BookingState
 from bookings.waitlist.freed import note_freed
 from bookings.waitlist.repository import is_offer
@@ -185,7 +185,7 @@ def extend_booking(
         RuleBrokenError, DevicesRetiredError, EngineersBusyError, DeviceBusyError: not until then.
     """
     booking = lock_own_booking(session, principal, booking_id, version)
-    if booking.state not in OPEN or booking.end_at <= now:
+    if booking.state not in OPEN or booking.end_at <= now or has_lapsed(booking, now):
         raise closed(booking, "extend-while-open")
     span = Span(booking.start_at, end)
     if span.end <= now:

@@ -268,7 +268,7 @@ def require_movable(booking: Booking, now: datetime) -> None:
     Raises:
         BookingClosedError, BookingStartedError: it does not move any more.
     """
-    if booking.state not in OPEN:
+    if booking.state not in OPEN or has_lapsed(booking, now):
         raise closed(booking, "move-while-open")
     if booking.state not in UPCOMING or booking.start_at <= now:
         raise BookingStartedError(
@@ -276,6 +276,11 @@ def require_movable(booking: Booking, now: datetime) -> None:
             rule="move-before-start",
             start=booking.start_at.isoformat(),
         )
+
+
+def has_lapsed(booking: Booking, now: datetime) -> bool:
+    """Whether a request has given its slot back, even if nobody has noted it yet."""
+    return booking.state == BookingState.REQUESTED and booking.lapses_at is not None and booking.lapses_at <= now
 
 
 def get_booking(session: Session, principal: Principal, booking_id: str) -> Booking:

@@ -102,6 +102,15 @@ def test_what_has_lapsed_is_not_approved_but_reinstated_if_it_is_still_free(lab:
     assert lab.held("robot-1") == [at(12)]
 
 
+def test_what_has_lapsed_is_neither_moved_nor_extended_although_nobody_has_noted_it_yet(lab: BookingLab) -> None:
+    asked = request(lab)
+    later = lab.now + 3 * HOUR
+    with pytest.raises(BookingClosedError):
+        lab.move(lab.anna, asked.id, at(15), now=later)
+    with pytest.raises(BookingClosedError):
+        lab.transact(life.extend_booking, lab.anna, asked.id, at(14).start, version=None, now=later, rules=RULES)
+
+
 def test_a_declined_request_frees_its_slot_and_comes_back_only_if_nobody_took_it(lab: BookingLab) -> None:
     asked = request(lab)
     declined = lab.transact(life.decline_booking, lab.engineer, asked.id, version=None, reason="No coolant")
