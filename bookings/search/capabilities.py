@@ -1,9 +1,9 @@
 """Which devices can do what; pure.
 
 A device's catalogue entry lists capabilities with attributes: `{"name": "milling", "axes": 3, "travel_x_mm": 500, …}`.
-An attribute asked for without its axis letter, such as `travel_mm`, means every axis that the device names
-(`travel_x_mm`, `travel_y_mm`, `travel_z_mm`): a part of 400 mm must fit whichever way it lies. Whoever needs one axis
-only names it.
+An attribute asked for without its axis letter, such as `travel_mm`, means any axis that the device names
+(`travel_x_mm`, `travel_y_mm`, `travel_z_mm`): a mill of 500 × 400 × 350 mm has 400 mm of travel. Whoever needs a
+certain axis names it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Capability:
             return False
         for condition in requirement.conditions:
             found = self.values_of(condition.attribute)
-            if not found or not all(condition.holds_for(value) for value in found):
+            if not any(condition.holds_for(value) for value in found):
                 return False
         return True
 
@@ -116,7 +116,7 @@ class AttributeRange:
     Attributes:
         name: as one asks for it.
         stands_for: of a short form, the attributes of the axes; else empty.
-        lowest: of numbers; of a short form the least of each device's smallest axis, which is what must be enough.
+        lowest: of numbers; of a short form the least of each device's longest axis, which is what must be enough.
         highest: likewise the greatest.
         choices: other values, as one writes them.
     """
@@ -155,7 +155,7 @@ def ranges_of(known: Iterable[Capability]) -> list[CapabilityRange]:
 def _range(attribute: str, found: Sequence[Capability]) -> AttributeRange:
     several = [values for capability in found if (values := capability.values_of(attribute))]
     numbers = [
-        min(numeric)
+        max(numeric)
         for values in several
         if (numeric := [value for value in values if not isinstance(value, (str, bool))])
     ]

@@ -33,7 +33,7 @@ def find_slots(
             alias="capability",
             description="what one device must be able to do, such as `milling(axes>=3, travel_x_mm>=400)`; repeat it "
             "for several. Different requirements may be met by one device; the same one twice asks for two. An "
-            "attribute without its axis letter (`travel_mm`) must do on every axis",
+            "attribute without its axis letter (`travel_mm`) must do on one axis",
         ),
     ] = None,
     start: Annotated[Instant | None, Query(alias="from", description="begin of the window; default: now")] = None,

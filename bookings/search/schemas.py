@@ -145,9 +145,9 @@ class AttributeAnswer(_Answer):
 
     name: str
     stands_for: list[str]
-    """Of a name without axis letter: the attributes of the axes, all of which must do."""
+    """Of a name without axis letter: the attributes of the axes, one of which must do."""
     lowest: float | None
-    """Of numbers: the least that any device has (of its smallest axis)."""
+    """Of numbers: the least that any device has (on its longest axis)."""
     highest: float | None
     choices: list[str]
     """Of texts and booleans."""

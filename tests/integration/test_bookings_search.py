@@ -10,6 +10,8 @@ from httpx import Response
 from bookings.outages.models import Outage
 from bookings.prices.models import Programme, ProgrammeMember
 from bookings.rulebook.models import RuleEntry
+from devices.catalogue import DEFAULT_CATALOGUE, load_catalogue
+from devices.service import import_catalogue
 from lab.app import create_app
 from lab.core.clock import LabClock
 from lab.core.database import Database
@@ -365,7 +367,7 @@ def test_what_the_devices_in_service_can_do_is_listed_with_ranges(lab: Lab) -> N
     assert sorted(found) == ["energy-metering", "milling"]
     assert found["milling"]["device_ids"] == ["mill-1", "mill-2"]
     attributes = {one["name"]: one for one in found["milling"]["attributes"]}
-    assert (attributes["travel_mm"]["lowest"], attributes["travel_mm"]["highest"]) == (400, 700)
+    assert (attributes["travel_mm"]["lowest"], attributes["travel_mm"]["highest"]) == (500, 900)
     assert attributes["travel_mm"]["stands_for"] == ["travel_x_mm", "travel_y_mm"]
     assert program(lab.app).get("/api/v1/capabilities").status_code == 401
 
@@ -394,3 +396,17 @@ def test_a_search_takes_the_same_few_statements_however_much_is_booked(lab: Lab)
         lab.hold(at(8 + 24 * day, length=10), "mill-1", "meter-1", engineer=lab.town.accounts["engineer"].id)
     assert counted() == before
     assert before <= 15
+
+
+def test_three_axis_milling_with_400_mm_of_travel_and_energy_metering_is_found_in_gliwice(
+    each_database: Database, lab_clock: LabClock
+) -> None:
+    town = Town(each_database, lab_clock)
+    with each_database.write() as session:
+        import_catalogue(session, town.principal("manager"), load_catalogue(DEFAULT_CATALOGUE), now=lab_clock.now())
+    app = create_app(settings=Settings(), database=each_database, clock=lab_clock, store=None, live=None)
+    wanted = {"capability": ["milling(axes>=3, travel_mm>=400)", "energy metering"], "duration_minutes": 120}
+    found = town.program(app, "founder").get(SLOTS, params={**wanted, "count": 1, "supervised": True})
+    assert found.status_code == 200, found.text
+    (slot,) = found.json()["slots"]
+    assert ids(slot) == ["meter-1", "mill-1"]

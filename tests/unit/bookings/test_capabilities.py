@@ -55,11 +55,12 @@ def test_devices_are_found_by_what_they_can_do(text: str, found: list[str]) -> N
     assert devices(text) == found
 
 
-def test_an_attribute_without_axis_letter_must_do_on_every_axis() -> None:
-    assert devices("milling(travel_mm>=350)") == ["lathe-1", "mill-1", "mill-2"]
-    assert devices("milling(travel_mm>=400)") == ["lathe-1", "mill-2"]  # mill-1 travels 350 mm in Z only
+def test_an_attribute_without_axis_letter_must_do_on_one_axis() -> None:
+    assert devices("milling(travel_mm>=500)") == ["mill-1", "mill-2"]
+    assert devices("milling(travel_mm>500)") == ["mill-2"]  # mill-1 travels 500 mm in X
     assert devices("milling(travel_y_mm>=400)") == ["mill-1", "mill-2"]
-    assert devices("milling(travel_mm<=500)") == ["lathe-1", "mill-1"]
+    assert devices("milling(travel_z_mm>=400)") == ["mill-2"]
+    assert devices("milling(travel_mm<=450)") == ["lathe-1", "mill-1"]
 
 
 def test_what_is_asked_of_one_capability_is_not_met_by_two_entries_together() -> None:
@@ -179,7 +180,7 @@ def test_the_ranges_tell_what_may_be_asked_for() -> None:
     assert milling.device_ids == ("lathe-1", "mill-1", "mill-2")
     ranges = {one.name: one for one in milling.attributes}
     assert (ranges["axes"].lowest, ranges["axes"].highest) == (2, 5)
-    assert (ranges["travel_mm"].lowest, ranges["travel_mm"].highest) == (350, 600)
+    assert (ranges["travel_mm"].lowest, ranges["travel_mm"].highest) == (450, 900)
     assert ranges["material"].choices == ("steel",)
     assert ranges["coolant"].choices == ("true",)
 
