@@ -15,14 +15,13 @@ from bookings.errors import (
     NoRequestError,
     RuleBrokenError,
 )
-from bookings.gate import pass_gate
 from bookings.history import note_change, snapshot
 from bookings.models import Booking
 from bookings.notices import Notice, announce
 from bookings.pricing import grant_support, release_support
 from bookings.rulebook.service import load_rulebook
 from bookings.rules import Rules, length, wall
-from bookings.service import closed, ground_of, has_lapsed, lock_own_booking, place, supervisor_of
+from bookings.service import change_span, closed, has_lapsed, lock_own_booking
 from bookings.states import OPEN, BookingState
 from bookings.waitlist.freed import note_freed
 from bookings.waitlist.repository import is_offer
@@ -101,21 +100,7 @@ def reinstate_booking(
     if not (lapsed or given_back):
         raise _no_request(booking, now, "reinstated")
     span = Span(booking.start_at, booking.end_at)
-    ground = ground_of(session, booking, rules)
-    wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    passed = pass_gate(
-        session,
-        principal,
-        ground,
-        wish,
-        now=now,
-        except_bookings={booking.id},
-        preferred_engineer=supervisor_of(booking),
-        override=override,
-    )
-    booking.state, booking.lapses_at = BookingState.CONFIRMED.value, None
-    booking.cancelled_at = booking.ended_as = None
-    place(session, booking, span, ground, passed, principal=principal, now=now, what="reinstated", reason=override)
+    change_span(session, principal, booking, span, rules, now=now, what="reinstated", override=override, confirm=True)
     announce(session, booking, Notice.REINSTATED, now=now)
     return booking
 
@@ -195,21 +180,8 @@ def extend_booking(
             rule="end-ahead",
             nearest=None,
         )
-    ground = ground_of(session, booking, rules)
-    wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    passed = pass_gate(
-        session,
-        principal,
-        ground,
-        wish,
-        now=now,
-        except_bookings={booking.id},
-        running_until=booking.end_at if booking.start_at <= now else None,
-        engineer_id=supervisor_of(booking),
-        override=override,
-    )
-    shorter = span.end < booking.end_at
-    place(session, booking, span, ground, passed, principal=principal, now=now, what="extended", reason=override)
+    shorter, running = span.end < booking.end_at, booking.start_at <= now
+    change_span(session, principal, booking, span, rules, now=now, what="extended", override=override, running=running)
     announce(session, booking, Notice.EXTENDED, now=now)
     if shorter:
         note_freed(session, booking, now=now)

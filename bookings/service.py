@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bookings import repository
 from bookings.alternatives import free_alternatives
+from bookings.entitlements import Wish
 from bookings.errors import (
     BookingChangedError,
     BookingClosedError,
@@ -21,7 +22,7 @@ from bookings.errors import (
     PilotUnfitError,
 )
 from bookings.gate import Passed, pass_gate
-from bookings.ground import Ground, prepare
+from bookings.ground import prepare
 from bookings.history import SUBJECT, first_line, note_change, snapshot
 from bookings.models import Booking, BookingDevice, BookingEngineer
 from bookings.notices import Notice, announce, first_notice
@@ -110,22 +111,10 @@ def book_devices(
         propose=propose,
     )
     asked = ground.rules.approval and not principal.is_staff
-    booking = Booking(
-        id=new_id("bkg"),
-        organisation_id=organisation_id,
-        pilot_id=request.pilot_id,
-        booked_by=principal.account_id,
-        title=request.title,
-        start_at=span.start,
-        end_at=span.end,
-        state=(BookingState.REQUESTED if asked else BookingState.CONFIRMED).value,
-        version=1,
-        created_at=now,
-        changed_at=now,
-        supervised=supervised,
-        series_id=series_id,
-        lapses_at=min(now + ground.rules.approval_lapses, span.start) if asked else None,
-    )
+    booking = _new_booking(principal, request, wish, now=now, series_id=series_id)
+    if asked:
+        booking.state = BookingState.REQUESTED.value
+        booking.lapses_at = min(now + ground.rules.approval_lapses, span.start)
     reserve(booking, passed)
     price_booking(session, booking, ground.devices, ground.agreed, now=now)
     notice = Notice.REQUESTED if asked else Notice.CREATED
@@ -140,6 +129,26 @@ def book_devices(
     repository.insert_booking(session, booking, line, first_notice(booking, notice, now=now))
     grant_support(session, booking, now=now, by=principal.account_id)
     return booking
+
+
+def _new_booking(
+    principal: Principal, request: BookingRequest, wish: Wish, *, now: datetime, series_id: str | None
+) -> Booking:
+    return Booking(
+        id=new_id("bkg"),
+        organisation_id=wish.organisation_id,
+        pilot_id=wish.pilot_id,
+        booked_by=principal.account_id,
+        title=request.title,
+        start_at=wish.span.start,
+        end_at=wish.span.end,
+        state=BookingState.CONFIRMED.value,
+        version=1,
+        created_at=now,
+        changed_at=now,
+        supervised=wish.supervised,
+        series_id=series_id,
+    )
 
 
 def move_booking(
@@ -172,8 +181,49 @@ def move_booking(
     """
     booking = lock_own_booking(session, principal, booking_id, version)
     require_movable(booking, now)
-    ground = ground_of(session, booking, rules)
+    change_span(session, principal, booking, span, rules, now=now, what="moved", override=override)
+    announce(session, booking, Notice.MOVED, now=now)
+    note_freed(session, booking, now=now)
+    return booking
+
+
+def change_span(
+    session: Session,
+    principal: Principal,
+    booking: Booking,
+    span: Span,
+    rules: Rules,
+    *,
+    now: datetime,
+    what: str,
+    override: str | None = None,
+    running: bool = False,
+    confirm: bool = False,
+) -> None:
+    """Have a booking pass the gate for another span, or for its own once more, and write what it then holds.
+
+    One that has begun keeps its engineer; else whoever supervised it does so if free.
+
+    Args:
+        session: of a write transaction.
+        principal: who changes it.
+        booking: locked.
+        span: where to.
+        rules: `Rules.from_settings`.
+        now: the present instant.
+        what: is done, for its history.
+        override: the reason for which the staff sets rules aside; None: all rules hold.
+        running: it has begun, only its end is changed.
+        confirm: whatever it was, it is confirmed then.
+
+    Raises:
+        RuleBrokenError, DevicesRetiredError, EngineersBusyError, DeviceBusyError: not to that span.
+    """
+    before = snapshot(booking)
+    device_ids = [row.device_id for row in booking.devices]
+    ground = prepare(session, device_ids, rules, organisation_id=booking.organisation_id, agreed_at=booking.created_at)
     wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
+    supervisor = booking.engineers[0].account_id if booking.engineers else None
     passed = pass_gate(
         session,
         principal,
@@ -181,29 +231,14 @@ def move_booking(
         wish,
         now=now,
         except_bookings={booking.id},
-        preferred_engineer=supervisor_of(booking),
+        running_until=booking.end_at if running else None,
+        engineer_id=supervisor if running else None,
+        preferred_engineer=supervisor,
         override=override,
     )
-    place(session, booking, span, ground, passed, principal=principal, now=now, what="moved", reason=override)
-    announce(session, booking, Notice.MOVED, now=now)
-    note_freed(session, booking, now=now)
-    return booking
-
-
-def place(
-    session: Session,
-    booking: Booking,
-    span: Span,
-    ground: Ground,
-    passed: Passed,
-    *,
-    principal: Principal,
-    now: datetime,
-    what: str,
-    reason: str | None = None,
-) -> None:
-    """Write where a booking is now: what it holds, what it costs, and the line in its history."""
-    before = snapshot(booking)
+    if confirm:
+        booking.state, booking.lapses_at = BookingState.CONFIRMED.value, None
+        booking.cancelled_at = booking.ended_as = None
     booking.start_at, booking.end_at = span.start, span.end
     if booking.state == BookingState.REQUESTED and booking.lapses_at is not None:
         booking.lapses_at = min(booking.lapses_at, span.start)
@@ -220,7 +255,7 @@ def place(
         by=principal.account_id,
         at=now,
         before=before,
-        reason=reason,
+        reason=override,
         overridden=passed.overridden,
     )
 
@@ -245,21 +280,6 @@ def reserve(booking: Booking, passed: Passed) -> None:
             booking.engineers.append(engineer_row)
         engineer_row.reserved_start, engineer_row.reserved_end = booking.start_at, booking.end_at
         engineer_row.active = True
-
-
-def ground_of(session: Session, booking: Booking, rules: Rules) -> Ground:
-    """The ground of a decision about a booking that is there, its devices locked.
-
-    Raises:
-        DevicesRetiredError: not all of its devices can be booked any more.
-    """
-    device_ids = [row.device_id for row in booking.devices]
-    return prepare(session, device_ids, rules, organisation_id=booking.organisation_id, agreed_at=booking.created_at)
-
-
-def supervisor_of(booking: Booking) -> str | None:
-    """Who supervises a booking."""
-    return booking.engineers[0].account_id if booking.engineers else None
 
 
 def require_movable(booking: Booking, now: datetime) -> None:

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bookings.gate import pass_gate
 from bookings.models import Booking
 from bookings.notices import Notice, announce
 from bookings.repository import lock_devices
@@ -22,13 +21,11 @@ from bookings.series.schemas import BulkRequest, MovesRequest, OneMove
 from bookings.service import (
     CompanyOfPilot,
     book_devices,
-    ground_of,
+    change_span,
     lock_own_booking,
     no_pilots,
-    place,
     require_may_book,
     require_movable,
-    supervisor_of,
 )
 from bookings.waitlist.freed import note_freed
 from bookings.wall_times import clear_span
@@ -130,7 +127,16 @@ def move_many(
     for number, move in enumerate(request.moves, start=1):
         refusal: PilotLabError | None = None
         try:
-            _move(session, principal, bookings[move.booking_id], move, request.override_reason, now=now, rules=rules)
+            change_span(
+                session,
+                principal,
+                bookings[move.booking_id],
+                clear_span(move.start, move.end, zone=rules.zone),
+                rules,
+                now=now,
+                what="moved",
+                override=request.override_reason,
+            )
         except REFUSALS as error:
             refusal = error
         outcomes.append(Outcome(number, move.booking_id, {"booking_id": move.booking_id}, refusal=refusal))
@@ -142,32 +148,6 @@ def move_many(
         announce(session, booking, Notice.MOVED, now=now)
         note_freed(session, booking, now=now)
     return moved
-
-
-def _move(
-    session: Session,
-    principal: Principal,
-    booking: Booking,
-    move: OneMove,
-    override: str | None,
-    *,
-    now: datetime,
-    rules: Rules,
-) -> None:
-    span = clear_span(move.start, move.end, zone=rules.zone)
-    ground = ground_of(session, booking, rules)
-    wish = ground.wish(span, booking.organisation_id, pilot_id=booking.pilot_id, supervised=booking.supervised)
-    passed = pass_gate(
-        session,
-        principal,
-        ground,
-        wish,
-        now=now,
-        except_bookings={booking.id},
-        preferred_engineer=supervisor_of(booking),
-        override=override,
-    )
-    place(session, booking, span, ground, passed, principal=principal, now=now, what="moved", reason=override)
 
 
 def _lock_bookings(

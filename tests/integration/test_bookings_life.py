@@ -100,6 +100,20 @@ def test_what_has_lapsed_is_not_approved_but_reinstated_if_it_is_still_free(lab:
     back = lab.transact(life.reinstate_booking, lab.engineer, asked.id, version=None, now=later, rules=RULES)
     assert (back.state, back.lapses_at) == ("confirmed", None)
     assert lab.held("robot-1") == [at(12)]
+    with lab.database.read() as session:
+        line = service.history_of_booking(session, lab.engineer, asked.id)[-1]
+        assert line.before is not None
+        assert (line.what, line.before["state"]) == ("reinstated", "requested")
+
+
+def test_what_began_in_the_past_is_not_reinstated(lab: BookingLab) -> None:
+    booking = lab.book(lab.anna, at(9), "robot-1")
+    lab.cancel(lab.anna, booking.id)
+    with pytest.raises(RuleBrokenError) as refused:
+        lab.transact(
+            life.reinstate_booking, lab.engineer, booking.id, version=None, now=at(9.5).start, rules=RULES, override="x"
+        )
+    assert refused.value.facts["rule"] == "not-in-the-past"
 
 
 def test_what_has_lapsed_is_neither_moved_nor_extended_although_nobody_has_noted_it_yet(lab: BookingLab) -> None:

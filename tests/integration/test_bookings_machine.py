@@ -105,7 +105,7 @@ class Calendar(RuleBasedStateMachine):
     def move(self, booking_id: str, slot: tuple[int, int]) -> None:
         held, span = self.model.held[booking_id], self.span(slot)
         expected = self.gate(held.device_ids, span, but=booking_id)
-        if held.state not in OPEN:
+        if held.state not in OPEN or self.model.lapsed(booking_id):
             expected = BookingClosedError
         elif held.state == "in_use" or held.span.start <= self.model.now:
             expected = BookingStartedError
@@ -119,7 +119,7 @@ class Calendar(RuleBasedStateMachine):
         end = held.span.end + quarters * QUARTER
         running = held.span.start <= self.model.now
         expected: type[PilotLabError] | None
-        if held.state not in OPEN or held.span.end <= self.model.now:
+        if held.state not in OPEN or held.span.end <= self.model.now or self.model.lapsed(booking_id):
             expected = BookingClosedError
         elif end <= held.span.start:
             expected = EmptySpanError
