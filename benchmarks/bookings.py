@@ -1,8 +1,8 @@
 """Bookings over HTTP among 10,000 others: creates, the week, a calendar link, the slot search.
 
-`python -m benchmarks.bookings [--quick]`. Real `pilotlab web` processes with their workers, which do the notices of the
-bookings meanwhile, on a PostgreSQL that syncs every commit; prepared requests of several companies, one connection
-each, from a process of their own. Every create must be accepted; afterwards the bookings are counted and looked
+`python -m benchmarks.bookings [--quick]`. Real `pilotlab web` processes and a `pilotlab worker`, which does the notices
+of the bookings meanwhile, on a PostgreSQL that syncs every commit; prepared requests of several companies, one
+connection each, from a process of their own. Every create must be accepted; afterwards the bookings are counted and looked
 through for overlaps. One client is served by one process, eight by two.
 
 Beside it, in the same run: `GET /api/v1/me`, which is HTTP and signing in alone, and the same rows written by psycopg
@@ -27,7 +27,7 @@ from benchmarks.create_profile import profile_creates
 from benchmarks.http_load import Client, Outcome, prepared, send_all
 from benchmarks.measurement import Measurement, run_alone
 from benchmarks.slot_search import measure_slot_search
-from benchmarks.web_process import Web, web_processes
+from benchmarks.web_process import Web, web_processes, worker_process
 from lab.core.database import Database
 from lab.core.migration import migrate
 
@@ -63,7 +63,10 @@ def creates(
     """So many clients who book at once; the median of the rounds."""
     ours: list[Outcome] = []
     http, bare, booked = [], [], 0
-    with web_processes(_PROCESSES[clients], lab.url, folder / str(clients)) as web:
+    with (
+        web_processes(_PROCESSES[clients], lab.url, folder / str(clients)) as web,
+        worker_process(lab.url, folder / "worker"),
+    ):
         for number in range(rounds + 1):
             each = _WARM_UP // clients if number == 0 else count // clients
             looks = [prepared("GET", "/api/v1/me", lab.members[one].token) for one in range(clients)]
@@ -87,7 +90,7 @@ def creates(
     unit = "creates/s"
     return [
         Measurement(
-            f"{name}, workers running ({middle:.1f} ms median, {late:.1f} ms p95; {waiting}); "
+            f"{name}, worker running ({middle:.1f} ms median, {late:.1f} ms p95; {waiting}); "
             "reference: NEMO, measured elsewhere",
             rate,
             unit,

@@ -1,4 +1,4 @@
-"""The product's own `pilotlab web` as a process, on a database that is there; its telemetry points nowhere."""
+"""The product's own `pilotlab web` and `pilotlab worker` as processes, on a database that is there; no telemetry."""
 
 import http.client
 import os
@@ -44,9 +44,23 @@ def web_processes(count: int, url: str, folder: Path, *, cwd: Path | None = None
 
 
 @contextmanager
+def worker_process(url: str, folder: Path) -> Iterator[int]:
+    """A worker that ends with the block; its process id."""
+    with _program(["worker"], url, folder, None) as process:
+        yield process.pid
+
+
+@contextmanager
 def _web(url: str, folder: Path, cwd: Path | None) -> Iterator[Web]:
-    folder.mkdir(parents=True, exist_ok=True)
     port = free_port("127.0.0.1")
+    with _program(["web", "--port", str(port)], url, folder, cwd) as process:
+        _wait_until_it_answers(process, port, folder / "log")
+        yield Web(port, process.pid)
+
+
+@contextmanager
+def _program(arguments: list[str], url: str, folder: Path, cwd: Path | None) -> Iterator[subprocess.Popen[bytes]]:
+    folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "DATABASE_URL": url,
         "DATA_DIR": str(folder),
@@ -55,20 +69,19 @@ def _web(url: str, folder: Path, cwd: Path | None) -> Iterator[Web]:
         "INFLUXDB_TOKEN": "none",
         "BROKER": "external",
         "BROKER_PORT": "9",
-        "LOG_LEVEL": "warning",
+        "LOG_LEVEL": "error",
     }
     around = {name: value for name, value in os.environ.items() if not name.startswith("PILOTLAB_")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab.cli", "web", "--port", str(port)],
+            [sys.executable, "-m", "lab.cli", *arguments],
             env={**around, **{f"PILOTLAB_{name}": value for name, value in settings.items()}},
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=cwd or Path(__file__).parents[1],
         )
     try:
-        _wait_until_it_answers(process, port, folder / "log")
-        yield Web(port, process.pid)
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:

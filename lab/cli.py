@@ -61,12 +61,20 @@ def up(
 
 @app.command()
 def web(port: PortOption = None, host: HostOption = None) -> None:
-    """Serve pages and do the jobs; part of a deployment (PostgreSQL, InfluxDB, a broker elsewhere)."""
+    """Serve pages; part of a deployment (PostgreSQL, InfluxDB, a broker elsewhere)."""
     from lab.system import listen, running, serve
 
     settings = _settings(port=port, host=host)
-    with listen(settings.host, settings.port) as listener, running(settings, recorder=False) as system:
+    with listen(settings.host, settings.port) as listener, running(settings, web=True) as system:
         serve(system, listener)
+
+
+@app.command()
+def worker() -> None:
+    """Do what happens outside requests: reports, notices, mail, webhooks, the passing of time; part of a deployment."""
+    from lab.up import run_worker
+
+    run_worker(_settings())
 
 
 @app.command()

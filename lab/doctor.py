@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from rich.console import Console
@@ -15,11 +16,14 @@ from lab.core.broker import find_mosquitto, find_orphan, require_free_broker_por
 from lab.core.database import Database
 from lab.core.errors import PilotLabError, SetupError
 from lab.core.folder import FolderInUseError, hold_folder, prepare_folder
+from lab.core.jobs import overdue_jobs
 from lab.core.migration import current_revision, is_older, newest_revision
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
+from lab.system import clock_of
 
 LOW_DISK_BYTES = 2 * 1024**3
+LATE_JOB = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ def examine(settings: Settings) -> list[Finding]:
         _python,
         _folder,
         _database,
+        _jobs,
         _broker,
         _store,
         _pages,
@@ -114,6 +119,24 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "mind", "database", f"{where} has schema {present}, this release {newest}", "run `pilotlab migrate`"
         )
+
+
+def _jobs(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None and not settings.sqlite_path.exists():
+        return
+    database = Database(settings.sqlalchemy_url)
+    try:
+        if current_revision(database) != newest_revision():
+            return
+        with database.read() as session:
+            waiting = overdue_jobs(session, before=clock_of(settings).now() - LATE_JOB)
+    finally:
+        database.close()
+    if waiting:
+        fact = f"{waiting} have waited for more than {LATE_JOB.seconds // 60} minutes: notices, mail, reports"
+        yield Finding("mind", "jobs", fact, "see that `pilotlab worker` (or `pilotlab up`) runs")
+    else:
+        yield Finding("good", "jobs", "none waits")
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Start and stop the parts of an installation, in the order in which they need each other.
 
-Embedded, everything runs in one process. In a deployment `web` and `recorder` run the same parts in processes of their
-own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
+Embedded, everything runs in one process. In a deployment `web`, `worker` and `recorder` run the same parts in processes
+of their own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
 """
 
 import signal
@@ -113,20 +113,24 @@ def open_store(settings: Settings) -> SampleStore:
     return DuckDBStore(settings.duckdb_path)
 
 
-def check_settings(settings: Settings, *, recorder: bool = True, web: bool = True) -> None:
+def check_settings(settings: Settings, *, whole: bool = True) -> None:
     """Refuse settings that would only fail later, before anything is made.
+
+    Args:
+        settings: the installation's settings.
+        whole: whether one process runs all parts.
 
     Raises:
         SetupError: naming the setting.
     """
     OpeningHours.from_settings(settings)
-    if not (recorder and web) and settings.store == "duckdb":
+    if not whole and settings.store == "duckdb":
         raise SetupError(
             "DuckDB can be opened by one process only: run `pilotlab up`, or set PILOTLAB_STORE=influxdb to run web "
             "and recorder apart",
             field="store",
         )
-    if not (recorder and web) and settings.broker != "external":
+    if not whole and settings.broker != "external":
         raise SetupError(
             "web and recorder apart share a broker that neither of them starts: set PILOTLAB_BROKER=external and "
             "PILOTLAB_BROKER_HOST, or run `pilotlab up`",
@@ -135,18 +139,19 @@ def check_settings(settings: Settings, *, recorder: bool = True, web: bool = Tru
 
 
 @contextmanager
-def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> Iterator[System]:
+def running(settings: Settings, *, recorder: bool = False, web: bool = False, jobs: bool = False) -> Iterator[System]:
     """Run the parts of one process; everything is stopped again, last started first.
 
     Args:
         settings: the installation's settings.
         recorder: whether this process records.
-        web: whether this process serves pages and does the jobs.
+        web: whether this process serves pages.
+        jobs: whether this process does what happens outside requests.
 
     Raises:
         SetupError: if a part cannot start; those started before it are stopped.
     """
-    check_settings(settings, recorder=recorder, web=web)
+    check_settings(settings, whole=recorder and web and jobs)
     clock = clock_of(settings)
     with ExitStack() as stack:
         prepare_folder(settings.data_dir)
@@ -174,6 +179,8 @@ def running(settings: Settings, *, recorder: bool = True, web: bool = True) -> I
             stack.callback(system.recorder.stop)
         if web:
             _start_web(system, stack)
+        if jobs:
+            _start_jobs(system, stack, resting=web)
         yield system
 
 
@@ -244,17 +251,30 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 
 def _start_web(system: System, stack: ExitStack) -> None:
-    from bookings.notices import notice_handlers  # here: a recorder and the commands do without the web
-    from bookings.waitlist.jobs import waitlist_handlers
-    from lab.app import create_app
-    from lab.housekeeping import EVERY_SECONDS, Housekeeping
-    from lab.post.jobs import post_handlers
-    from lab.reports.jobs import report_handlers
+    from lab.app import create_app  # here: a recorder and the commands do without the web
     from telemetry.live import LiveHub
 
     settings = system.settings
     system.live = LiveHub(system.address, settings.lab, clock=system.clock)
     stack.callback(system.live.stop)
+    system.app = create_app(
+        settings=settings,
+        database=system.database,
+        clock=system.clock,
+        store=system.store,
+        live=system.live,
+        recorder=system.recorder,
+    )
+
+
+def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
+    from bookings.notices import notice_handlers
+    from bookings.waitlist.jobs import waitlist_handlers
+    from lab.housekeeping import EVERY_SECONDS, Housekeeping
+    from lab.post.jobs import post_handlers
+    from lab.reports.jobs import report_handlers
+
+    settings = system.settings
     reports = report_handlers(
         system.database,
         system.store,
@@ -267,20 +287,14 @@ def _start_web(system: System, stack: ExitStack) -> None:
         **waitlist_handlers(system.database, system.clock, settings),
         **post_handlers(system.database, system.clock, settings),
     }
-    _start_workers(system, reports, apart, stack)
+    _start_workers(system, reports, apart, stack, resting=resting)
     housekeeping = Housekeeping(system.database, system.clock, settings)
     _repeat(housekeeping.round, every=EVERY_SECONDS, name="housekeeping", stack=stack)
-    system.app = create_app(
-        settings=settings,
-        database=system.database,
-        clock=system.clock,
-        store=system.store,
-        live=system.live,
-        recorder=system.recorder,
-    )
 
 
-def _start_workers(system: System, main: Mapping[str, Handler], apart: Mapping[str, Handler], stack: ExitStack) -> None:
+def _start_workers(
+    system: System, main: Mapping[str, Handler], apart: Mapping[str, Handler], stack: ExitStack, *, resting: bool
+) -> None:
     """One thread for `main` and what nobody handles, one for each kind of `apart`.
 
     So a mail server or receiver that does not answer keeps no report waiting, and a long report no news of a booking.
@@ -289,7 +303,7 @@ def _start_workers(system: System, main: Mapping[str, Handler], apart: Mapping[s
     workers += [Worker(system.database, system.clock, apart, only=[kind], name=f"jobs-{kind}") for kind in apart]
     stack.callback(_stop_workers, workers)
     for worker in workers:
-        worker.start()
+        worker.start(resting=resting)
 
 
 def _stop_workers(workers: Sequence[Worker]) -> None:

@@ -1,5 +1,6 @@
-"""`pilotlab up` and `pilotlab recorder`: run until somebody says stop."""
+"""`pilotlab up`, `pilotlab worker` and `pilotlab recorder`: run until somebody says stop."""
 
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from lab.system import System, listen, running, serve, stop_signals
 log = structlog.get_logger(__name__)
 
 FIRST_MANAGER = "manager"
+_NICENESS = 15
 
 
 def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console) -> None:
@@ -43,7 +45,10 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
     for asked in stop_signals():
         signal.signal(asked, end)
     wanted = load_catalogue(catalogue) if catalogue else None
-    with listen(settings.host, settings.port) as listener, running(settings) as system:
+    with (
+        listen(settings.host, settings.port) as listener,
+        running(settings, recorder=True, web=True, jobs=True) as system,
+    ):
         # Only now, when every part has started: a start that is refused changes nothing and makes no account.
         _first_manager(system, console)
         if wanted is not None:
@@ -89,10 +94,29 @@ def _first_manager(system: System, console: Console) -> None:
 
 def run_recorder(settings: Settings) -> None:
     """Record until SIGTERM or Ctrl-C, then drain and stop."""
-    stop = threading.Event()
-    for number in stop_signals():
-        signal.signal(number, lambda *_: stop.set())
-    with running(settings, web=False):
+    stop = _asked_to_stop()
+    with running(settings, recorder=True):
         log.info("recording", lab=settings.lab)
         stop.wait()
         log.info("stopping")
+
+
+def run_worker(settings: Settings) -> None:
+    """Do jobs until SIGTERM or Ctrl-C, then finish those at hand and stop.
+
+    Behind whoever else wants the processor: people wait for pages, and for jobs nobody does.
+    """
+    stop = _asked_to_stop()
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(_NICENESS)
+    with running(settings, jobs=True):
+        log.info("working", lab=settings.lab)
+        stop.wait()
+        log.info("stopping")
+
+
+def _asked_to_stop() -> threading.Event:
+    stop = threading.Event()
+    for number in stop_signals():
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -27,8 +27,9 @@ LEASE = timedelta(minutes=10)
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(hours=1)
 _RESTS = 3.0
-"""After a job the thread of a worker rests so many times as long as it took: people wait for the requests that the same
-process answers, and for jobs nobody does. Without it a crowd of bookings is slowed down by its own notices."""
+"""Beside pages, the thread of a worker rests so many times as long as its last job took: people wait for the requests
+that the same process answers, and for jobs nobody does. Without it a crowd of bookings is slowed down by its own
+notices."""
 _LONGEST_REST_SECONDS = 0.05
 
 
@@ -145,27 +146,25 @@ def claim(
         only: the kinds to choose from; None: all.
         but: kinds that are left to others.
     """
-    due = (
-        sa.select(Job)
-        .where(Job.state.in_(["queued", "running"]), Job.run_at <= now)
-        .order_by(Job.run_at, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    due = sa.select(Job.id).where(Job.state.in_(["queued", "running"]), Job.run_at <= now)
     if only is not None:
         due = due.where(Job.kind.in_(only))
     if but:
         due = due.where(Job.kind.not_in(but))
-    while (job := session.scalar(due)) is not None:
-        if job.attempts >= job.max_attempts:
-            job.state, job.finished_at, job.last_error = "failed", now, "its worker died at the last attempt"
-            session.flush()
-            continue
-        job.state = "running"
-        job.attempts += 1
-        job.run_at = now + LEASE
-        session.flush()
-        return ClaimedJob(job.id, job.kind, job.key, job.payload, job.attempts)
+    taken = (
+        sa.update(_TABLE)
+        .where(
+            _TABLE.c.id == due.order_by(Job.run_at, Job.id).limit(1).with_for_update(skip_locked=True).scalar_subquery()
+        )
+        .values(state="running", attempts=_TABLE.c.attempts + 1, run_at=now + LEASE)
+        .returning(*(_TABLE.c[name] for name in ("id", "kind", "key", "payload", "attempts", "max_attempts")))
+    )
+    while (job := session.execute(taken).one_or_none()) is not None:
+        if job.attempts <= job.max_attempts:
+            return ClaimedJob(job.id, job.kind, job.key, job.payload, job.attempts)
+        given_up = {"state": "failed", "attempts": job.max_attempts, "finished_at": now}
+        why = "its worker died at the last attempt"
+        session.execute(sa.update(_TABLE).where(_TABLE.c.id == job.id).values(**given_up, last_error=why))
     return None
 
 
@@ -188,6 +187,12 @@ def fail(session: Session, claimed: ClaimedJob, *, now: datetime, error: str) ->
     else:
         job.state = "queued"
         job.run_at = now + min(LONGEST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1))
+
+
+def overdue_jobs(session: Session, *, before: datetime) -> int:
+    """How many jobs nobody has begun although they were due before this instant."""
+    waiting = sa.select(sa.func.count()).select_from(Job).where(Job.state == "queued", Job.run_at < before)
+    return session.scalar(waiting) or 0
 
 
 class TryLaterError(Exception):
@@ -235,20 +240,24 @@ class Worker:
         Returns:
             How many jobs were attempted.
         """
-        count = 0
-        while not self._stop.is_set():
+        count, done = 0, None
+        while True:
             with self._database.write() as session:
-                job = claim(session, now=self._clock.now(), only=self._only, but=self._but)
+                now = self._clock.now()
+                if done is not None:
+                    finish(session, done.id, now=now)
+                asked = not self._stop.is_set()
+                job = claim(session, now=now, only=self._only, but=self._but) if asked else None
             if job is None:
-                break
+                return count
             count += 1
             started = time.monotonic()
-            self._attempt(job)
+            done = job if self._attempt(job) else None
             if resting:
                 self._stop.wait(min(_LONGEST_REST_SECONDS, _RESTS * (time.monotonic() - started)))
-        return count
 
-    def _attempt(self, job: ClaimedJob) -> None:
+    def _attempt(self, job: ClaimedJob) -> bool:
+        """Whether its effect is there, which is still to be noted."""
         handler = self._handlers.get(job.kind)
         try:
             if handler is None:
@@ -259,13 +268,17 @@ class Worker:
             log.warning("job failed", job=job.id, kind=job.kind, attempt=job.attempt, why=str(error), exc_info=trace)
             with self._database.write() as session:
                 fail(session, job, now=self._clock.now(), error=f"{type(error).__name__}: {error}")
-        else:
-            with self._database.write() as session:
-                finish(session, job.id, now=self._clock.now())
+            return False
+        return True
 
-    def start(self, *, every: float = 0.5) -> None:
-        """Work in a thread, looking for due jobs every so many seconds."""
-        self._thread = threading.Thread(target=self._loop, args=(every,), name=self._name, daemon=True)
+    def start(self, *, every: float = 0.5, resting: bool = True) -> None:
+        """Work in a thread.
+
+        Args:
+            every: seconds after which it looks for due jobs.
+            resting: whether people wait for other threads of this process.
+        """
+        self._thread = threading.Thread(target=self._loop, args=(every, resting), name=self._name, daemon=True)
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -278,10 +291,10 @@ class Worker:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def _loop(self, every: float) -> None:
+    def _loop(self, every: float, resting: bool) -> None:
         while not self._stop.is_set():
             try:
-                self.run_due(resting=True)
+                self.run_due(resting=resting)
             except Exception:
                 log.exception("job worker stumbled")
             self._stop.wait(every)

@@ -79,6 +79,12 @@ def webs(deployment: Deployment, broker: Mosquitto) -> list[Part]:
     return started
 
 
+@pytest.fixture(scope="module")
+def worker(deployment: Deployment) -> Part:
+    """What does the jobs."""
+    return deployment.start("worker")
+
+
 @pytest.fixture
 def recorder(deployment: Deployment, broker: Mosquitto) -> Part:
     """The recorder that runs, else a new one; a test may end it."""
@@ -261,8 +267,8 @@ def admitted(deployment: Deployment, device: str) -> bool:
 # Seal and report
 
 
-def test_pilot_is_sealed_and_reported_by_the_web_processes(
-    deployment: Deployment, mill: str, webs: list[Part], recorder: Part
+def test_pilot_is_sealed_and_reported_by_the_worker(
+    deployment: Deployment, mill: str, webs: list[Part], worker: Part, recorder: Part
 ) -> None:
     organisation = deployment.api("POST", "/organisations", json={"name": "Alfa", "kind": "company"}).json()
     question = {"organisation_id": organisation["id"], "title": "Faster", "question": "Does it pay?"}

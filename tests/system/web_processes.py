@@ -1,4 +1,4 @@
-"""Several `pilotlab web` processes on one database, and requests that reach them at the same moment."""
+"""Several `pilotlab web` processes and a worker on one database, and requests that reach them at the same moment."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ NOWHERE = 1
 
 
 class WebProcesses:
-    """Web processes that share nothing but the database, as behind a proxy.
+    """Web processes that share nothing but the database, as behind a proxy, and a worker.
 
     Args:
         folder: for the data folder and the logs.
@@ -45,6 +45,7 @@ class WebProcesses:
             **settings,
         }
         self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._worker: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start those that do not run, and wait until they answer."""
@@ -53,6 +54,16 @@ class WebProcesses:
             with self._log(number).open("ab") as log:
                 self._running[number] = subprocess.Popen(
                     [*PROGRAM, "web", "--port", str(self.ports[number])],
+                    cwd=self.folder,
+                    env=environment(**self._settings),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+        if self._worker is None:
+            with (self.folder / "worker.log").open("ab") as log:
+                self._worker = subprocess.Popen(
+                    [*PROGRAM, "worker"],
                     cwd=self.folder,
                     env=environment(**self._settings),
                     stdin=subprocess.DEVNULL,
@@ -72,6 +83,10 @@ class WebProcesses:
         """The end: what they were about is thrown away."""
         for number in list(self._running):
             self.kill(number)
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.wait(10)
+            self._worker = None
 
     def port_for(self, user: int) -> int:
         """Where this user's requests go: the processes in turn."""
@@ -79,10 +94,11 @@ class WebProcesses:
 
     def troubles(self) -> list[dict[str, Any]]:
         """What any of them has logged as a warning or worse."""
+        logs = [*(self._log(number) for number in range(len(self.ports))), self.folder / "worker.log"]
         lines = [
             json.loads(line)
-            for number in range(len(self.ports))
-            for line in self._log(number).read_text(errors="replace").splitlines()
+            for log in logs
+            for line in log.read_text(errors="replace").splitlines()
             if line.startswith("{")
         ]
         return [line for line in lines if line.get("level") in {"warning", "error", "critical"}]

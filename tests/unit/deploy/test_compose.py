@@ -12,7 +12,7 @@ from lab.cli import app
 from lab.core.settings import Settings
 
 ROOT = Path(__file__).parents[3]
-PRODUCT = {"migrate", "broker-files", "web", "recorder"}
+PRODUCT = {"migrate", "broker-files", "web", "worker", "recorder"}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,7 @@ def test_first_start_goes_in_an_order_that_works_out(services: dict[str, dict[st
     assert waits["mosquitto"] == {"broker-files": done}
     for name in ("web", "recorder"):
         assert waits[name] == {"migrate": done, "mosquitto": well, "influxdb": well}
+    assert waits["worker"] == {"migrate": done, "influxdb": well}
 
 
 def test_database_counts_as_ready_only_when_it_takes_connections_over_tcp(services: dict[str, dict[str, Any]]) -> None:
