@@ -2,8 +2,8 @@
 
 `python -m benchmarks.bookings [--quick]`. Real `pilotlab web` processes and a `pilotlab worker`, which does the notices
 of the bookings meanwhile, on a PostgreSQL that syncs every commit; prepared requests of several companies, one
-connection each, from a process of their own. Every create must be accepted; afterwards the bookings are counted and looked
-through for overlaps. One client is served by one process, eight by two.
+connection each, from a process of their own. Every create must be accepted; afterwards the bookings are counted and
+looked through for overlaps. One client is served by one process, eight by two.
 
 Beside it, in the same run: `GET /api/v1/me`, which is HTTP and signing in alone, and the same rows written by psycopg
 without any check. NEMO's figures were measured elsewhere, with NEMO 8 on two cores with PostgreSQL.
