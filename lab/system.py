@@ -368,8 +368,16 @@ def serve(system: System, listener: socket.socket, *, stop: threading.Event | No
         stop: set if the end was asked for before; then nothing is served.
     """
     assert system.app is not None
+    from lab.web.wire import BoundedHttpProtocol
+
     config = uvicorn.Config(
-        system.app, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False
+        system.app,
+        http=BoundedHttpProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+        server_header=False,
     )
     server = _Server(config, system.live)
     for number in stop_signals():
