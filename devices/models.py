@@ -79,3 +79,48 @@ class DeviceBirth(Base):
     """When the birth was received."""
     died_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a death of the same boot was received; `None`: online."""
+
+
+class SignalAlias(Base):
+    """A machine calls a signal by another name than the catalogue."""
+
+    __tablename__ = "signal_aliases"
+
+    device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"), primary_key=True)
+    heard: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    """As the machine says it."""
+    signal: Mapped[str] = mapped_column(sa.String(100))
+    """As the catalogue names it."""
+
+
+class DeviceAddress(Base):
+    """Where a device is found that does not speak under its own topic."""
+
+    __tablename__ = "device_addresses"
+
+    address: Mapped[str] = mapped_column(sa.String(300), primary_key=True)
+    """Such as `sparkplug:group/node/device`."""
+    device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"))
+
+
+class DeviceCommand(Base):
+    """A command that a device was sent, and what it answered."""
+
+    __tablename__ = "device_commands"
+    __table_args__ = (sa.Index("ix_device_commands_device", "device_id", "asked_at"),)
+
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"))
+    command: Mapped[str] = mapped_column(sa.String(60))
+    reason: Mapped[str] = mapped_column(sa.Text)
+    asked_by: Mapped[str] = mapped_column(sa.String(40))
+    alarm_id: Mapped[str | None] = mapped_column(sa.String(40))
+    run_id: Mapped[str | None] = mapped_column(sa.String(40))
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Afterwards the device must not do it any more."""
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    result: Mapped[str | None] = mapped_column(sa.String(20))
+    """done, refused or no-answer."""
+    detail: Mapped[str | None] = mapped_column(sa.Text)

@@ -47,8 +47,10 @@ MODELS = [
     "bookings.rulebook.models",
     "bookings.waitlist.models",
     "telemetry.models",
+    "telemetry.alarms.models",
     "lab.pilots.models",
     "lab.reports.models",
+    "lab.retention.models",
 ]
 
 

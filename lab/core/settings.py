@@ -115,6 +115,48 @@ class Settings(BaseSettings):
     influxdb_bucket: str = "pilotlab"
     """Bucket in InfluxDB."""
 
+    duckdb_memory_limit: str = Field("512MB", pattern=r"^[0-9]+(MB|GB)$")
+    """Most memory that DuckDB takes."""
+
+    spool_max_bytes: int = Field(8 * 1024**3, ge=64 * 1024**2)
+    """Size beyond which the spool forgets messages that are surely stored before their time."""
+
+    spool_keep_hours: float = Field(24, gt=0)
+    """How long the spool keeps messages after a verified checkpoint of the store has them."""
+
+    backup_dir: Path | None = None
+    """Where backups of the samples go; empty: `backups` in the data folder."""
+
+    backup_every_hours: float = Field(24, ge=0)
+    """How often the samples are backed up while the recorder runs; 0: only when asked to."""
+
+    backups_kept: int = Field(2, ge=1)
+    """How many backups are kept."""
+
+    low_disk_bytes: int = Field(2 * 1024**3, ge=0)
+    """Free space below which an alarm is raised."""
+
+    recorder_http_port: int = Field(0, ge=0, le=65535)
+    """Port on which `pilotlab recorder` answers /healthz, /readyz and /metrics; 0: none."""
+
+    recorder_http_host: str = "127.0.0.1"
+    """Address of that port."""
+
+    sparkplug_group: str | None = Field(None, pattern=r"^[^+#/]{1,100}$")
+    """Sparkplug group whose edge nodes are recorded; empty: Sparkplug is not spoken."""
+
+    sparkplug_host_id: str = Field("pilotlab", pattern=r"^[^+#/]{1,100}$")
+    """Name of this host application in Sparkplug."""
+
+    dead_letters_per_device: int = Field(1000, ge=1)
+    """How many dead letters of a device are kept whole; beyond, they are counted."""
+
+    retention_days: int | None = Field(None, ge=1)
+    """How long samples are kept where no manager has set anything; empty: for ever."""
+
+    broker_persistence: bool | None = None
+    """Whether an external broker keeps messages across its restarts; empty: not known, and pre-flight says so."""
+
     smtp_host: str | None = None
     """Server that takes the product's mails; empty: none is sent, and each is kept, marked `off`."""
 

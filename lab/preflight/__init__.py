@@ -1,0 +1,1 @@
+"""Whether a booking can begin: devices, signals, broker, recorder, disk."""

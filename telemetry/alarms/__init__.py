@@ -1,0 +1,1 @@
+"""Alarms: rules, episodes, and who is told."""
