@@ -2,13 +2,14 @@
 
 One SQLite file in WAL mode with `synchronous=FULL`: when `append` returns, the messages survive a power cut. A batch is
 one row, compressed and with a checksum, because a row per message costs more than everything else the recorder does.
-Messages are numbered without gaps and numbers are never used twice, not even by a new file (`start_after`).
+Messages are numbered in order, and a number is never used twice, not even by a new file (`start_after`, `begin_at`). A
+file that turns out damaged, at the start or later, is begun anew with what it still holds; what is lost is noted.
 """
 
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,20 +18,13 @@ import msgspec
 import pyarrow as pa
 import structlog
 
+from lab.core.ids import new_id
 from telemetry.errors import SpoolUnavailableError
+from telemetry.spool_file import NUMBERS_LEFT_FREE, Loss, Mark, begin_anew, connect, is_damage, open_or_salvage
 
 log = structlog.get_logger(__name__)
 
 _COMPRESS_ABOVE_BYTES = 1024
-_CHECK_BELOW_BYTES = 1 << 30  # a larger file would take too long to check at every start
-_NUMBERS_LEFT_FREE = 1_000_000
-_TABLES = """
-CREATE TABLE IF NOT EXISTS batches (
-    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, received_ns INTEGER NOT NULL,
-    size INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-"""
 
 
 class SpooledMessage(NamedTuple):
@@ -58,49 +52,71 @@ class Spool:
     Args:
         path: the file; made at need, with its folder. A damaged one is set aside and what it still holds is kept.
         start_after: the highest number that was ever used, as far as the sample store knows.
+        begin_at: a new file numbers its messages from above this.
 
     Raises:
         SpoolUnavailableError: if it cannot be opened.
     """
 
-    def __init__(self, path: Path, *, start_after: int = 0) -> None:
+    def __init__(self, path: Path, *, start_after: int = 0, begin_at: int = 0) -> None:
         self._path = path
         self._writing = threading.Lock()
         self._reading = threading.Lock()
+        self._mark = Mark(path)
+        self._cached: tuple[int, list[SpooledMessage]] = (0, [])
+        self._losses = 0
+        self._id = ""
+        self._head = 0
+        self._drained = 0
+        self._broken = False
+        self.repairs = 0
+        """How often a damaged file was begun anew."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _open_or_salvage(path)
-            self._reader = _connect(path)
-            self._head = max(self._last_number(), start_after, self.note("head"))
+            mark = self._mark.read()
+            self._writer = open_or_salvage(path, stored_through=start_after or None, mark=mark)
+            self._reader = connect(path)
+            self._number_on(start_after, begin_at, mark)
         except (sqlite3.Error, OSError) as error:
             raise SpoolUnavailableError(f"the spool {path} cannot be opened: {error}") from error
-        self._cached: tuple[int, list[SpooledMessage]] = (0, [])
+
+    @property
+    def id(self) -> str:
+        """Names this spool among those that write to one store."""
+        return self._id
 
     @property
     def head(self) -> int:
-        """The number of the newest message; 0 in a spool that never had one."""
+        """The number of the newest message; what it began after, in a spool that never had one."""
         return self._head
 
     @property
     def oldest(self) -> int:
         """The number of the oldest message it holds; 0 if it holds none."""
         with self._reads() as reader:
-            row = reader.execute("SELECT coalesce(min(first), 0) FROM batches").fetchone()
-        return int(row[0])
+            row = reader.execute("SELECT first FROM batches ORDER BY last LIMIT 1").fetchone()
+        return int(row[0]) if row else 0
 
     @property
     def depth(self) -> int:
         """How many messages it holds."""
         with self._reads() as reader:
-            row = reader.execute("SELECT coalesce(sum(last - first + 1), 0) FROM batches").fetchone()
-        return int(row[0])
+            row = reader.execute("SELECT first FROM batches ORDER BY last LIMIT 1").fetchone()
+            newest = reader.execute("SELECT max(last) FROM batches").fetchone()[0]
+            jumps = reader.execute("SELECT after, first FROM jumps").fetchall()
+        if row is None:
+            return 0
+        return int(newest - row[0] + 1) - sum(int(b) - int(a) - 1 for a, b in jumps if a >= row[0] and b <= newest)
 
     @property
     def size_bytes(self) -> int:
-        """How large the held messages are on disk."""
+        """How much of the file is in use."""
         with self._reads() as reader:
-            row = reader.execute("SELECT coalesce(sum(length(body)), 0) FROM batches").fetchone()
-        return int(row[0])
+            pages, free, size = (
+                int(reader.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
 
     def append(self, batch: list[SpooledMessage]) -> int:
         """Keep messages; they are on disk when this returns.
@@ -122,6 +138,7 @@ class Spool:
         with self._writes() as writer:
             writer.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
         self._head = last
+        self._mark.write(last, batch[-1].received_ns)
         return last
 
     def read(self, after: int, limit: int) -> list[tuple[int, SpooledMessage]]:
@@ -132,7 +149,7 @@ class Spool:
             limit: at most so many.
 
         Returns:
-            Number and message, in order. A batch whose checksum is wrong is left out (and logged).
+            Number and message, in order. A batch whose checksum is wrong is left out and noted as lost.
 
         Raises:
             SpoolUnavailableError: if the disk does not answer.
@@ -177,18 +194,84 @@ class Spool:
 
     def remember(self, name: str, value: int) -> None:
         """Remember a number beside the messages."""
+        if name == "drained":
+            self._drained = value
         with self._writes() as writer:
             writer.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def received_after(self, number: int) -> int | None:
+        """When the oldest message above a number was received; `None` if there is none."""
+        with self._reads() as reader:
+            query = "SELECT received_ns FROM batches WHERE last > ? ORDER BY last LIMIT 1"
+            row = reader.execute(query, (number,)).fetchone()
+        return int(row[0]) if row else None
+
+    def note_checkpoint(self, number: int, at_ns: int) -> None:
+        """Remember that messages up to a number were read back from the store's main file at an instant."""
+        with self._writes() as writer:
+            writer.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?)", (number, at_ns))
+
+    def checkpoint_before(self, instant_ns: int) -> int:
+        """The highest number that a checkpoint at or before an instant has verified; 0 if none has."""
+        with self._reads() as reader:
+            query = "SELECT coalesce(max(number), 0) FROM checkpoints WHERE at_ns <= ?"
+            row = reader.execute(query, (instant_ns,)).fetchone()
+        return int(row[0])
+
+    def forget_checkpoints(self, below: int) -> None:
+        """Forget checkpoints below a number: nothing depends on them any more."""
+        with self._writes() as writer:
+            writer.execute("DELETE FROM checkpoints WHERE number < ?", (below,))
+
+    def losses(self) -> list[Loss]:
+        """What was lost by damage and is not told yet."""
+        if not self._losses:
+            return []
+        with self._reads() as reader:
+            return [Loss(*row) for row in reader.execute("SELECT * FROM losses ORDER BY first")]
+
+    def forget_losses(self, told: Sequence[Loss]) -> None:
+        """These losses have been told."""
+        with self._writes() as writer:
+            writer.executemany("DELETE FROM losses WHERE first = ?", [(loss.first,) for loss in told])
+            self._losses = writer.execute("SELECT count(*) FROM losses").fetchone()[0]
 
     def close(self) -> None:
         """Let go of the file."""
         with self._writing, self._reading:
             self._writer.close()
             self._reader.close()
+            self._mark.close()
 
-    def _last_number(self) -> int:
-        row = self._writer.execute("SELECT coalesce(max(last), 0) FROM batches").fetchone()
-        return int(row[0])
+    def _number_on(self, start_after: int, begin_at: int, mark: tuple[int, int]) -> None:
+        """Find the number to go on after, and note what is missing at the end of the file."""
+        writer = self._writer
+        row = writer.execute("SELECT last, received_ns FROM batches ORDER BY last DESC LIMIT 1").fetchone()
+        last, received_ns = row or (0, None)
+        found = writer.execute("SELECT value FROM identity WHERE name = 'spool_id'").fetchone()
+        noted = writer.execute("SELECT coalesce(max(value), 0) FROM notes WHERE name = 'head'").fetchone()[0]
+        drained = writer.execute("SELECT coalesce(max(value), 0) FROM notes WHERE name = 'drained'").fetchone()[0]
+        self._id = str(found[0]) if found else new_id("spl")
+        head = max(last, noted, start_after, 0 if found else begin_at)
+        self._head = int(max(head, mark[0] + NUMBERS_LEFT_FREE if mark[0] > max(last, noted) else 0))
+        self._drained = int(drained)
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT OR IGNORE INTO identity VALUES ('spool_id', ?)", (self._id,))
+        if not found and not last:
+            writer.execute("INSERT OR IGNORE INTO notes VALUES ('drained', ?)", (self._head,))
+        first_lost = max(last, noted, drained, start_after) + 1 if last or drained or start_after else mark[0]
+        if mark[0] and first_lost <= mark[0]:
+            detail = "the end of the spool's file was damaged"
+            lost = (first_lost, mark[0], received_ns, mark[1], detail)
+            writer.execute("INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?, ?)", lost)
+        if self._head > max(last, noted):
+            after = max(last, mark[0])
+            writer.execute("INSERT OR IGNORE INTO jumps VALUES (?, ?)", (after, self._head + 1))
+            writer.execute("INSERT OR REPLACE INTO notes VALUES ('head', ?)", (self._head,))
+        self._losses = writer.execute("SELECT count(*) FROM losses").fetchone()[0]
+        writer.execute("COMMIT")
+        if not found:
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # who it is does not hang on the write-ahead file
 
     def _load_batch_after(self, after: int) -> tuple[int, list[SpooledMessage]] | None:
         query = "SELECT last, first, size, crc, body FROM batches WHERE last > ? ORDER BY last LIMIT 1"
@@ -201,26 +284,66 @@ class Spool:
             if messages is not None:
                 return row[0], messages
             after = row[0]
+            self._note_loss(row[1], row[0])
+
+    def _note_loss(self, first: int, last: int) -> None:
+        with self._reads() as reader:
+            query = "SELECT max(received_ns) FROM batches WHERE last = (SELECT max(last) FROM batches WHERE last < ?)"
+            from_ns = reader.execute(query, (last,)).fetchone()[0]
+            to_ns = reader.execute("SELECT received_ns FROM batches WHERE last = ?", (last,)).fetchone()[0]
+        with self._writes() as writer:
+            lost = Loss(first, last, from_ns, to_ns, "a batch in the spool does not match its checksum")
+            writer.execute("INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?, ?)", lost)
+        self._losses += 1
 
     @contextmanager
     def _writes(self) -> Iterator[sqlite3.Connection]:
-        with self._writing:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except (sqlite3.Error, OSError) as error:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise SpoolUnavailableError(f"the spool {self._path.name} cannot be written: {error}") from error
+        repairs = self.repairs
+        try:
+            with self._writing:
+                try:
+                    self._writer.execute("BEGIN IMMEDIATE")
+                    yield self._writer
+                    self._writer.execute("COMMIT")
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+        except (sqlite3.Error, OSError) as error:
+            self._repair(error, repairs)
+            raise SpoolUnavailableError(f"the spool {self._path.name} cannot be written: {error}") from error
 
     @contextmanager
     def _reads(self) -> Iterator[sqlite3.Connection]:
-        with self._reading:
-            try:
+        repairs = self.repairs
+        try:
+            with self._reading:
                 yield self._reader
-            except (sqlite3.Error, OSError) as error:
-                raise SpoolUnavailableError(f"the spool {self._path.name} cannot be read: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            self._repair(error, repairs)
+            raise SpoolUnavailableError(f"the spool {self._path.name} cannot be read: {error}") from error
+
+    def _repair(self, error: Exception, repairs: int) -> None:
+        """Begin a damaged file anew, unless that has happened since; a full disk or a busy one is left as it is."""
+        if not is_damage(error) and not self._broken:
+            return
+        with self._writing, self._reading:
+            if self.repairs != repairs:
+                return
+            self._broken = True
+            self._writer.close()
+            self._reader.close()
+            try:
+                mark = self._mark.read()
+                self._writer = begin_anew(self._path, str(error), stored_through=self._drained, mark=mark)
+                self._reader = connect(self._path)
+                self._number_on(0, self._head, mark)
+            except (sqlite3.Error, OSError) as failed:
+                raise SpoolUnavailableError(
+                    f"the spool {self._path.name} is damaged and cannot be begun anew: {failed}"
+                ) from failed
+            self._broken = False
+            self.repairs += 1
+            self._cached = (0, [])
 
 
 def _unpack(last: int, first: int, size: int, crc: int, body: bytes) -> list[SpooledMessage] | None:
@@ -236,66 +359,3 @@ def _unpack(last: int, first: int, size: int, crc: int, body: bytes) -> list[Spo
         log.warning("a batch in the spool is damaged", first=first, last=last, error=str(error))
         return None
     return messages
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def _open_or_salvage(path: Path) -> sqlite3.Connection:
-    """The file; if it was damaged, a new one with what the old one still held, under the same numbers."""
-    connection: sqlite3.Connection | None = None
-    try:
-        connection = _connect(path)
-        connection.executescript(_TABLES)
-        too_large = path.stat().st_size > _CHECK_BELOW_BYTES
-        if too_large or connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
-            return connection
-        fault = "its structure is broken"
-    except sqlite3.OperationalError:
-        raise  # busy, full or forbidden: not damaged
-    except sqlite3.DatabaseError as error:
-        fault = str(error)
-    if connection is not None:
-        connection.close()
-    aside = _set_aside(path)
-    connection = _connect(path)
-    connection.executescript(_TABLES)
-    batches = _salvage(aside, connection)
-    log.error("the spool was damaged and begun anew", fault=fault, kept_as=aside.name, salvaged_batches=batches)
-    return connection
-
-
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for ending in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + ending)
-        if part.exists():
-            part.replace(aside.with_name(aside.name + ending))
-    return aside
-
-
-def _salvage(damaged: Path, into: sqlite3.Connection) -> int:
-    """Copy every sound batch that can be reached from either end of the table; returns how many."""
-    into.execute("BEGIN IMMEDIATE")
-    for order in ("ASC", "DESC"):
-        old = sqlite3.connect(damaged, isolation_level=None)
-        try:
-            query = f"SELECT last, first, received_ns, size, crc, body FROM batches ORDER BY last {order}"  # noqa: S608
-            for row in old.execute(query):
-                if zlib.crc32(row[5]) == row[4]:
-                    into.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?, ?)", row)
-        except sqlite3.DatabaseError as error:
-            log.warning("the damaged spool cannot be read further", order=order, error=str(error))
-        finally:
-            old.close()
-    count, last = into.execute("SELECT count(*), coalesce(max(last), 0) FROM batches").fetchone()
-    # what was lost at the end had numbers too, and a number is never used twice
-    into.execute("INSERT OR REPLACE INTO notes VALUES ('head', ?)", (last + _NUMBERS_LEFT_FREE,))
-    into.execute("COMMIT")
-    return int(count)
