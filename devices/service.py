@@ -35,6 +35,8 @@ class SignalFacts:
     high: float | None = None
     choices: frozenset[str] | None = None
     expected_interval_ms: float | None = None
+    unit: str | None = None
+    """UCUM code."""
 
 
 def import_catalogue(session: Session, principal: Principal, catalogue: Catalogue, *, now: datetime) -> ImportResult:
@@ -179,6 +181,7 @@ def known_signals(session: Session) -> dict[str, dict[str, SignalFacts]]:
                 high=signal.high,
                 choices=frozenset(signal.choices) if signal.choices is not None else None,
                 expected_interval_ms=signal.expected_interval_ms,
+                unit=signal.unit,
             )
     return known
 

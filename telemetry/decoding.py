@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from devices.messages.native import Message, MessageError, decode
+from devices.messages.native import Message, MessageError
 from devices.messages.topics import parse_topic
+from telemetry.formats import DATA_KINDS, decode
 from telemetry.spool import SpooledMessage
 from telemetry.validation import Fault
 
-LISTENED_KINDS = frozenset({"birth", "death", "data", "event", "state"})
+LISTENED_KINDS = DATA_KINDS | {"birth", "death", "event", "state"}
 IGNORED_KINDS = frozenset({"command", "reply"})
 """Between the lab and a device; nothing to record."""
 _TOPICS_REMEMBERED = 4096

@@ -1,5 +1,6 @@
 """What spooled messages mean: samples, events, lives of devices, and dead letters with the reason."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +10,8 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
-from devices.messages.native import Birth, Data, Death, Event, Message, State
-from devices.messages.times import LATEST_NS, TimeFormatError, parse_time
+from devices.messages.native import UNNUMBERED, Birth, Data, Death, Event, Message, State
+from devices.messages.times import EARLIEST_NS, LATEST_NS, TimeFormatError, parse_time
 from devices.service import SignalFacts
 from lab.core.time import from_nanoseconds
 from telemetry.batches import Batch, Life
@@ -38,6 +39,7 @@ Signals = Mapping[str, Mapping[str, SignalFacts]]
 _BOOTS_REMEMBERED = 2000
 _UNKNOWN_SIGNAL = Fault("unknown-signal", "the catalogue has no such signal for this device")
 _LONGEST_EVENT_NAME = 60
+_SHAPES = ("values", "waves", "samples")
 
 
 class _MessageFault(Exception):  # noqa: N818 - not an error: a message that becomes a dead letter
@@ -168,6 +170,8 @@ class _Reading:
         """Add what it means to the batch."""
         if isinstance(message, Data):
             self._identify(message.boot, message.seq)
+            if message.units:
+                message = self._in_known_units(message, message.units)
             if message.values is not None:
                 self._read_values(message)
             elif message.waves is not None:
@@ -188,6 +192,8 @@ class _Reading:
 
     def _identify(self, boot: str, seq: int) -> None:
         self._clock = self._interpreter.clock(self._device, boot)
+        if seq == UNNUMBERED:
+            return
         if not 0 <= seq <= LARGEST_SEQ:
             raise _MessageFault(Fault("wrong-form", f"seq is {str(seq)[:40]}; 0 to {LARGEST_SEQ} are allowed"))
         try:
@@ -203,6 +209,20 @@ class _Reading:
             if facts is None:
                 self._faults.append((signal, _UNKNOWN_SIGNAL))
         return facts
+
+    def _in_known_units(self, data: Data, units: dict[str, str]) -> Data:
+        """The message without what it says in another unit than the catalogue's: that would be a wrong value."""
+        other = set()
+        for signal, unit in units.items():
+            facts = self._facts_of(signal)
+            if facts is not None and facts.type == "number" and unit != facts.unit:
+                detail = f"it came in {unit[:40]!r}, the catalogue has it in {facts.unit!r}"
+                self._faults.append((signal, Fault("other-unit", detail)))
+            if facts is None or (facts.type == "number" and unit != facts.unit):
+                other.add(signal)
+        if not other:
+            return data
+        return msgspec.structs.replace(data, **{shape: _without(getattr(data, shape), other) for shape in _SHAPES})
 
     def _read_values(self, data: Data) -> None:
         if data.time is None or data.values is None:
@@ -270,6 +290,8 @@ class _Reading:
         self._batch.samples.add_wave(source, device_ns, settled_ns, received_ns, numbers, marks)
 
     def _read_samples(self, data: Data) -> None:
+        if not data.buffered:
+            self._observe_newest(data)
         for signal, samples in (data.samples or {}).items():
             facts = self._signals.get(signal) or self._facts_of(signal)
             if facts is None:
@@ -285,16 +307,26 @@ class _Reading:
                 if isinstance(checked, Fault):
                     fault = fault or checked
                     continue
-                self._add_buffered(data, signal, device_ns, *checked)
+                self._add_sample(data, signal, device_ns, *checked)
             if fault is not None:
                 self._faults.append((signal, fault))
 
-    def _add_buffered(
+    def _observe_newest(self, data: Data) -> None:
+        """Samples that were sent as they were measured: the newest one vouches for the clock."""
+        newest_ns: int | None = None
+        for samples in (data.samples or {}).values():
+            for time, _ in samples:
+                with contextlib.suppress(_MessageFault):
+                    newest_ns = max(self._time(time), newest_ns or EARLIEST_NS)
+        if newest_ns is not None:
+            self._settling_point(newest_ns, data.boot, data.seq, vouches=not self._message.retained)
+
+    def _add_sample(
         self, data: Data, signal: str, device_ns: int, value: float | None, text: str | None, out_of_range: bool
     ) -> None:
         point = self._settling_point(device_ns, data.boot, data.seq, vouches=False)
         received_ns = self._message.received_ns
-        settled_ns, flags = settle(device_ns, point, received_ns, buffered=True)
+        settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
         if out_of_range:
             flags |= Flag.OUT_OF_RANGE.value
         row = (self._device, signal, data.boot, device_ns, settled_ns, received_ns, value, text, flags)
@@ -364,3 +396,7 @@ class _Reading:
     def _in_future(self, device_ns: int) -> Fault:
         ahead_days = (device_ns - self._message.received_ns) / 86_400e9
         return Fault("impossible-time", f"{device_ns} ns is {ahead_days:.0f} days after it was received")
+
+
+def _without(shape: dict[str, Any] | None, names: set[str]) -> dict[str, Any] | None:
+    return shape and {name: content for name, content in shape.items() if name not in names}

@@ -45,7 +45,9 @@ def check_value(value: Any, facts: SignalFacts) -> Checked | Fault:
     return None, value, False
 
 
-def check_wave(values: list[Any], facts: SignalFacts) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | Fault:
+def check_wave(
+    values: list[Any] | NDArray[np.float64], facts: SignalFacts
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | Fault:
     """Check an evenly spaced series.
 
     Returns:
@@ -54,10 +56,11 @@ def check_wave(values: list[Any], facts: SignalFacts) -> tuple[NDArray[np.float6
     """
     if facts.type != "number":
         return Fault("wrong-type", f"a wave is a series of numbers, the signal is {facts.type}")
-    kinds = set(map(type, values))
-    if not kinds <= {int, float}:
-        odd = next(value for value in values if type(value) not in {int, float})
-        return _wrong_type(odd, "a number")
+    if not isinstance(values, np.ndarray):
+        kinds = set(map(type, values))
+        if not kinds <= {int, float}:
+            odd = next(value for value in values if type(value) not in {int, float})
+            return _wrong_type(odd, "a number")
     try:
         numbers = np.array(values, dtype=np.float64)
     except OverflowError:

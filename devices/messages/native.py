@@ -18,13 +18,16 @@ Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1e-3, 1e9
+UNNUMBERED = -1
+"""`seq` of a message whose format counts none; nobody can tell whether one of those is missing."""
 
 
 class MessageError(ValueError):
     """A message that cannot be used at all.
 
     Args:
-        reason: short and stable, for a program: `empty`, `not-utf8`, `not-json`, `wrong-form`, `unknown-kind`.
+        reason: short and stable, for a program: `empty`, `not-utf8`, `not-json`, `not-cbor`, `wrong-form`, `no-time`,
+            `unknown-kind`.
         detail: for a person.
     """
 
@@ -53,7 +56,8 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True):
     """Measured values, in exactly one of three shapes.
 
     `time` + `values`: many signals at one instant. `start` + `rate_hz` + `waves`: evenly spaced.
-    `buffered` + `samples`: recorded earlier and sent now, each sample with its own time.
+    `buffered` + `samples`: recorded earlier and sent now, each sample with its own time. Other formats also send
+    samples of several times at once as they are measured: then `buffered` is false.
     """
 
     boot: Boot
@@ -65,6 +69,8 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True):
     waves: dict[str, list[Any]] | None = None
     buffered: bool = False
     samples: dict[str, list[tuple[Time, Any]]] | None = None
+    units: dict[str, str] | None = None
+    """Unit of a signal as the machine says it, a UCUM code; checked against the catalogue where it is given."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -151,6 +157,7 @@ def decode(kind: str, payload: bytes) -> Message:
         _require_storable_text(message)
     if isinstance(message, Data):
         _require_one_shape(message)
+        message = recorded_earlier(message)
     elif isinstance(message, Event):
         message = msgspec.structs.replace(message, fields=_without_infinite(message.fields))
     return message  # type: ignore[no-any-return]
@@ -164,13 +171,30 @@ def _decode_leniently(kind: str, payload: bytes, first: Exception) -> Message:
     try:
         plain = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MessageError("not-json", _printable(str(error))) from error
+        raise MessageError("not-json", printable(str(error))) from error
     try:
         return msgspec.convert(plain, KINDS[kind])
     except UnicodeEncodeError as error:  # such a text where another type is wanted, or as the name of a field
         raise MessageError("not-utf8", _HALF_A_CHARACTER) from error
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
-        raise MessageError("wrong-form", _printable(str(error or first))) from error
+        raise MessageError("wrong-form", printable(str(error or first))) from error
+
+
+def require_usable_data(data: Data) -> None:
+    """What every format asks of data beyond the types of its fields.
+
+    Raises:
+        MessageError: if it has none or several of the three shapes, or its boot cannot be stored.
+    """
+    _require_one_shape(data)
+    _require_storable_text(data)
+
+
+def recorded_earlier(data: Data) -> Data:
+    """The same message; samples of the native shapes are always such that were recorded earlier."""
+    if data.samples is None or data.buffered:
+        return data
+    return msgspec.structs.replace(data, buffered=True)
 
 
 def _require_one_shape(data: Data) -> None:
@@ -231,6 +255,6 @@ def _without_infinite(fields: dict[str, Any]) -> dict[str, Any]:
     return finite
 
 
-def _printable(text: str) -> str:
-    """What fits into a log and a database."""
+def printable(text: str) -> str:
+    """As much of it as fits into a log and a database."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:200]

@@ -125,7 +125,9 @@ BAD: list[tuple[str, str, bytes, str]] = [
     ("NUL in boot", "data", data(1, FEED, boot="\\u0000"), "wrong-form"),
     ("half a surrogate", "data", data(12, '"tool":"\\ud800"'), "not-text"),
     ("no choice", "data", data(13, '"door":"ajar"'), "not-a-choice"),
-    ("unknown kind", "data/senml", b"[]", "unknown-kind"),
+    ("no pack", "data/senml", b"[]", "wrong-form"),
+    ("no CBOR", "data/cbor", b"\xff", "not-cbor"),
+    ("unknown format", "data/xml", b"<data/>", "unknown-kind"),
     ("no kind", "dat", b"{}", "unknown-kind"),
     ("too deep", "event", b'{"fields":' + b"[" * 5000 + b"]" * 5000 + b"}", "not-json"),
 ]

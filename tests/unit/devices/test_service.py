@@ -124,7 +124,7 @@ def test_the_recorder_learns_every_device_in_service_and_its_signals(database: D
         known = known_signals(session)
     assert known["bare-1"] == {}
     assert "gone-1" not in known
-    assert known["mill-1"]["feed_mm_s"] == SignalFacts("number", 0, 25, None, 200)
+    assert known["mill-1"]["feed_mm_s"] == SignalFacts("number", 0, 25, None, 200, "mm/s")
     assert known["mill-1"]["step"].choices == {"idle", "loading", "cutting", "unloading"}
 
 
