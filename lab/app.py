@@ -43,6 +43,7 @@ from lab.web.error_pages import error_page
 from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
 from lab.web.links import sign_in_address, wants_page
 from lab.web.rendering import STATIC
+from telemetry.alarms.endpoints import router as alarms_router
 from telemetry.endpoints import router as telemetry_router
 from telemetry.stores.interface import SampleStore
 
@@ -124,7 +125,7 @@ def create_app(
         database: the relational store, migrated.
         clock: the lab's clock.
         store: where samples are read from.
-        live: the `telemetry.live.LiveHub` behind the live pages.
+        live: the `telemetry.live.hub.LiveHub` behind the live pages.
         recorder: the `telemetry.recorder.Recorder` if it runs in this process; asked by `/readyz`.
     """
     app = FastAPI(
@@ -175,6 +176,7 @@ def _include_routers(app: FastAPI) -> None:
         rules_router,
         trainings_router,
         telemetry_router,
+        alarms_router,
         pilots_router,
         reports_router,
     ):
