@@ -1,62 +1,101 @@
 """Order in one batch before it meets what is stored: by series and device time, each identity once (I3). Pure.
 
-The usual batch is already in order within each series, so the work is a few passes over integers; no pandas, no sort
-of strings.
+The usual batch is already in order within each series, so the work is a few passes over integers; no pandas, no text,
+no sort of strings.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-Series: TypeAlias = tuple[str, str, str]
-"""Device, signal and boot."""
+from telemetry.stores.interface import ROWS, SAMPLES, SampleBatch, Series
+
+_TYPES = {
+    np.dtype(np.int64): pa.int64(),
+    np.dtype(np.int32): pa.int32(),
+    np.dtype(np.uint8): pa.uint8(),
+    np.dtype(np.float64): pa.float64(),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class OrderedBatch:
     """A batch sorted by series and device time in which no identity comes twice."""
 
-    samples: pa.Table
-    """Schema SAMPLES."""
+    rows: pa.Table
+    """Schema ROWS; column `series` is `index`."""
     series: list[Series]
-    """The distinct series, each with at least one row in `samples`."""
-    index: NDArray[np.intp]
+    """The distinct series, each with at least one row."""
+    index: NDArray[np.int32]
     """(n,) for each row the position of its series in `series`; never decreasing."""
     times: NDArray[np.int64]
     """(n,) device_ns; increasing within a series."""
     duplicates: int
     """Rows left out because an earlier row of the batch has the same identity and value."""
     conflicts: pa.Table
-    """Rows left out because an earlier row of the batch has the same identity and another value."""
+    """Rows (schema ROWS) left out because an earlier row of the batch has the same identity and another value."""
 
     def last_times(self) -> list[int]:
         """The greatest device_ns of each series, in the order of `series`."""
         ends = np.flatnonzero(np.diff(self.index, append=len(self.series)))
         return [int(time) for time in self.times[ends]]
 
+    def named(self, rows: pa.Table) -> pa.Table:
+        """Rows of this batch with the names of their series, schema SAMPLES."""
+        return SampleBatch(tuple(self.series), rows).samples()
 
-def order_batch(samples: pa.Table) -> OrderedBatch:
+
+def column_of(values: NDArray[Any]) -> pa.Array:
+    """An Arrow column over numbers, without a copy (and without pandas, which `pa.array` would load)."""
+    plain = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(_TYPES[plain.dtype], len(plain), [None, pa.py_buffer(plain)])
+
+
+def numbers_of(rows: pa.Table, name: str) -> NDArray[Any]:
+    """A column without nulls as numbers."""
+    column = rows.column(name)
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return np.asarray(array.to_numpy(zero_copy_only=False))
+
+
+def as_batch(samples: pa.Table | SampleBatch) -> SampleBatch:
+    """The same samples as a batch.
+
+    Args:
+        samples: schema SAMPLES (text columns may be dictionary-encoded), or a batch already.
+    """
+    if isinstance(samples, SampleBatch):
+        return samples
+    series, index = _series_of(samples)
+    columns = [column_of(index.astype(np.int32)), *(samples.column(name) for name in ROWS.names[1:])]
+    return SampleBatch(tuple(series), pa.Table.from_arrays(columns, schema=ROWS))
+
+
+def order_batch(samples: pa.Table | SampleBatch) -> OrderedBatch:
     """Sort a batch by series and device time; of one identity the first row stays.
 
     Args:
-        samples: schema SAMPLES; text columns may be dictionary-encoded.
+        samples: a batch, or a table of schema SAMPLES.
     """
-    series, index = _series_of(samples)
-    times = samples.column("device_ns").to_numpy()
-    in_order = _is_increasing(index, times)
-    if not in_order:
+    batch = as_batch(samples)
+    rows = batch.rows
+    present, index = _compacted(numbers_of(rows, "series"), len(batch.series))
+    series = [batch.series[place] for place in present.tolist()]
+    times: NDArray[np.int64] = numbers_of(rows, "device_ns")
+    if not _is_increasing(index, times):
         order = _stable_order(index, len(series))
         if not _is_increasing(index[order], times[order]):
             order = np.lexsort((times, index))
-        samples, index, times = samples.take(order), index[order], times[order]
+        rows, index, times = rows.take(column_of(order)), index[order], times[order]
+    rows = rows.set_column(0, ROWS.field("series"), column_of(index))
     first = _first_of_identity(index, times)
     if first.all():
-        return OrderedBatch(samples, series, index, times, 0, samples.slice(0, 0))
-    return _without_repetitions(samples, series, index, times, first)
+        return OrderedBatch(rows, series, index, times, 0, rows.slice(0, 0))
+    return _without_repetitions(rows, series, index, times, first)
 
 
 def same_value(ours: pa.Table, theirs: pa.Table) -> NDArray[np.bool_]:
@@ -70,31 +109,31 @@ def same_value(ours: pa.Table, theirs: pa.Table) -> NDArray[np.bool_]:
 
 
 def _without_repetitions(
-    samples: pa.Table,
+    rows: pa.Table,
     series: list[Series],
-    index: NDArray[np.intp],
+    index: NDArray[np.int32],
     times: NDArray[np.int64],
     first: NDArray[np.bool_],
 ) -> OrderedBatch:
     winner = np.flatnonzero(first)[np.cumsum(first) - 1]  # for each row the first one of its identity
     later = np.flatnonzero(~first)
-    repeated = samples.take(later)
-    same = same_value(repeated, samples.take(winner[later]))
+    repeated = rows.take(column_of(later))
+    same = same_value(repeated, rows.take(column_of(winner[later])))
     return OrderedBatch(
-        samples.filter(pa.array(first)),
+        rows.take(column_of(np.flatnonzero(first))),
         series,
         index[first],
         times[first],
         int(same.sum()),
-        repeated.filter(pa.array(~same)),
+        repeated.take(column_of(np.flatnonzero(~same))),
     )
 
 
-def _series_of(samples: pa.Table) -> tuple[list[Series], NDArray[np.intp]]:
+def _series_of(samples: pa.Table) -> tuple[list[Series], NDArray[np.int64]]:
     dictionaries: list[list[str]] = []
     codes = np.zeros(samples.num_rows, dtype=np.int64)
     size = 1
-    for name in ("device", "signal", "boot"):
+    for name in SAMPLES.names[:3]:
         column = samples.column(name)
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
@@ -103,7 +142,7 @@ def _series_of(samples: pa.Table) -> tuple[list[Series], NDArray[np.intp]]:
         codes = codes * len(words) + array.indices.to_numpy()
         size *= len(words)
         dictionaries.append(words)
-    present, index = _compacted(codes, size)
+    present, index = np.unique(codes, return_inverse=True)
     _, signals, boots = dictionaries
     series = []
     for code in present.tolist():
@@ -113,27 +152,27 @@ def _series_of(samples: pa.Table) -> tuple[list[Series], NDArray[np.intp]]:
     return series, index
 
 
-def _compacted(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    if size > 4 * len(codes) + 1024:  # a table of all combinations would be larger than the batch
-        present, index = np.unique(codes, return_inverse=True)
-        return present, index
+def _compacted(codes: NDArray[np.int32], size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The places that occur, and for each row the position of its place among them."""
     present = np.flatnonzero(np.bincount(codes, minlength=size))
-    position = np.zeros(size, dtype=np.intp)
-    position[present] = np.arange(len(present))
+    if len(present) == size:
+        return present, codes
+    position = np.zeros(size, dtype=np.int32)
+    position[present] = np.arange(len(present), dtype=np.int32)
     return present, position[codes]
 
 
-def _stable_order(index: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def _stable_order(index: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     narrow = index.astype(np.int16) if count < 2**15 else index  # numpy sorts 16 bits by radix
     return np.argsort(narrow, kind="stable")
 
 
-def _is_increasing(index: NDArray[np.intp], times: NDArray[np.int64]) -> bool:
+def _is_increasing(index: NDArray[np.int32], times: NDArray[np.int64]) -> bool:
     steps = np.diff(index)
     return bool((steps >= 0).all()) and bool((np.diff(times)[steps == 0] >= 0).all())
 
 
-def _first_of_identity(index: NDArray[np.intp], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _first_of_identity(index: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray[np.bool_]:
     first = np.ones(len(index), dtype=np.bool_)
     first[1:] = (index[1:] != index[:-1]) | (times[1:] != times[:-1])
     return first

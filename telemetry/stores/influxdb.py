@@ -11,18 +11,32 @@ The order of a write is clocks, samples, watermark: what is lost on the way is w
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from telemetry.stores.batches import OrderedBatch, Series, order_batch, same_value
+from telemetry.stores.batches import OrderedBatch, as_batch, column_of, order_batch, same_value
+from telemetry.stores.coverages import coverage_of
 from telemetry.stores.influxdb_connection import InfluxDBConnection
-from telemetry.stores.interface import BUCKETS, SAMPLES, Flag, Written
+from telemetry.stores.interface import (
+    BUCKETS,
+    COVERAGE,
+    SAMPLES,
+    Checkpoint,
+    Compaction,
+    Flag,
+    SampleBatch,
+    Series,
+    StoreLimits,
+    Written,
+)
+from telemetry.stores.limits import within_limits
 from telemetry.stores.line_protocol import clock_line, decode_tag, encode_tag, sample_lines, watermark_line
-from telemetry.stores.spans import merged
+from telemetry.stores.spans import clusters, merged
+from telemetry.stores.streaming import stream_windows
 
 _NEVER = -(2**63)
 _EARLIEST, _LATEST = -(2**63) + 2, 2**63 - 2  # what InfluxDB can hold
@@ -45,7 +59,18 @@ _ROWS = pa.schema(
 )
 _MARKS = pa.schema([pa.field("tags", pa.string()), pa.field("time", pa.int64())])
 _CLOCKS = pa.schema([pa.field("boot", pa.string()), pa.field("low", pa.int64()), pa.field("high", pa.int64())])
+_ENDS = pa.schema([pa.field("time", pa.int64())])
 _PROGRESS = pa.schema([pa.field("watermark", pa.int64())])
+
+LIMITS = StoreLimits(
+    longest_text_bytes=2**16 - 1,
+    longest_name_bytes=4096,
+    earliest_ns=_EARLIEST,
+    latest_ns=_LATEST - 1,
+    transactional=False,
+    own_backups=False,
+)
+_LATE_NS = 60 * 1_000_000_000
 
 Boot = tuple[str, str]
 """Device and boot."""
@@ -66,43 +91,56 @@ class InfluxDBStore:
         self._writing = threading.Lock()
         self._marks: dict[Boot, dict[str, int]] = {}
         self._clocks: dict[str, dict[str, tuple[int, int]]] = {}
-        self._watermark: int | None = None
+        self._watermarks: dict[str, int] = {}
+        self._generation = 1
 
-    def write(self, samples: pa.Table, *, watermark: int) -> Written:
+    limits = LIMITS
+
+    @property
+    def generation(self) -> int:
+        """Raised after a failure: what was written before it may be stored or not."""
+        return self._generation
+
+    def write(self, samples: pa.Table | SampleBatch, *, watermark: int, spool: str = "") -> Written:
         """Store a batch, then its watermark (see `SampleStore.write`).
 
         Raises:
             StoreUnavailableError: a part may be stored; writing the same again is harmless.
         """
-        batch = order_batch(samples)
+        given, beyond = within_limits(as_batch(samples), LIMITS)
+        batch = order_batch(given)
         boots = {(device, boot) for device, _, boot in batch.series}
         with self._writing:
             try:
                 new, duplicates, conflicts = self._without_stored(batch)
                 self._note_clocks(new)
                 rejected = self._connection.write(sample_lines(new))
-                if watermark > self._known_watermark():
-                    self._connection.write([watermark_line(watermark)])
-                    self._watermark = watermark
+                if watermark > self._known_watermark(spool):
+                    self._connection.write([watermark_line(spool, watermark)])
+                    self._watermarks[spool] = watermark
             except BaseException:
+                self._generation += 1
                 for key in boots:  # nobody knows what of them is stored
                     self._marks.pop(key, None)
-                self._watermark = None
+                self._watermarks.clear()
                 raise
             for (device, signal, boot), last in zip(batch.series, batch.last_times(), strict=True):
                 marks = self._marks[device, boot]
                 marks[signal] = max(marks.get(signal, _NEVER), last)
-        refused = new.take(pa.array(rejected, pa.int64())).cast(SAMPLES)
+        refused = pa.concat_tables([new.take(pa.array(rejected, pa.int64())).cast(SAMPLES), beyond])
         return Written(
             stored=new.num_rows - len(rejected),
             duplicates=batch.duplicates + duplicates,
-            conflicts=pa.concat_tables([part.cast(SAMPLES) for part in (batch.conflicts, conflicts, refused)]),
+            conflicts=pa.concat_tables(
+                [part.cast(SAMPLES) for part in (batch.named(batch.conflicts), conflicts, refused)]
+            ),
             rejected=refused,
         )
 
-    def watermark(self) -> int:
-        """The last spool row that is surely stored; 0 in a new store."""
-        found = self._connection.query("SELECT watermark FROM progress", _PROGRESS)
+    def watermark(self, spool: str = "") -> int:
+        """The last row of a spool that is surely stored; 0 if nothing of it is."""
+        question = f"SELECT watermark FROM progress WHERE spool = '{encode_tag(spool)}'"  # noqa: S608 - encoded
+        found = self._connection.query(question, _PROGRESS)
         return max(found.column("watermark").to_pylist(), default=0)
 
     def read(
@@ -175,14 +213,115 @@ class InfluxDBStore:
         found = pa.Table.from_pylist(list(newest.values()), schema=_ROWS)
         return _as_samples(_sorted(_with_one_value(found)), device)
 
+    def checkpoint(self, spool: str = "") -> Checkpoint:
+        """How far the server has it all: it says a write is done when that is in its own write-ahead log."""
+        return Checkpoint(self.watermark(spool), 0)
+
+    def stream(
+        self, device: str, signals: list[str], spans: list[tuple[int, int]], *, uncertain: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Samples in pieces (see `SampleStore.stream`)."""
+        for signal in sorted(set(signals)) or self._signals(device):
+            inside = self._reach(device, signal, spans)
+
+            def read(start: int, end: int, most: int, signal: str = signal) -> pa.Table:
+                return self.read(device, [signal], [(start, end)], uncertain=uncertain, limit=most or None)
+
+            yield from stream_windows(read, inside)
+
+    def coverage(
+        self,
+        device: str,
+        signals: list[str],
+        spans: list[tuple[int, int]],
+        *,
+        longest_gap_ns: int,
+        uncertain: bool = False,
+    ) -> pa.Table:
+        """From when to when there are samples (see `SampleStore.coverage`)."""
+        parts = [COVERAGE.empty_table()]
+        for signal in sorted(set(signals)) or self._signals(device):
+            rows = self._rows(device, signal, spans, uncertain=uncertain)
+            for boot in sorted({decode_tag(tag): tag for tag in pc.unique(rows.column("boot")).to_pylist()}.items()):
+                mine = rows.filter(pc.equal(rows.column("boot"), boot[1]))
+                parts.append(coverage_of(signal, boot[0], mine.column("settled").to_numpy(), longest_gap_ns))
+        return pa.concat_tables(parts)
+
+    def count(self, device: str, spans: list[tuple[int, int]]) -> int:
+        """How many samples of a device lie in spans of settled time."""
+        rows = (self._rows(device, signal, spans, uncertain=True) for signal in self._signals(device))
+        return sum(len(part) for part in rows)
+
+    def resettle(self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int) -> int:
+        """Give samples another settled time (see `SampleStore.resettle`)."""
+        where = f"device = '{encode_tag(device)}' AND boot = '{encode_tag(boot)}' AND {_between(*device_span)}"
+        rows = _as_samples(self._points(where), device)
+        times = rows.column("device_ns").to_numpy()
+        received = rows.column("received_ns").to_numpy()
+        flags = rows.column("flags").to_numpy() & (0xFF ^ int(Flag.UNCERTAIN | Flag.SKEWED | Flag.LATE))
+        settled = np.minimum(times + offset_ns, received)
+        late = (received - settled > _LATE_NS) & (flags & int(Flag.BUFFERED) == 0)
+        flags = flags | (int(Flag.SKEWED) if offset_ns else 0) | np.where(late, int(Flag.LATE), 0)
+        changed = rows.set_column(SAMPLES.get_field_index("settled_ns"), "settled_ns", column_of(settled))
+        changed = changed.set_column(SAMPLES.get_field_index("flags"), "flags", column_of(flags.astype(np.uint8)))
+        with self._writing:
+            self._note_clocks(changed)
+            self._connection.write(sample_lines(changed))
+        return len(rows)
+
+    def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
+        """Delete a device's samples in spans of settled time (see `SampleStore.delete`).
+
+        InfluxDB deletes by device time: each run of points whose settled times all lie in the spans is deleted alone.
+        """
+        deleted = 0
+        tag, wanted = encode_tag(device), merged(spans)
+        for boot, (low, high) in self._known_clocks(device).items():
+            where = f"device = '{tag}' AND boot = '{boot}'"
+            for start, end in wanted:
+                rows = self._points(f"{where} AND {_between(start - high, end - low)}")
+                order = np.argsort(rows.column("time").to_numpy(), kind="stable")
+                settled = rows.column("settled").to_numpy()[order]
+                inside = (settled >= start) & (settled < end)
+                times = rows.column("time").to_numpy()[order]
+                for signal, first, last, count in _runs(rows.column("signal").to_pylist(), order, times, inside):
+                    self._connection.execute(
+                        f"DELETE FROM samples WHERE {where} AND signal = '{signal}' AND {_between(first, last + 1)}"  # noqa: S608
+                    )
+                    deleted += count
+        return deleted
+
+    def compact(self, *, before_ns: int) -> Compaction:
+        """Nothing: the server sorts and compresses by itself."""
+        del before_ns
+        return Compaction(0, 0, 0, 0)
+
+    def size_bytes(self) -> int:
+        """The server does not say."""
+        return 0
+
     def close(self) -> None:
         """Let go of connections."""
         self._connection.close()
 
-    def _known_watermark(self) -> int:
-        if self._watermark is None:
-            self._watermark = self.watermark()
-        return self._watermark
+    def _reach(self, device: str, signal: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Spans, cut to where the signal may have samples at all."""
+        clocks = self._known_clocks(device).values()
+        tags = f"device = '{encode_tag(device)}' AND signal = '{encode_tag(signal)}'"
+        ends = [
+            self._connection.query(f"SELECT {end}(settled) FROM samples WHERE {tags}", _ENDS).column("time").to_pylist()  # noqa: S608
+            for end in ("first", "last")
+        ]
+        if not clocks or not ends[0] or not ends[1]:
+            return []
+        first = ends[0][0] + min(low for low, _ in clocks)
+        last = ends[1][0] + max(high for _, high in clocks)
+        return merged([(max(start, first), min(end, last + 1)) for start, end in spans])
+
+    def _known_watermark(self, spool: str) -> int:
+        if spool not in self._watermarks:
+            self._watermarks[spool] = self.watermark(spool)
+        return self._watermarks[spool]
 
     def _signals(self, device: str) -> list[str]:
         tag = encode_tag(device)
@@ -266,20 +405,21 @@ class InfluxDBStore:
 
     def _without_stored(self, batch: OrderedBatch) -> tuple[pa.Table, int, pa.Table]:
         """The rows to write, the number of duplicates, and the conflicts."""
+        samples = batch.named(batch.rows)
         if not batch.series:
-            return batch.samples, 0, batch.samples.slice(0, 0)
+            return samples, 0, samples
         high = np.array([self._mark(series) for series in batch.series], dtype=np.int64)
         behind = np.flatnonzero(batch.times <= high[batch.index])
         if not len(behind):
-            return batch.samples, 0, batch.samples.slice(0, 0)
+            return samples, 0, samples.slice(0, 0)
         twins = self._stored_twins(batch, behind)
         found = np.flatnonzero([twin is not None for twin in twins])
-        ours = batch.samples.take(behind[found])
+        ours = samples.take(behind[found])
         theirs = pa.Table.from_pylist([twins[place] for place in found], schema=SAMPLES.remove(0))
         same = same_value(ours, theirs)
-        new = np.ones(batch.samples.num_rows, dtype=np.bool_)
+        new = np.ones(samples.num_rows, dtype=np.bool_)
         new[behind[found]] = False
-        return batch.samples.filter(pa.array(new)), int(same.sum()), ours.filter(pa.array(~same))
+        return samples.filter(pa.array(new)), int(same.sum()), ours.filter(pa.array(~same))
 
     def _stored_twins(self, batch: OrderedBatch, behind: NDArray[np.intp]) -> list[dict[str, object] | None]:
         """What is stored under the identity of each of these rows."""
@@ -289,7 +429,7 @@ class InfluxDBStore:
             by_boot[device, boot].append(int(batch.times[place]))
         stored: dict[tuple[Series, int], dict[str, object]] = {}
         for (device, boot), times in by_boot.items():
-            for first, last in _clusters(times):
+            for first, last in clusters(times, _HOLE_NS):
                 where = f"device = '{encode_tag(device)}' AND boot = '{encode_tag(boot)}'"
                 rows = self._points(f"{where} AND {_between(first, last + 1)}")
                 for row in rows.to_pylist():
@@ -322,19 +462,23 @@ def _clamped(instant_ns: int) -> int:
     return min(max(instant_ns, _EARLIEST), _LATEST)
 
 
-def _clusters(times: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each group of instants without a hole longer than `_HOLE_NS`."""
-    first = last = None
-    for instant in sorted(times):
-        if first is None or last is None:
-            first = last = instant
-        elif instant - last > _HOLE_NS:
-            yield first, last
-            first = last = instant
-        else:
-            last = instant
-    if first is not None and last is not None:
-        yield first, last
+def _runs(
+    signals: list[str], order: NDArray[np.intp], times: NDArray[np.int64], inside: NDArray[np.bool_]
+) -> Iterator[tuple[str, int, int, int]]:
+    """Signal, first and last device time and number of neighbouring points of a signal that are all inside."""
+    names = [signals[place] for place in order.tolist()]
+    open_runs: dict[str, list[int]] = {}
+    for name, time, wanted in zip(names, times.tolist(), inside.tolist(), strict=True):
+        run = open_runs.get(name)
+        if wanted and run is None:
+            open_runs[name] = [time, time, 1]
+        elif wanted and run is not None:
+            run[1:] = time, run[2] + 1
+        elif run is not None:
+            first, last, count = open_runs.pop(name)
+            yield name, first, last, count
+    for name, run in open_runs.items():
+        yield name, run[0], run[1], run[2]
 
 
 def _with_one_value(rows: pa.Table) -> pa.Table:

@@ -89,6 +89,17 @@ class InfluxDBConnection:
         table = pyarrow.csv.read_csv(io.BytesIO(content), parse_options=parse, convert_options=options)
         return table.select(schema.names).cast(schema)
 
+    def execute(self, command: str) -> None:
+        """Have InfluxQL do something.
+
+        Raises:
+            StoreUnavailableError: the server does not answer, is too busy, or refuses it.
+        """
+        self._map_database()
+        content = self._asked(lambda: self._get_csv(command, "POST"))
+        if content.startswith(b"error"):
+            raise StoreUnavailableError(f"InfluxDB refuses a command: {_text(content)}")
+
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
@@ -105,10 +116,10 @@ class InfluxDBConnection:
             return self._write_from(start, lines[:middle]) + self._write_from(start + middle, lines[middle:])
         return []
 
-    def _get_csv(self, question: str) -> bytes:
+    def _get_csv(self, question: str, method: str = "GET") -> bytes:
         response = self._client.api_client.call_api(
             "/query",
-            "GET",
+            method,
             query_params={"db": self._bucket, "q": question, "epoch": "ns"},
             header_params={"Accept": "application/csv"},
             _preload_content=False,

@@ -3,11 +3,15 @@
 A sample's identity is (device, signal, boot, device time) (I3): writing it again changes nothing, the first value wins.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
+
+Series: TypeAlias = tuple[str, str, str]
+"""Device, signal and boot."""
 
 SAMPLES = pa.schema(
     [
@@ -23,6 +27,27 @@ SAMPLES = pa.schema(
     ]
 )
 """Columns of samples outside a store. Exactly one of `value` (numbers; booleans as 0 and 1) and `text` is set."""
+
+ROWS = pa.schema(
+    [
+        pa.field("series", pa.int32(), nullable=False),
+        *(SAMPLES.field(name) for name in SAMPLES.names[3:]),
+    ]
+)
+"""Columns of a `SampleBatch`: as SAMPLES, with the place of the series instead of its three names."""
+
+COVERAGE = pa.schema(
+    [
+        pa.field("signal", pa.string(), nullable=False),
+        pa.field("boot", pa.string(), nullable=False),
+        pa.field("first_ns", pa.int64(), nullable=False),
+        pa.field("last_ns", pa.int64(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("longest_gap_ns", pa.int64(), nullable=False),
+    ]
+)
+"""Columns of a coverage: one row for each stretch of a signal and boot without a long silence, in settled time; both
+ends are samples, `longest_gap_ns` is the longest silence within."""
 
 BUCKETS = pa.schema(
     [
@@ -52,6 +77,60 @@ class Flag(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
+class SampleBatch:
+    """Samples in columns, their series as small numbers: what the recorder hands to a store."""
+
+    series: tuple[Series, ...]
+    """Each series once; some may have no rows."""
+    rows: pa.Table
+    """Schema ROWS; column `series` is the place in `series`."""
+
+    def samples(self) -> pa.Table:
+        """The same with names, schema SAMPLES."""
+        places = self.rows.column("series")
+        names = [pa.array([one[part] for one in self.series], pa.string()).take(places) for part in range(3)]
+        return pa.Table.from_arrays([*names, *self.rows.columns[1:]], schema=SAMPLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How much of a spool the store holds so that losing the spool would lose nothing."""
+
+    through: int
+    """The last spool row whose samples were read back from where they stay."""
+    verified_rows: int
+    """How many samples were read back for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction did."""
+
+    rows: int
+    bytes_before: int
+    bytes_after: int
+    doubles: int
+    """Rows whose identity was stored twice; there should never be any."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """What a store can hold; a sample beyond it is refused (`Written.rejected`)."""
+
+    longest_text_bytes: int
+    """Of a text, in UTF-8."""
+    longest_name_bytes: int
+    """Of device, signal and boot, each as the store writes it."""
+    earliest_ns: int
+    latest_ns: int
+    """Device times, both included."""
+    transactional: bool
+    """Whether samples and watermark are stored together or not at all."""
+    own_backups: bool
+    """Whether the product backs it up; else that is done by the server's own means."""
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What became of a batch."""
 
@@ -67,18 +146,43 @@ class Written:
 class SampleStore(Protocol):
     """A store of samples."""
 
-    def write(self, samples: pa.Table, *, watermark: int) -> Written:
-        """Store a batch (schema SAMPLES) and remember `watermark`, the last spool row it came from.
+    @property
+    def limits(self) -> StoreLimits:
+        """What it can hold."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Raised at each opening: who sees a new one asks for the watermark again, which may be lower than before."""
+        ...
+
+    def write(self, samples: pa.Table | SampleBatch, *, watermark: int, spool: str = "") -> Written:
+        """Store a batch and remember `watermark`, the last spool row it came from.
 
         Both in one transaction where the store has transactions; else the samples first.
+
+        Args:
+            samples: schema SAMPLES, or a `SampleBatch`.
+            watermark: of the spool it came from.
+            spool: the spool's identity; each has a watermark of its own.
 
         Raises:
             StoreUnavailableError: nothing, or a part that may be written again, is stored.
         """
         ...
 
-    def watermark(self) -> int:
-        """The last spool row that is surely stored; 0 in a new store."""
+    def watermark(self, spool: str = "") -> int:
+        """The last row of a spool that is surely stored; 0 if nothing of it is."""
+        ...
+
+    def checkpoint(self, spool: str = "") -> Checkpoint:
+        """Bring everything to where it stays, and read back what was written since the last time.
+
+        Raises:
+            StoreDamagedError: something else is read back; the store mends itself at the next call, and its
+                generation changes.
+            StoreUnavailableError: the store does not answer.
+        """
         ...
 
     def read(
@@ -104,6 +208,16 @@ class SampleStore(Protocol):
         """
         ...
 
+    def stream(
+        self, device: str, signals: list[str], spans: list[tuple[int, int]], *, uncertain: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """As `read`, in batches of at most 65,536 rows (schema SAMPLES); memory does not grow with the answer.
+
+        Raises:
+            StoreUnavailableError: at any step; what was given before is right.
+        """
+        ...
+
     def buckets(
         self,
         device: str,
@@ -118,6 +232,66 @@ class SampleStore(Protocol):
 
     def last_values(self, device: str, spans: list[tuple[int, int]], *, uncertain: bool = False) -> pa.Table:
         """The sample with the greatest settled time of each signal within the spans; schema SAMPLES."""
+        ...
+
+    def coverage(
+        self,
+        device: str,
+        signals: list[str],
+        spans: list[tuple[int, int]],
+        *,
+        longest_gap_ns: int,
+        uncertain: bool = False,
+    ) -> pa.Table:
+        """From when to when there are samples.
+
+        Args:
+            device: the device.
+            signals: their names; empty: all.
+            spans: of settled time.
+            longest_gap_ns: a silence longer than this ends a stretch.
+            uncertain: whether samples of uncertain time count.
+
+        Returns:
+            Schema COVERAGE, sorted by signal, boot, first_ns.
+        """
+        ...
+
+    def count(self, device: str, spans: list[tuple[int, int]]) -> int:
+        """How many samples of a device lie in spans of settled time, those of uncertain time included."""
+        ...
+
+    def resettle(self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int) -> int:
+        """Give samples another settled time: device time + offset, never later than received; it counts as certain.
+
+        Flags follow: UNCERTAIN is gone, SKEWED says whether there is an offset, LATE is judged anew. Doing it again
+        changes nothing.
+
+        Args:
+            device: the device.
+            boot: its boot.
+            device_span: device times `[start_ns, end_ns)`.
+            offset_ns: settled minus device time.
+
+        Returns:
+            How many samples lie in the span.
+        """
+        ...
+
+    def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
+        """Delete a device's samples in spans of settled time, for good; doing it again deletes nothing more.
+
+        Returns:
+            How many samples were deleted.
+        """
+        ...
+
+    def compact(self, *, before_ns: int) -> Compaction:
+        """Rewrite samples settled before an instant, sorted, where that saves space; nothing changes for who reads."""
+        ...
+
+    def size_bytes(self) -> int:
+        """How much disk it takes; 0 where it cannot know."""
         ...
 
     def close(self) -> None:

@@ -45,9 +45,9 @@ def clock_line(device: str, boot: str, low: int, high: int) -> bytes:
     return f"clocks,boot={encode_tag(boot)},device={encode_tag(device)} low={low}i,high={high}i 0".encode()
 
 
-def watermark_line(watermark: int) -> bytes:
-    """The last spool row that is stored; always the same point."""
-    return f"progress watermark={watermark}i 0".encode()
+def watermark_line(spool: str, watermark: int) -> bytes:
+    """The last row of a spool that is stored; always the same point."""
+    return f"progress,spool={encode_tag(spool)} watermark={watermark}i 0".encode()
 
 
 def _quoted(text: str) -> str:

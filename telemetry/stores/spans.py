@@ -1,5 +1,7 @@
 """Spans of nanoseconds, half-open."""
 
+from collections.abc import Iterable, Iterator
+
 
 def merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The same instants in the fewest spans `[start_ns, end_ns)`, in order; empty ones are gone."""
@@ -10,3 +12,18 @@ def merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             result.append((start, end))
     return result
+
+
+def clusters(instants: Iterable[int], hole_ns: int) -> Iterator[tuple[int, int]]:
+    """First and last of each group of instants without a hole longer than `hole_ns`, in order."""
+    first = last = None
+    for instant in sorted(instants):
+        if first is None or last is None:
+            first = last = instant
+        elif instant - last > hole_ns:
+            yield first, last
+            first = last = instant
+        else:
+            last = instant
+    if first is not None and last is not None:
+        yield first, last

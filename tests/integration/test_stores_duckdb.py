@@ -222,16 +222,17 @@ def test_a_file_that_another_process_holds_is_named(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_nothing_and_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = DuckDBStore(tmp_path / "samples.duckdb")
     store.write(one(1), watermark=1)
-    high_water_marks = DuckDBStore._high_water_marks
 
-    def broken(*_: object) -> dict[int, int]:
+    def broken(*_: object) -> None:
         raise duckdb.IOException("no space left on device")
 
-    monkeypatch.setattr(DuckDBStore, "_high_water_marks", broken)
-    with pytest.raises(StoreUnavailableError, match="no space left"):
-        store.write(one(2), watermark=2)
-    monkeypatch.setattr(DuckDBStore, "_high_water_marks", high_water_marks)
+    before = store.generation
+    with monkeypatch.context() as patched:
+        patched.setattr("telemetry.stores.duckdb.store.without_stored", broken)
+        with pytest.raises(StoreUnavailableError, match="no space left"):
+            store.write(one(2), watermark=2)
     assert store.watermark() == 1
+    assert store.generation == before + 1
     result = store.write(pa.concat_tables([one(1), one(2)]), watermark=2)
     assert (result.stored, result.duplicates) == (1, 1)
     store.close()

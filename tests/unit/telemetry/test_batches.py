@@ -54,12 +54,12 @@ def test_the_first_row_of_an_identity_stays(rows: list[dict[str, object]], encod
     first: dict[tuple[object, ...], dict[str, object]] = {}
     for row in rows:
         first.setdefault(identity(row), row)
-    kept = batch.samples.to_pylist()
+    kept = batch.named(batch.rows).to_pylist()
     assert sorted(map(repr, kept)) == sorted(map(repr, first.values()))
     repeated = [row for row in rows if row is not first[identity(row)]]
     other = [row for row in repeated if content(row) != content(first[identity(row)])]
     assert batch.duplicates == len(repeated) - len(other)
-    assert Counter(map(content, batch.conflicts.to_pylist())) == Counter(map(content, other))
+    assert Counter(map(content, batch.named(batch.conflicts).to_pylist())) == Counter(map(content, other))
 
     assert [batch.series[place] for place in batch.index] == [identity(row)[:3] for row in kept]
     assert len(batch.series) == len(set(batch.series)) == len({identity(row)[:3] for row in kept})
@@ -76,7 +76,7 @@ def test_a_batch_in_chunks_is_one_batch() -> None:
         for signal in ("power", "feed", "power")
     ]
     batch = order_batch(pa.concat_tables(parts))
-    assert (batch.samples.num_rows, batch.duplicates) == (2, 1)
+    assert (batch.rows.num_rows, batch.duplicates) == (2, 1)
 
 
 def test_nothing_equals_a_missing_value_but_a_missing_value() -> None:

@@ -1,0 +1,75 @@
+"""Rewriting closed days sorted by series and device time: neighbours in the file are neighbours in the signal.
+
+As rows arrive, those of one message stand together: their times repeat, their values do not. Sorted, the values of one
+signal follow each other, which compresses better and lets a question about one signal skip the others.
+"""
+
+from collections.abc import Iterator
+
+import duckdb
+
+from telemetry.stores.duckdb.schema import COLUMNS
+from telemetry.stores.interface import Compaction
+
+_DAY_NS = 86_400 * 1_000_000_000
+_MOST_ROWS = 8_000_000
+"""Of a piece that is sorted at once: enough for a sorted file, few enough for the memory."""
+
+
+def compact(cursor: duckdb.DuckDBPyConnection, *, before_ns: int) -> Compaction:
+    """Sort what was settled before an instant and has not been sorted yet, a piece a transaction."""
+    before = _used_bytes(cursor)
+    rows = doubles = 0
+    for start, end in list(_pieces(cursor, before_ns)):
+        done, double = _sort_piece(cursor, start, end)
+        rows += done
+        doubles += double
+        cursor.execute("CHECKPOINT")
+    return Compaction(rows, before, _used_bytes(cursor), doubles)
+
+
+def _pieces(cursor: duckdb.DuckDBPyConnection, before_ns: int) -> Iterator[tuple[int, int]]:
+    done = cursor.execute("SELECT max(value) FROM facts WHERE name = 'sorted'").fetchone()
+    since = done[0] if done and done[0] is not None else -(2**63)
+    days = cursor.execute(
+        f"""SELECT settled_ns // {_DAY_NS} AS day, min(settled_ns), max(settled_ns), count(*) FROM samples
+            WHERE settled_ns >= ? AND settled_ns < ? GROUP BY day ORDER BY day""",  # noqa: S608 - constant
+        [since, before_ns],
+    ).fetchall()
+    for _, first, last, count in days:
+        pieces = -(-count // _MOST_ROWS)
+        width = (last + 1 - first) // pieces + 1
+        for number in range(pieces):
+            yield first + number * width, min(first + (number + 1) * width, last + 1)
+
+
+def _sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tuple[int, int]:
+    """Rewrite rows settled in `[start, end)`; gives their number and how many were there twice."""
+    where = f"settled_ns >= {start:d} AND settled_ns < {end:d}"
+    cursor.begin()
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE piece AS SELECT {COLUMNS} FROM samples WHERE {where} "  # noqa: S608
+        "ORDER BY series, device_ns, received_ns"
+    )
+    row = cursor.execute(
+        """SELECT count(*), count(*) FILTER (WHERE double) FROM (
+               SELECT series = lag(series) OVER () AND device_ns = lag(device_ns) OVER () AS double FROM piece)"""
+    ).fetchone()
+    rows, doubles = row or (0, 0)
+    cursor.execute(f"DELETE FROM samples WHERE {where}")  # noqa: S608 - whole numbers
+    unique = (
+        "QUALIFY row_number() OVER (PARTITION BY series, device_ns ORDER BY received_ns) = 1 ORDER BY ALL"
+        if doubles
+        else ""
+    )
+    cursor.execute(f"INSERT INTO samples SELECT {COLUMNS} FROM piece {unique}")  # noqa: S608 - constants
+    cursor.execute("DELETE FROM facts WHERE name = 'sorted'")
+    cursor.execute("INSERT INTO facts VALUES ('sorted', ?)", [end])
+    cursor.execute("DROP TABLE piece")
+    cursor.commit()
+    return int(rows), int(doubles)
+
+
+def _used_bytes(cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchone()
+    return int(row[0]) if row else 0

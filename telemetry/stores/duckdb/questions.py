@@ -1,0 +1,72 @@
+"""Questions to the file, by the numbers of series; bounds over all spans let DuckDB skip whole row groups."""
+
+from collections.abc import Iterable
+
+from telemetry.stores.duckdb.marks import listed
+from telemetry.stores.interface import Flag
+
+Names = dict[int, tuple[str, str]]
+"""Number of a series → signal and boot."""
+
+
+def within(ids: Iterable[int], spans: list[tuple[int, int]], *, uncertain: bool) -> str:
+    """A condition on rows: series, settled time in one of the spans (merged, at least one), certain or not."""
+    clauses = [f"series IN ({listed(ids)})", f"settled_ns >= {spans[0][0]:d} AND settled_ns < {spans[-1][1]:d}"]
+    if len(spans) > 1:
+        pieces = [f"settled_ns >= {start:d} AND settled_ns < {end:d}" for start, end in spans]
+        clauses.append("(" + " OR ".join(pieces) + ")")
+    if not uncertain:
+        clauses.append(f"flags & {int(Flag.UNCERTAIN)} = 0")
+    return " AND ".join(clauses)
+
+
+def rows_query(names: Names, where: str, limit: int | None) -> tuple[str, dict[str, object]]:
+    """Rows with names, sorted, schema SAMPLES."""
+    order = sorted(names)
+    parameters: dict[str, object] = {
+        "ids": order,
+        "signals": [names[number][0] for number in order],
+        "boots": [names[number][1] for number in order],
+    }
+    query = f"""
+        WITH known AS (SELECT unnest($ids) AS id, unnest($signals) AS signal, unnest($boots) AS boot)
+        SELECT $device AS device, signal, boot, device_ns, settled_ns, received_ns, value, text, flags
+        FROM samples JOIN known ON known.id = samples.series
+        WHERE {where} ORDER BY signal, settled_ns, device_ns, boot {"" if limit is None else f"LIMIT {limit:d}"}
+    """  # noqa: S608 - values are parameters or whole numbers
+    return query, parameters
+
+
+def buckets_query(where: str) -> str:
+    """Buckets of `$width` nanoseconds, schema BUCKETS."""
+    start = "settled_ns - (settled_ns % $width + $width) % $width"  # floors before 1970 too
+    return f"""
+        SELECT {start} AS start_ns, min(value) AS min, max(value) AS max, avg(value) AS mean, count(*) AS count
+        FROM samples WHERE {where} AND value IS NOT NULL GROUP BY start_ns ORDER BY start_ns
+    """  # noqa: S608 - values are parameters or whole numbers
+
+
+def newest_query(where: str) -> str:
+    """The newest row of each series."""
+    return f"""
+        SELECT series, unnest(arg_max(
+            {{'device_ns': device_ns, 'settled_ns': settled_ns, 'received_ns': received_ns,
+              'value': value, 'text': text, 'flags': flags}}, (settled_ns, device_ns)))
+        FROM samples WHERE {where} GROUP BY series
+    """  # noqa: S608 - whole numbers
+
+
+def coverage_query(where: str) -> str:
+    """Stretches of each series without a silence longer than `$gap`."""
+    return f"""
+        WITH steps AS (
+            SELECT series, settled_ns, settled_ns - lag(settled_ns) OVER one AS step FROM samples WHERE {where}
+            WINDOW one AS (PARTITION BY series ORDER BY settled_ns)
+        ), stretches AS (
+            SELECT series, settled_ns, step, count(*) FILTER (WHERE step > $gap) OVER one AS stretch FROM steps
+            WINDOW one AS (PARTITION BY series ORDER BY settled_ns)
+        )
+        SELECT series, min(settled_ns) AS first_ns, max(settled_ns) AS last_ns, count(*) AS count,
+               coalesce(max(step) FILTER (WHERE step <= $gap), 0) AS longest_gap_ns
+        FROM stretches GROUP BY series, stretch
+    """  # noqa: S608 - values are parameters or whole numbers

@@ -1,0 +1,182 @@
+"""The store: samples in one DuckDB file.
+
+No primary key: it would cost four times the speed and eight times the space. What is new is told from what is stored
+by a high-water mark per series (device, signal, boot): rows above it are new, and only a batch that reaches behind it
+is compared with the rows that are stored.
+"""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from telemetry.stores.batches import as_batch, numbers_of, order_batch
+from telemetry.stores.duckdb import schema
+from telemetry.stores.duckdb.checkpoints import begin_anew, verified_checkpoint
+from telemetry.stores.duckdb.compaction import compact
+from telemetry.stores.duckdb.file import Opening, StoreFile
+from telemetry.stores.duckdb.marks import Mark, listed, load_marks, raise_marks
+from telemetry.stores.duckdb.questions import within
+from telemetry.stores.duckdb.reading import SampleReader
+from telemetry.stores.duckdb.writing import number_series, without_stored
+from telemetry.stores.interface import Checkpoint, Compaction, Flag, SampleBatch, StoreLimits, Written
+from telemetry.stores.limits import within_limits
+from telemetry.stores.spans import merged
+
+LIMITS = StoreLimits(
+    longest_text_bytes=2**24,
+    longest_name_bytes=2**16,
+    earliest_ns=-(2**63) + 1,
+    latest_ns=2**63 - 2,
+    transactional=True,
+    own_backups=True,
+)
+_LATE_NS = 60 * 1_000_000_000
+
+
+class DuckDBStore(SampleReader):
+    """Samples in a DuckDB file. Safe for threads; another process cannot open the file at the same time.
+
+    Args:
+        path: the file; made, with its folder, at the first use.
+        memory_limit: most memory DuckDB takes for buffers and sorting, as DuckDB writes it.
+    """
+
+    def __init__(self, path: Path, *, memory_limit: str = "256MB") -> None:
+        super().__init__(StoreFile(path, memory_limit=memory_limit))
+
+    @property
+    def limits(self) -> StoreLimits:
+        """What it can hold."""
+        return LIMITS
+
+    @property
+    def generation(self) -> int:
+        """How often the file has been opened."""
+        return self._file.generation
+
+    def write(self, samples: pa.Table | SampleBatch, *, watermark: int, spool: str = "") -> Written:
+        """Store a batch and its watermark in one transaction (see `SampleStore.write`).
+
+        Raises:
+            StoreUnavailableError: nothing of the batch is stored.
+        """
+        given, refused = within_limits(as_batch(samples), LIMITS)
+        batch = order_batch(given)
+        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+            cursor.begin()
+            ids, added = number_series(cursor, known.ids, batch.series)
+            marks = _marks(cursor, known)
+            new, duplicates, conflicts = without_stored(cursor, batch, ids, marks)
+            tally = known.tally
+            if new.num_rows:
+                cursor.register("batch", new)
+                cursor.execute(f"INSERT INTO samples SELECT {schema.COLUMNS} FROM batch")  # noqa: S608 - constant
+                tally = tally.add(cursor, "batch")
+            raised = _note_watermark(cursor, known, spool, watermark, new)
+            cursor.commit()
+            known.add_series(added)
+            known.tally = tally
+            known.spools[spool] = raised
+            raise_marks(marks, *(numbers_of(new, name) for name in ("series", "device_ns", "settled_ns", "flags")))
+        taken = [batch.named(part) for part in (batch.conflicts, conflicts)]
+        return Written(
+            stored=new.num_rows,
+            duplicates=batch.duplicates + duplicates,
+            conflicts=pa.concat_tables([*taken, refused]),
+            rejected=refused,
+        )
+
+    def watermark(self, spool: str = "") -> int:
+        """The last row of a spool that is surely stored; 0 if nothing of it is."""
+        return self._file.known().spools.get(spool, 0)
+
+    def checkpoint(self, spool: str = "") -> Checkpoint:
+        """Write everything into the main file and read back what is new (see `SampleStore.checkpoint`)."""
+        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+            known.tally, rows = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
+            return Checkpoint(known.spools.get(spool, 0), rows)
+
+    def resettle(self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int) -> int:
+        """Give samples another settled time (see `SampleStore.resettle`)."""
+        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+            ids = [number for number, (_, name) in known.names(device, []).items() if name == boot]
+            self._verify(cursor, known)
+            settled = "least(device_ns::HUGEINT + $offset, received_ns)::BIGINT"
+            late = f"(flags & {int(Flag.BUFFERED)} = 0 AND received_ns - {settled} > {_LATE_NS})"
+            kept = ~int(Flag.UNCERTAIN | Flag.SKEWED | Flag.LATE) & 0xFF
+            changed = cursor.execute(
+                f"""UPDATE samples SET settled_ns = {settled},
+                        flags = (flags & {kept}) | $skewed | CASE WHEN {late} THEN {int(Flag.LATE)} ELSE 0 END
+                    WHERE series IN ({listed(ids)}) AND device_ns >= $start AND device_ns < $end""",  # noqa: S608
+                {
+                    "offset": offset_ns,
+                    "skewed": int(Flag.SKEWED) if offset_ns else 0,
+                    "start": device_span[0],
+                    "end": device_span[1],
+                },
+            ).fetchone()
+            self._changed(cursor, known, ids)
+        return int(changed[0]) if changed else 0
+
+    def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
+        """Delete a device's samples in spans of settled time (see `SampleStore.delete`)."""
+        wanted = merged(spans)
+        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+            ids = list(known.names(device, []))
+            if not wanted or not ids:
+                return 0
+            self._verify(cursor, known)
+            where = within(ids, wanted, uncertain=True)
+            deleted = cursor.execute(f"DELETE FROM samples WHERE {where}").fetchone()  # noqa: S608 - whole numbers
+            self._changed(cursor, known, ids)
+        return int(deleted[0]) if deleted else 0
+
+    def compact(self, *, before_ns: int) -> Compaction:
+        """Sort what was settled before an instant (see `SampleStore.compact`)."""
+        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+            self._verify(cursor, known)
+            done = compact(cursor, before_ns=before_ns)
+            self._changed(cursor, known, [])
+        return done
+
+    def size_bytes(self) -> int:
+        """How much disk its file and write-ahead file take."""
+        return self._file.size_bytes()
+
+    def close(self) -> None:
+        """Write everything into the main file and let it go."""
+        with self._file.writing:
+            self._file.close()
+
+    def _verify(self, cursor: duckdb.DuckDBPyConnection, known: Opening) -> None:
+        """What was written so far must be verified before rows change: afterwards it cannot be compared any more."""
+        known.tally, _ = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
+
+    def _changed(self, cursor: duckdb.DuckDBPyConnection, known: Opening, ids: list[int]) -> None:
+        known.tally = begin_anew(cursor)
+        if known.marks is not None:
+            others = {number: mark for number, mark in known.marks.items() if number not in set(ids)}
+            known.marks = others | load_marks(cursor, ids)
+
+
+def _marks(cursor: duckdb.DuckDBPyConnection, known: Opening) -> dict[int, Mark]:
+    if known.marks is None:
+        known.marks = load_marks(cursor)
+    return known.marks
+
+
+def _note_watermark(
+    cursor: duckdb.DuckDBPyConnection, known: Opening, spool: str, watermark: int, rows: pa.Table
+) -> int:
+    """Raise the watermark of a spool, and say how far it is now."""
+    raised = max(known.spools.get(spool, 0), watermark)
+    received = int(numbers_of(rows, "received_ns").max()) if rows.num_rows else -(2**63)
+    if spool in known.spools:
+        cursor.execute(
+            "UPDATE watermarks SET watermark = ?, received_ns = greatest(received_ns, ?) WHERE spool = ?",
+            [raised, received, spool],
+        )
+    else:
+        cursor.execute("INSERT INTO watermarks VALUES (?, ?, ?)", [spool, raised, received])
+    return raised
