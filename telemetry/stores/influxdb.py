@@ -65,8 +65,8 @@ _PROGRESS = pa.schema([pa.field("watermark", pa.int64())])
 LIMITS = StoreLimits(
     longest_text_bytes=2**16 - 1,
     longest_name_bytes=4096,
-    earliest_ns=_EARLIEST,
-    latest_ns=_LATEST - 1,
+    earliest_ns=-(2**62),  # the distance between two times has to be a time as well
+    latest_ns=2**62,
     transactional=False,
     own_backups=False,
 )

@@ -11,7 +11,7 @@ import pytest
 
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.influxdb import InfluxDBStore
-from telemetry.stores.interface import BUCKETS, SAMPLES, Flag, SampleStore
+from telemetry.stores.interface import BUCKETS, COVERAGE, ROWS, SAMPLES, Flag, SampleBatch, SampleStore
 
 NOON = 1_795_435_200_000_000_000  # 2026-11-23T12:00Z
 SECOND = 1_000_000_000
@@ -293,3 +293,196 @@ def test_many_signals_in_one_batch(store: SampleStore) -> None:
     values = [row["value"] for row in rows(store.last_values("mill-1", EVER))]
     assert values == [1900.0 + number for number in range(100)]
     assert math.isclose(sum(values), 194_950)
+
+
+def test_a_batch_of_numbers_is_stored_like_one_with_names(store: SampleStore) -> None:
+    written = [sample(1, 1.5), sample(1, 2.5, signal="feed_mm_s"), sample(0, "P17", signal="program")]
+    series = (("mill-1", "nothing", "7f3a"), *((row["device"], row["signal"], row["boot"]) for row in written))
+    rows = [{**row, "series": place} for place, row in enumerate(written, start=1)]
+    given = SampleBatch(series, pa.Table.from_pylist(rows, schema=ROWS))
+    assert given.samples().to_pylist() == written
+    assert store.write(given, watermark=1).stored == 3
+    assert rows_of(store) == in_order(written)
+    assert store.write(given, watermark=1).duplicates == 3
+
+
+def rows_of(store: SampleStore) -> list[Sample]:
+    return rows(store.read("mill-1", [], EVER, uncertain=True))
+
+
+def test_each_spool_has_a_watermark_of_its_own(open_store: Callable[[], SampleStore]) -> None:
+    store = open_store()
+    store.write(batch(sample(0)), watermark=700, spool="first spool")
+    store.write(batch(sample(1)), watermark=3, spool="second")
+    store.close()
+    store = open_store()
+    assert [store.watermark(spool) for spool in ("first spool", "second", "third", "")] == [700, 3, 0, 0]
+    assert store.checkpoint("first spool").through == 700
+    assert store.checkpoint("third").through == 0
+
+
+def test_a_checkpoint_covers_what_was_written(store: SampleStore) -> None:
+    for number in range(1, 4):
+        store.write(batch(*(sample(number * 10 + second, second) for second in range(10))), watermark=number, spool="s")
+        assert store.checkpoint("s").through == number
+    assert len(rows_of(store)) == 30
+
+
+def test_streams_hold_what_a_read_holds(store: SampleStore) -> None:
+    random = np.random.default_rng(5)
+    seconds = np.unique(np.concatenate([random.integers(0, 500, 300), random.integers(10**6, 10**6 + 50, 30)]))
+    written = [sample(second, second) for second in seconds.tolist()]
+    written += [sample(second, "P17", signal="program") for second in seconds.tolist()[:20]]
+    written.append(sample(7.5, 3.0, flags=Flag.UNCERTAIN))
+    store.write(batch(*written), watermark=1)
+    spans = [(NOON + 3 * SECOND, NOON + 300 * SECOND), (NOON + 400 * SECOND, NOON + 2 * 10**6 * SECOND)]
+    for uncertain in (False, True):
+        for signals in ([], ["program"], ["nothing"]):
+            pieces = list(store.stream("mill-1", signals, spans, uncertain=uncertain))
+            whole = store.read("mill-1", signals, spans, uncertain=uncertain)
+            assert pa.Table.from_batches(pieces, SAMPLES).equals(whole)
+    assert pa.Table.from_batches(store.stream("mill-1", [], EVER, uncertain=True), SAMPLES).num_rows == len(written)
+    assert list(store.stream("robot-1", [], EVER)) == []
+
+
+def test_coverage_tells_from_when_to_when(store: SampleStore) -> None:
+    seconds = [0, 1, 2, 3.5, 60, 61, 300]
+    store.write(
+        batch(
+            *(sample(second) for second in seconds),
+            *(sample(second, boot="8b01") for second in (5, 5.5)),
+            *(sample(second, signal="feed_mm_s") for second in (1, 2)),
+            sample(4, flags=Flag.UNCERTAIN),
+        ),
+        watermark=1,
+    )
+    found = store.coverage("mill-1", ["spindle_power_kw"], EVER, longest_gap_ns=10 * SECOND)
+    assert found.schema == COVERAGE
+    stretches = [
+        (row["boot"], (row["first_ns"] - NOON) / SECOND, (row["last_ns"] - NOON) / SECOND, row["count"])
+        for row in found.to_pylist()
+    ]
+    assert stretches == [("7f3a", 0, 3.5, 4), ("7f3a", 60, 61, 2), ("7f3a", 300, 300, 1), ("8b01", 5, 5.5, 2)]
+    assert found.column("longest_gap_ns").to_pylist() == [1.5 * SECOND, SECOND, 0, 0.5 * SECOND]
+    with_doubt = store.coverage("mill-1", ["spindle_power_kw"], EVER, longest_gap_ns=10 * SECOND, uncertain=True)
+    assert with_doubt.column("count").to_pylist() == [5, 2, 1, 2]
+    part = store.coverage("mill-1", [], [(NOON, NOON + 2 * SECOND)], longest_gap_ns=SECOND)
+    assert part.select(["signal", "count"]).to_pylist() == [
+        {"signal": "feed_mm_s", "count": 1},
+        {"signal": "spindle_power_kw", "count": 2},
+    ]
+    assert store.coverage("robot-1", [], EVER, longest_gap_ns=1).num_rows == 0
+    assert store.coverage("mill-1", [], [], longest_gap_ns=1).num_rows == 0
+
+
+def test_a_deleted_span_is_gone_and_nothing_else(open_store: Callable[[], SampleStore]) -> None:
+    store = open_store()
+    power = [sample(second, second) for second in range(20)]
+    program = [sample(second, "P17", signal="program") for second in range(0, 20, 5)]
+    skewed = [sample(second - 3600, second, boot="off", offset_s=3600, flags=Flag.SKEWED) for second in (4.5, 12.5)]
+    doubtful = [sample(6.25, 1.0, flags=Flag.UNCERTAIN)]
+    robot = [sample(second, device="robot-1") for second in range(20)]
+    store.write(batch(*power, *program, *skewed, *doubtful, *robot), watermark=1)
+    spans = [(NOON + 5 * SECOND, NOON + 7 * SECOND), (NOON + 12 * SECOND, NOON + 14 * SECOND)]
+    assert store.count("mill-1", spans) == 7
+    assert store.delete("mill-1", spans) == 7
+    assert store.count("mill-1", spans) == 0
+    assert store.delete("mill-1", spans) == 0
+    kept = [
+        row
+        for row in [*power, *program, *skewed, *doubtful]
+        if not any(start <= int(str(row["settled_ns"])) < end for start, end in spans)
+    ]
+    assert rows_of(store) == in_order(kept)
+    assert store.read("robot-1", [], EVER).num_rows == 20
+    store.write(batch(sample(30, 30.0)), watermark=2)
+    store.checkpoint()
+    store.close()
+    store = open_store()
+    assert rows_of(store) == in_order([*kept, sample(30, 30.0)])
+    assert store.watermark() == 2
+
+
+def test_what_was_newest_is_not_any_more_when_it_is_deleted(store: SampleStore) -> None:
+    store.write(batch(*(sample(second, second) for second in range(5))), watermark=1)
+    assert store.last_values("mill-1", EVER).column("value").to_pylist() == [4]
+    store.delete("mill-1", [(NOON + 3 * SECOND, NOON + 9 * SECOND)])
+    assert store.last_values("mill-1", EVER).column("value").to_pylist() == [2]
+    store.delete("mill-1", EVER)
+    assert store.last_values("mill-1", EVER).num_rows == 0
+
+
+def test_an_assigned_time_makes_samples_certain(open_store: Callable[[], SampleStore]) -> None:
+    store = open_store()
+    doubtful = [sample(second, second, flags=Flag.UNCERTAIN | Flag.LATE | Flag.OUT_OF_RANGE) for second in range(5)]
+    for row in doubtful:
+        row["received_ns"] = NOON + 3601 * SECOND
+    other = [sample(2, 9.0, boot="8b01", flags=Flag.UNCERTAIN), sample(2, 9.0, signal="feed_mm_s")]
+    store.write(batch(*doubtful, *other), watermark=1)
+    span = (NOON + SECOND, NOON + 4 * SECOND)
+    for _ in range(2):
+        assert store.resettle("mill-1", "7f3a", span, offset_ns=3598 * SECOND) == 4
+    wanted = []
+    for row in doubtful:
+        inside = span[0] <= int(str(row["device_ns"])) < span[1]
+        settled = min(int(str(row["device_ns"])) + 3598 * SECOND, NOON + 3601 * SECOND)
+        flags = Flag.SKEWED | Flag.OUT_OF_RANGE
+        wanted.append({**row, "settled_ns": settled, "flags": flags} if inside else row)
+    feed = {**other[1], "settled_ns": other[1]["received_ns"], "flags": Flag.SKEWED}
+    assert rows_of(store) == in_order([*wanted, other[0], feed])
+    later = [(NOON + 3599 * SECOND, NOON + 3602 * SECOND)]
+    assert store.read("mill-1", ["spindle_power_kw"], later).column("value").to_pylist() == [1, 2, 3]
+    assert store.resettle("mill-1", "7f3a", span, offset_ns=0) == 4
+    flags = store.read("mill-1", ["spindle_power_kw"], [span]).column("flags").to_pylist()
+    assert flags == [Flag.LATE | Flag.OUT_OF_RANGE] * 3
+    store.write(batch(sample(9, 9.0)), watermark=2)
+    store.checkpoint()
+    store.close()
+    assert open_store().read("mill-1", [], EVER).num_rows == 5
+
+
+def test_compacting_changes_nothing_for_who_reads(open_store: Callable[[], SampleStore]) -> None:
+    store = open_store()
+    day = 86_400
+    written = [
+        sample(second + day * number, second, signal=f"signal_{place}")
+        for number in range(3)
+        for second in range(60)
+        for place in range(3)
+    ]
+    for number, start in enumerate(range(0, len(written), 20)):
+        store.write(batch(*written[start : start + 20]), watermark=number)
+    before = rows_of(store)
+    result = store.compact(before_ns=NOON + 2 * day * SECOND)
+    assert result.doubles == 0
+    assert rows_of(store) == before == in_order(written)
+    assert store.write(batch(*written), watermark=99).duplicates == len(written)
+    store.checkpoint()
+    store.close()
+    store = open_store()
+    assert store.compact(before_ns=NOON + 9 * day * SECOND).doubles == 0
+    assert rows_of(store) == before
+
+
+def test_what_a_store_cannot_hold_is_handed_back(store: SampleStore) -> None:
+    limits = store.limits
+    beyond = [
+        sample(0, "x" * (limits.longest_text_bytes + 1), signal="program"),
+        sample(0, 1.0, signal="n" * (limits.longest_name_bytes + 1)),
+    ]
+    good = [sample(0, 1.0), sample(0, "x" * 4096, signal="other")]
+    result = store.write(batch(*beyond, *good), watermark=1)
+    assert result.stored == 2
+    assert in_order(rows(result.rejected)) == in_order(rows(result.conflicts)) == in_order(beyond)
+    assert rows_of(store) == in_order(good)
+
+
+def test_the_first_and_the_last_instant_a_store_knows(store: SampleStore) -> None:
+    limits = store.limits
+    written = []
+    for value, instant in enumerate((limits.earliest_ns, limits.latest_ns, -(2**63), 2**63 - 1)):
+        written.append({**sample(0, value), "device_ns": instant, "settled_ns": NOON, "received_ns": NOON})
+    result = store.write(batch(*written), watermark=1)
+    assert result.stored + result.rejected.num_rows == 4
+    assert result.stored >= 2
+    assert sorted(row["value"] for row in rows_of(store)) == list(range(result.stored))

@@ -33,9 +33,8 @@ class Tally:
     @classmethod
     def begin(cls, connection: duckdb.DuckDBPyConnection) -> "Tally":
         """After opening: what an earlier checkpoint verified need not be read again."""
-        first = connection.execute("SELECT max(value) FROM facts WHERE name = 'verified'").fetchone()
-        count = connection.execute("SELECT count(*) FROM samples").fetchone()
-        return cls(int(first[0] or 0) if first else 0, int(count[0]) if count else 0)
+        query = "SELECT (SELECT coalesce(max(value), 0) FROM facts WHERE name = 'verified'), count(*) FROM samples"
+        return cls(*_sums(connection, query))
 
     def add(self, cursor: duckdb.DuckDBPyConnection, name: str) -> "Tally":
         """With the rows of a registered table."""
@@ -53,10 +52,8 @@ def verified_checkpoint(cursor: duckdb.DuckDBPyConnection, tally: Tally, *, memo
         StoreDamagedError: something else was read.
         duckdb.Error: it could not be written or read.
     """
-    row = cursor.execute("SELECT coalesce(max(rowid) + 1, 0) FROM samples").fetchone()
-    following = int(row[0]) if row else 0
-    cursor.execute("DELETE FROM facts WHERE name = 'verified'")
-    cursor.execute("INSERT INTO facts VALUES ('verified', ?)", [following])
+    following, _ = _sums(cursor, "SELECT coalesce(max(rowid) + 1, 0), 0 FROM samples")
+    _note_verified(cursor, following)
     cursor.execute("CHECKPOINT")
     drop_buffers(cursor, memory_limit=memory_limit)
     rows, hashes = _sums(cursor, f"SELECT {_SUMS} FROM samples WHERE rowid >= {tally.first_row:d}")  # noqa: S608
@@ -68,11 +65,9 @@ def verified_checkpoint(cursor: duckdb.DuckDBPyConnection, tally: Tally, *, memo
 def begin_anew(cursor: duckdb.DuckDBPyConnection) -> Tally:
     """After rows were changed or deleted, of which all that was written before had been verified."""
     cursor.execute("CHECKPOINT")
-    row = cursor.execute("SELECT coalesce(max(rowid) + 1, 0), count(*) FROM samples").fetchone()
-    first, count = row or (0, 0)
-    cursor.execute("DELETE FROM facts WHERE name = 'verified'")
-    cursor.execute("INSERT INTO facts VALUES ('verified', ?)", [first])
-    return Tally(int(first), int(count), from_before=False)
+    first, count = _sums(cursor, "SELECT coalesce(max(rowid) + 1, 0), count(*) FROM samples")
+    _note_verified(cursor, first)
+    return Tally(first, count, from_before=False)
 
 
 def drop_buffers(cursor: duckdb.DuckDBPyConnection, *, memory_limit: str) -> None:
@@ -93,6 +88,13 @@ def _require_count(cursor: duckdb.DuckDBPyConnection, tally: Tally) -> None:
         raise StoreDamagedError(f"the sample store holds {rows} samples after a checkpoint, not {tally.all_rows}")
 
 
+def _note_verified(cursor: duckdb.DuckDBPyConnection, first_row: int) -> None:
+    cursor.begin()
+    cursor.execute("DELETE FROM facts WHERE name = 'verified'")
+    cursor.execute("INSERT INTO facts VALUES ('verified', ?)", [first_row])
+    cursor.commit()
+
+
 def _sums(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:
-    row = cursor.execute(query).fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    [(first, second)] = cursor.execute(query).fetchall()  # all: an answer that is read in part stays a transaction
+    return int(first), int(second)

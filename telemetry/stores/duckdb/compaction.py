@@ -29,8 +29,8 @@ def compact(cursor: duckdb.DuckDBPyConnection, *, before_ns: int) -> Compaction:
 
 
 def _pieces(cursor: duckdb.DuckDBPyConnection, before_ns: int) -> Iterator[tuple[int, int]]:
-    done = cursor.execute("SELECT max(value) FROM facts WHERE name = 'sorted'").fetchone()
-    since = done[0] if done and done[0] is not None else -(2**63)
+    [(done,)] = cursor.execute("SELECT max(value) FROM facts WHERE name = 'sorted'").fetchall()
+    since = -(2**63) if done is None else done
     days = cursor.execute(
         f"""SELECT settled_ns // {_DAY_NS} AS day, min(settled_ns), max(settled_ns), count(*) FROM samples
             WHERE settled_ns >= ? AND settled_ns < ? GROUP BY day ORDER BY day""",  # noqa: S608 - constant
@@ -51,11 +51,10 @@ def _sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tupl
         f"CREATE OR REPLACE TEMP TABLE piece AS SELECT {COLUMNS} FROM samples WHERE {where} "  # noqa: S608
         "ORDER BY series, device_ns, received_ns"
     )
-    row = cursor.execute(
+    [(rows, doubles)] = cursor.execute(
         """SELECT count(*), count(*) FILTER (WHERE double) FROM (
                SELECT series = lag(series) OVER () AND device_ns = lag(device_ns) OVER () AS double FROM piece)"""
-    ).fetchone()
-    rows, doubles = row or (0, 0)
+    ).fetchall()
     cursor.execute(f"DELETE FROM samples WHERE {where}")  # noqa: S608 - whole numbers
     unique = (
         "QUALIFY row_number() OVER (PARTITION BY series, device_ns ORDER BY received_ns) = 1 ORDER BY ALL"
@@ -71,5 +70,5 @@ def _sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tupl
 
 
 def _used_bytes(cursor: duckdb.DuckDBPyConnection) -> int:
-    row = cursor.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchone()
-    return int(row[0]) if row else 0
+    [(used,)] = cursor.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchall()
+    return int(used)

@@ -47,7 +47,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Make what is not there, and take over a file of before."""
     connection.execute(f"SET wal_autocheckpoint = '{_CHECKPOINT_ABOVE}'")
     connection.execute(_TABLES)
-    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'progress'").fetchone():
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'progress'").fetchall():
         connection.execute("BEGIN")
         connection.execute(_OF_BEFORE)
         connection.execute("COMMIT")

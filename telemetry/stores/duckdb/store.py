@@ -105,7 +105,8 @@ class DuckDBStore(SampleReader):
             settled = "least(device_ns::HUGEINT + $offset, received_ns)::BIGINT"
             late = f"(flags & {int(Flag.BUFFERED)} = 0 AND received_ns - {settled} > {_LATE_NS})"
             kept = ~int(Flag.UNCERTAIN | Flag.SKEWED | Flag.LATE) & 0xFF
-            changed = cursor.execute(
+            cursor.begin()
+            [(changed,)] = cursor.execute(
                 f"""UPDATE samples SET settled_ns = {settled},
                         flags = (flags & {kept}) | $skewed | CASE WHEN {late} THEN {int(Flag.LATE)} ELSE 0 END
                     WHERE series IN ({listed(ids)}) AND device_ns >= $start AND device_ns < $end""",  # noqa: S608
@@ -115,9 +116,10 @@ class DuckDBStore(SampleReader):
                     "start": device_span[0],
                     "end": device_span[1],
                 },
-            ).fetchone()
+            ).fetchall()
+            cursor.commit()
             self._changed(cursor, known, ids)
-        return int(changed[0]) if changed else 0
+        return int(changed)
 
     def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
         """Delete a device's samples in spans of settled time (see `SampleStore.delete`)."""
@@ -128,9 +130,11 @@ class DuckDBStore(SampleReader):
                 return 0
             self._verify(cursor, known)
             where = within(ids, wanted, uncertain=True)
-            deleted = cursor.execute(f"DELETE FROM samples WHERE {where}").fetchone()  # noqa: S608 - whole numbers
+            cursor.begin()
+            [(deleted,)] = cursor.execute(f"DELETE FROM samples WHERE {where}").fetchall()  # noqa: S608
+            cursor.commit()
             self._changed(cursor, known, ids)
-        return int(deleted[0]) if deleted else 0
+        return int(deleted)
 
     def compact(self, *, before_ns: int) -> Compaction:
         """Sort what was settled before an instant (see `SampleStore.compact`)."""
