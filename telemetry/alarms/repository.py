@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from lab.core.database import storable
 from lab.core.paging import Keyset, Page, PageWish, cursor_of, read_page
+from lab.core.time import to_nanoseconds
 from telemetry.alarms.models import Alarm, AlarmNote, AlarmRule
 from telemetry.grants import Grant
 
@@ -69,6 +70,16 @@ def rules_with_open_alarm(session: Session) -> set[str]:
     return set(session.scalars(sa.select(Alarm.rule_id).where(Alarm.cleared_at.is_(None))))
 
 
+def looked_at_until(session: Session, rule_ids: Sequence[str]) -> dict[str, int]:
+    """Rule → settled time up to which its samples have surely been looked at: what raised or cleared its last alarm."""
+    query = sa.select(Alarm.rule_id, sa.func.max(Alarm.raised_ns), sa.func.max(Alarm.cleared_at))
+    rows = session.execute(query.where(Alarm.rule_id.in_(rule_ids)).group_by(Alarm.rule_id))
+    return {
+        rule_id: max(raised_ns, to_nanoseconds(cleared_at) if cleared_at is not None else raised_ns)
+        for rule_id, raised_ns, cleared_at in rows
+    }
+
+
 def open_alarms(session: Session, *, device_id: str | None = None, limit: int = 1000) -> list[Alarm]:
     """Open alarms, the newest first."""
     query = sa.select(Alarm).where(Alarm.cleared_at.is_(None))
@@ -78,8 +89,9 @@ def open_alarms(session: Session, *, device_id: str | None = None, limit: int = 
 
 
 def add_alarm(session: Session, alarm: Alarm) -> bool:
-    """Keep a new alarm; `False`: the rule has an open one already."""
-    if open_alarm(session, alarm.rule_id) is not None:
+    """Keep a new alarm; `False`: the rule has an open one already, or this very one was raised before a restart."""
+    known = sa.or_(Alarm.cleared_at.is_(None), Alarm.raised_ns == alarm.raised_ns)
+    if session.scalar(sa.select(Alarm.id).where(Alarm.rule_id == alarm.rule_id, known).limit(1)) is not None:
         return False
     try:
         with session.begin_nested():

@@ -107,12 +107,15 @@ class Watcher:
         rule: when to raise.
         start_ns: since when it watches; silence is counted from here.
         raised: whether an alarm of this rule is open (after a restart).
+        seen_ns: samples up to this settled time have been looked at (before a restart).
     """
 
-    def __init__(self, rule: Rule, *, start_ns: int, raised: bool = False) -> None:
+    def __init__(self, rule: Rule, *, start_ns: int, raised: bool = False, seen_ns: int | None = None) -> None:
         self.rule = rule
         self.raised = raised
-        self._seen_ns = start_ns if isinstance(rule, SilenceRule) else _NEVER_NS
+        self._seen_ns = _NEVER_NS if seen_ns is None else seen_ns
+        if isinstance(rule, SilenceRule):
+            self._seen_ns = max(start_ns, self._seen_ns)
         self._since_ns: int | None = None
         self._last: tuple[float | None, str | None] = (None, None)
         self._times: Times = np.empty(0, dtype=np.int64)
