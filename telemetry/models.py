@@ -21,8 +21,8 @@ class ClockOffset(Base):
     boot: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     from_device_ns: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
     from_seq: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, server_default="-1")
-    """Number of the message that showed it. Earlier messages do not know it, so that a replay settles to the same times;
-    -1: a birth showed it."""
+    """Number of the message that showed it. Earlier messages do not know it, so that a replay settles to the same
+    times; -1: a birth showed it."""
     offset_ns: Mapped[int] = mapped_column(sa.BigInteger)
     uncertain: Mapped[bool]
     """The settled time cannot be trusted (1970, offline boot, jump): staff-only until assigned (I4)."""

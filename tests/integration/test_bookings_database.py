@@ -15,6 +15,7 @@ from bookings.models import Booking, BookingDevice
 from lab.core.database import Database
 from lab.core.time import Span
 from tests.booking_lab import BookingLab, at, make_booking_lab
+from tests.lock_waiting import wait_for_a_lock
 
 MICROSECOND = timedelta(microseconds=1)
 TAKEN_AWAY = {
@@ -220,20 +221,6 @@ def test_a_collision_that_only_the_constraint_sees_is_told_like_any_other(postgr
     assert len(refusal.facts["alternatives"]) == 3
     assert lab.held("meter-1") == []
     assert lab.count(Booking) == 1
-
-
-def wait_for_a_lock(database: Database) -> None:
-    """Return when some transaction waits for another."""
-    waiting = sa.text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    pause = threading.Event()
-    for _ in range(500):
-        with database.engine.connect() as connection:
-            if connection.scalar(waiting):
-                return
-        pause.wait(0.01)
-    raise AssertionError("nobody waits for a lock")
 
 
 def test_the_checks_find_their_rows_by_index(lab: BookingLab) -> None:

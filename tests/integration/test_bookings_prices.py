@@ -26,6 +26,7 @@ from lab.core.time import Span
 from lab.people.service import change_organisation
 from tests.factories import MONDAY_MORNING as NOW
 from tests.factories import make_device, make_organisation
+from tests.lock_waiting import wait_for_a_lock
 from tests.web_client import Town
 
 HOUR = timedelta(hours=1)
@@ -319,7 +320,7 @@ def test_two_managers_at_once_cannot_take_a_company_into_two_programmes(till: Ti
             publishing.add_company(session, till.manager, first, till.foundry.id, now=NOW)
             other = aside.submit(till.add, second)
             if not till.database.is_sqlite:  # where writers queue anyway
-                wait_for_lock(till.database)
+                wait_for_a_lock(till.database)
         with pytest.raises(CompanyInProgrammeError):
             other.result(timeout=30)
     with till.database.read() as session:
@@ -444,19 +445,9 @@ def test_who_joins_an_undertaking_while_another_books_is_waited_for(postgres_dat
         with till.database.write() as session:
             change_organisation(session, till.manager, till.foundry.id, {"undertaking": "group"}, now=NOW)
             booking = aside.submit(till.grant, 101)
-            wait_for_lock(till.database)
+            wait_for_a_lock(till.database)
         with pytest.raises(SupportCeilingError):
             booking.result(timeout=30)
-
-
-def wait_for_lock(database: Database) -> None:
-    """Until somebody waits for a lock of somebody else."""
-    with database.engine.connect() as connection:
-        for _ in range(3000):
-            if connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                return
-            connection.execute(sa.text("SELECT pg_sleep(0.01)"))
-    pytest.fail("nobody waits")
 
 
 def test_what_requests_were_promised_counts_until_they_are_declined(till: Till) -> None:

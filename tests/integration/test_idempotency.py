@@ -25,6 +25,7 @@ from lab.core.settings import Settings
 from lab.people.endpoints import PrincipalDep
 from lab.people.models import Organisation
 from tests.integration.idempotent_process import STAGES, Deed, do_once, request_key
+from tests.lock_waiting import wait_for_a_lock
 from tests.web_client import Client, Town
 
 ORGANISATIONS = "/api/v1/organisations"
@@ -227,7 +228,7 @@ def test_the_second_waits_for_the_end_of_the_first(each_database: Database, refu
         assert begun.wait(30)
         second = pool.submit(do_once, other, request_key("k"))
         if not other.is_sqlite:
-            wait_until_somebody_waits(each_database)
+            wait_for_a_lock(each_database)
         assert not second.done()
         may_end.set()
         if refused:
@@ -237,19 +238,6 @@ def test_the_second_waits_for_the_end_of_the_first(each_database: Database, refu
         assert second.result(30) == (201, not refused)
     assert count(each_database, AuditEntry) == 1
     other.close()
-
-
-def wait_until_somebody_waits(database: Database) -> None:
-    waiting = sa.text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    pause = threading.Event()
-    for _ in range(1000):
-        with database.read() as session:
-            if session.scalar(waiting):
-                return
-        pause.wait(0.01)
-    pytest.fail("the second call did not wait for the first")
 
 
 def start(database: Database, key: str, *arguments: str) -> subprocess.Popen[str]:

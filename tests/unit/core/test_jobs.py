@@ -13,6 +13,7 @@ from lab.core.clock import LabClock
 from lab.core.database import Database
 from lab.core.jobs import LEASE, LONGEST_RETRY, ClaimedJob, Job, Worker, claim, enqueue
 from tests.factories import MONDAY_MORNING
+from tests.lock_waiting import wait_for_a_lock
 from tests.services import wait_until
 
 
@@ -76,17 +77,7 @@ def test_two_who_ask_at_the_same_moment_get_the_same_job(postgres_database: Data
     with postgres_database.write() as session:
         first = enqueue(session, kind="report", key="report-1", payload={}, now=MONDAY_MORNING).id
         asking.start()
-        with postgres_database.read() as watching:  # until the other waits for our row
-            wait_until(
-                lambda: bool(
-                    watching.scalar(
-                        sa.text(
-                            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                            "AND wait_event_type = 'Lock'"
-                        )
-                    )
-                )
-            )
+        wait_for_a_lock(postgres_database)
     asking.join(5)
     assert second == [first]
 
