@@ -51,19 +51,23 @@ class Committer:
         self._bytes_waiting = 0
         self._changed = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="recorder-commit", daemon=True)
+        self._held: list[Arrived] = []
+        self._thread: threading.Thread | None = None
         self.problem: str | None = None
         """Why nothing can be made safe just now."""
         self.commits = 0
+        self.spooled = 0
+        """Messages made safe since the start."""
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, also again after it has died: it goes on with what it held."""
+        self._thread = threading.Thread(target=self._run, name="recorder-commit", daemon=True)
         self._thread.start()
 
     @property
     def running(self) -> bool:
         """Whether its thread lives."""
-        return self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     def put(self, arrived: Arrived) -> None:
         """Take messages; never blocks."""
@@ -82,18 +86,17 @@ class Committer:
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(timeout)
 
     def _run(self) -> None:
         delay = FIRST_DELAY_SECONDS
-        held: list[Arrived] = []
-        while held or not self._stopping or self._waiting:
+        while self._held or not self._stopping or self._waiting:
             try:
-                held = held or self._take()
-                if held:
-                    self._commit(held)
-                    held = []
+                self._held = self._held or self._take()
+                if self._held:
+                    self._commit(self._held)
+                    self._held = []
                 else:
                     self._spool.remember("entered_after_ns", self._entered_after_ns())
                 delay = FIRST_DELAY_SECONDS
@@ -141,6 +144,7 @@ class Committer:
                 messages.extend(arrived.messages)
         last = self._spool.append(messages)
         self.commits += 1
+        self.spooled += len(messages)
         for arrived in held:
             self._acknowledge(arrived.connection, arrived.ids)
         with self._changed:

@@ -2,12 +2,13 @@
 
 Order makes a crash at any point harmless. The facts of a batch (clock offsets, events, lives, dead letters) are
 committed first, then its samples with the watermark, then which message numbers have arrived and which values were
-refused, then the note that all is told. After a restart it goes on at whichever of watermark and note is lower, and
-everything it writes again is there already.
+refused, then the note that all is told. After a restart, and after anything that went wrong, it asks the store again
+how much it has and goes on at whichever of watermark and note is lower; everything it writes again is there already.
 """
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from lab.core.errors import UnavailableError
 from telemetry import repository
 from telemetry.batches import Batch, Samples
 from telemetry.dead_letters import letter_of_message, letters_of_conflicts
+from telemetry.incidents import IncidentBox, incident_of_loss, write_incidents
 from telemetry.interpreting import Interpreter
 from telemetry.retention import Retention
 from telemetry.sequences import note_received
@@ -42,6 +44,9 @@ FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 ATTEMPTS_AT_A_MESSAGE = 3
 
+Observer = Callable[[Batch], None]
+"""Is shown each batch after its samples are stored; what it raises is logged and harms nothing."""
+
 _AWAY = (UnavailableError, OperationalError, InterfaceError, OSError)
 """A part is down, and the same call may succeed later."""
 
@@ -55,6 +60,8 @@ class DrainCounts:
     duplicates: int = 0
     conflicts: int = 0
     dead_letters: int = 0
+    restarts: int = 0
+    """How often its thread had to be started again."""
 
 
 class Drain:
@@ -66,16 +73,28 @@ class Drain:
         store: for the samples.
         interpreter: reads messages.
         clock: tells what is old.
+        incidents: what other parts have noticed and this one writes down.
+        observers: are shown each batch when it is stored.
     """
 
     def __init__(
-        self, spool: Spool, database: Database, store: SampleStore, interpreter: Interpreter, clock: Clock
+        self,
+        spool: Spool,
+        database: Database,
+        store: SampleStore,
+        interpreter: Interpreter,
+        clock: Clock,
+        *,
+        incidents: IncidentBox | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._spool = spool
         self._database = database
         self._store = store
         self._interpreter = interpreter
         self._clock = clock
+        self._incidents = incidents or IncidentBox()
+        self._observers = tuple(observers)
         self._retention = Retention(spool, store, clock)
         self._position: int | None = None
         self._head = spool.head
@@ -85,7 +104,7 @@ class Drain:
         self._noted_at = 0.0
         self._one_by_one_through = 0
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="recorder-drain", daemon=True)
+        self._thread: threading.Thread | None = None
         self.counts = DrainCounts()
         self.problem: str | None = None
         """Why nothing can be stored just now."""
@@ -95,18 +114,28 @@ class Drain:
         """The last spool row whose samples are in the store."""
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, also again after it has died."""
+        self.counts.restarts += self._thread is not None
+        self._thread = threading.Thread(target=self._run, name="recorder-drain", daemon=True)
         self._thread.start()
 
     @property
     def running(self) -> bool:
         """Whether its thread lives."""
-        return self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def behind(self) -> int:
         """How many messages are in the spool and not in the store yet."""
         return max(0, self._head - self.stored_through)
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest message that is not in the store yet has been in the spool."""
+        if not self.behind:
+            return 0.0
+        received_ns = self._spool.received_after(self.stored_through)
+        return 0.0 if received_ns is None else max(0, self._clock.now_ns() - received_ns) / 1e9
 
     def notice(self, head: int) -> None:
         """There are messages up to this number."""
@@ -124,8 +153,8 @@ class Drain:
         with self._changed:
             self._stop_at = time.monotonic() + timeout
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout + 1)
+        if self._thread is not None:
+            self._thread.join(timeout + 0.5)
 
     def _run(self) -> None:
         Samples().table()  # makes pyarrow load what it loads at the first use, before messages wait for it
@@ -141,8 +170,10 @@ class Drain:
                 self._failures += 1
                 self._say(f"{type(error).__name__}: {error}".partition("\n")[0])
                 log.exception("the drain stumbled; it goes on message by message")
-                self._isolate()
-            self._interpreter.forget_clocks()  # what the failed batch learned may not be stored
+                self._put_aside()
+            # What the failed batch learned may not be stored, and the store may have less than it had.
+            self._interpreter.forget_clocks()
+            self._position = None
             self._pause(delay)
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
 
@@ -162,28 +193,36 @@ class Drain:
             if self._stop_at is None:
                 self._changed.wait_for(lambda: self._stop_at is not None, seconds)
 
+    def _put_aside(self) -> None:
+        """After an unexpected failure; what fails here too is tried again with the next failure."""
+        try:
+            self._isolate()
+            self._note_position(every=0)  # else all since the last note would have to fail in between again
+        except Exception:
+            log.exception("a message that cannot be stored cannot be put aside either")
+
     def _isolate(self) -> None:
-        """After an unexpected failure: one message at a time, and the one that fails again and again is put aside."""
-        position = self._position or 0
+        """One message at a time from now on, and the one that fails again and again becomes a dead letter."""
+        if self._position is None:
+            return
+        position = self._position
         alone = self._one_by_one_through > position
         self._one_by_one_through = max(self._one_by_one_through, position + MOST_MESSAGES_A_BATCH)
         if alone and self._failures >= ATTEMPTS_AT_A_MESSAGE:
             for number, message in self._spool.read(position, 1):
                 fault = Fault("recorder-fault", f"the recorder failed to store it: {self.problem}")
                 letter = letter_of_message(number, message, None, fault)
-                try:
-                    with self._database.write() as session:
-                        repository.add_dead_letters(session, [letter])
-                except Exception:
-                    log.exception("a message that cannot be stored cannot be put aside either")
-                    return
+                with self._database.write() as session:
+                    repository.add_dead_letters(session, [letter])
+                self._store.write(Samples().table(), watermark=number)
                 self._position = number
                 self._failures = 0
 
     def _drain(self) -> None:
         if self._position is None:
-            self._position = min(self._store.watermark(), self._spool.note("drained"))
+            self._position = self._stored_so_far()
             self.stored_through = self._noted = self._position
+        self._tell_incidents()
         limit = 1 if self._position < self._one_by_one_through else MOST_MESSAGES_A_BATCH
         batch = self._next_batch(limit)
         if batch is None:
@@ -197,10 +236,26 @@ class Drain:
         if self._head - self._position < FEW_MESSAGES and not self._one_by_one_through > self._position:
             self._pause(COALESCE_SECONDS)
 
+    def _stored_so_far(self) -> int:
+        """The last message that is surely stored and told; all below the oldest one that is left are."""
+        stored = min(self._store.watermark(), self._spool.note("drained"))
+        oldest = self._spool.oldest
+        return max(stored, oldest - 1 if oldest else self._spool.head)
+
+    def _tell_incidents(self) -> None:
+        losses = self._spool.losses()
+        now = self._clock.now()
+        with self._incidents.taken() as rows:
+            rows = [*rows, *(incident_of_loss(self._spool.id, loss, now=now) for loss in losses)]
+            if rows:
+                self._database.transact(lambda session: write_incidents(session, rows))
+        if losses:
+            self._spool.forget_losses(losses)
+
     def _next_batch(self, limit: int) -> Batch | None:
         batch = Batch()
         size = 0
-        for number, message in self._spool.read(self._position or 0, limit):
+        for number, message in self._spool.read(self._position or 0, limit, most_bytes=MOST_BYTES_A_BATCH):
             self._interpreter.read(number, message, batch)
             size += len(message.payload)
             if size + batch.letter_bytes > MOST_BYTES_A_BATCH:
@@ -228,6 +283,11 @@ class Drain:
         with self._changed:
             self.stored_through = batch.last_number
             self._changed.notify_all()
+        for observer in self._observers:
+            try:
+                observer(batch)
+            except Exception:
+                log.exception("whoever looks at what is stored stumbled")
 
     def _write_receipts(self, session: Session, batch: Batch, conflicts: pa.Table) -> None:
         """What may be said only when the samples are stored: who looks whether a run is complete reads them next."""
@@ -244,7 +304,10 @@ class Drain:
             self._noted, self._noted_at = position, time.monotonic()
 
     def _write_facts(self, session: Session, batch: Batch) -> None:
-        repository.add_change_points(session, batch.change_points, now=self._clock.now())
+        now = self._clock.now()
+        repository.add_change_points(session, batch.change_points, now=now)
+        repository.add_assignments(session, batch.assignments, now=now)
+        repository.note_boots(session, {key: clock.last for key, clock in batch.clocks.items()}, now=now)
         repository.add_events(session, batch.events)
         for life in batch.lives:
             try:

@@ -21,9 +21,10 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from lab.core.clock import Clock
-from lab.core.mqtt import BrokerAddress, connect, new_client
+from lab.core.mqtt import KEEP_ALIVE_SECONDS, BrokerAddress, connect, new_client
 from telemetry.dead_letters import KEPT_BYTES
 from telemetry.echo import Echo
+from telemetry.silence import Silence
 from telemetry.spool import SpooledMessage
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,8 @@ BURST = 500
 """Messages read before they are handed over; less when fewer have arrived, never a wait."""
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 5.0
+RECEIVE_MAXIMUM = 10_000
+"""Messages that a broker of MQTT 5 sends ahead of acknowledgements: more than one commit takes, and bounded."""
 _TICK_SECONDS = 0.25
 
 
@@ -51,6 +54,7 @@ class Connection:
         self.subscribed = False
         self.outstanding = 0
         """Handed over and not acknowledged."""
+        self.silence = Silence(KEEP_ALIVE_SECONDS, now=time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class IntakeCounts:
     connections: int = 0
     faults: int = 0
     """Exceptions in callbacks or in the network loop, each survived."""
+    restarts: int = 0
+    """How often its thread had to be started again."""
     last_error: str | None = None
 
 
@@ -88,6 +94,9 @@ class Intake:
         hand_over: takes what has arrived; must not block.
         may_read: whether more may be handed over now; if not, messages wait in the broker.
         entered_after_ns: what is known from the last time: messages in the broker's queue came after this instant.
+        may_connect: asked before each connect; whether this is the recorder that records.
+        must_leave: whether another one does; a connection is given up then.
+        session_lost: told, with the instants between which messages may be missing, that the broker has forgotten us.
     """
 
     address: BrokerAddress
@@ -98,6 +107,9 @@ class Intake:
     hand_over: Callable[[Arrived], None]
     may_read: Callable[[], bool]
     entered_after_ns: int = 0
+    may_connect: Callable[[], bool] = lambda: True
+    must_leave: Callable[[], bool] = lambda: False
+    session_lost: Callable[[int, int], None] = lambda _from_ns, _to_ns: None
     counts: IntakeCounts = field(default_factory=IntakeCounts)
     ready: threading.Event = field(default_factory=threading.Event)
     """Set while connected and subscribed."""
@@ -109,11 +121,14 @@ class Intake:
     _wake: tuple[int, int] = (-1, -1)
 
     def start(self) -> None:
-        """Connect and stay connected, in a thread."""
+        """Connect and stay connected, in a thread; also again after that has died."""
+        if self._thread is None:
+            self._wake = os.pipe()
+            for end in self._wake:
+                os.set_blocking(end, False)
+        else:
+            self.counts.restarts += 1
         self._echo = Echo(self.lab, self.client_id, self.entered_after_ns)
-        self._wake = os.pipe()
-        for end in self._wake:
-            os.set_blocking(end, False)
         self._thread = threading.Thread(target=self._run, name="recorder-intake", daemon=True)
         self._thread.start()
 
@@ -133,7 +148,7 @@ class Intake:
         self._stopping.set()
         self._wake_up()
         if self._thread is not None:
-            self._thread.join(timeout + 1)
+            self._thread.join(timeout + 0.5)
             if not self._thread.is_alive():
                 for end in self._wake:
                     os.close(end)
@@ -146,6 +161,10 @@ class Intake:
     def _run(self) -> None:
         delay = FIRST_DELAY_SECONDS
         while not self._stopping.is_set():
+            if not self.may_connect():
+                self._note("another recorder records, or the database cannot say that none does")
+                self._stopping.wait(_TICK_SECONDS)
+                continue
             started = time.monotonic()
             try:
                 self._serve()
@@ -169,10 +188,11 @@ class Intake:
         connection = Connection(client)
         client.on_connect = lambda *said: self._connected(connection, said[2], said[3])
         client.on_subscribe = lambda *said: self._subscribed(connection, said[3])
+        client.on_disconnect = lambda *said: self._disconnected(connection, said[3])
         client.on_message = lambda _client, _userdata, message: self._arrived(connection, message)
         client.on_socket_register_write = lambda *_: None  # we ask want_write(); paho must not write on its own
         try:
-            connect(client, self.address, persistent=True)
+            connect(client, self.address, persistent=True, receive_maximum=RECEIVE_MAXIMUM)
             with selectors.DefaultSelector() as selector:
                 selector.register(self._wake[0], selectors.EVENT_READ)
                 selector.register(client.socket(), selectors.EVENT_READ | selectors.EVENT_WRITE)  # type: ignore[arg-type]
@@ -197,7 +217,10 @@ class Intake:
         socket: Any = client.socket()
         if socket is None:
             raise ConnectionLostError(connection.refusal or "the broker ended the connection")
-        reading = not self._stopping.is_set() and self.may_read()
+        if self.must_leave():
+            raise ConnectionLostError("another recorder has taken over")
+        # Until the subscription is confirmed all is read: what else would tell that we are connected?
+        reading = not self._stopping.is_set() and (not connection.subscribed or self.may_read())
         wanted = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if client.want_write() else 0)
         key = selector.get_map().get(socket)
         if wanted and key is None:
@@ -217,9 +240,18 @@ class Intake:
         self._send_acknowledgements(connection)
         if client.want_write():
             _check(client.loop_write(), connection)
-        _check(client.loop_misc(), connection)
-        if connection.subscribed and not self._stopping.is_set():
+        self._keep_alive(connection, listening=reading, heard=undelivered and reading)
+        if connection.subscribed and reading:
             self._echo.send(client, now_ns=self.clock.now_ns())
+
+    def _keep_alive(self, connection: Connection, *, listening: bool, heard: bool) -> None:
+        """In the place of paho's own way, which takes a pause in our reading for a dead connection."""
+        now, silence = time.monotonic(), connection.silence
+        silence.look(now=now, listening=listening, heard=heard)
+        if silence.dead:
+            raise ConnectionLostError(f"the broker has said nothing for {silence.seconds:.0f} s")
+        if connection.subscribed and silence.ping_is_due(now=now, listening=listening):
+            connection.client._send_pingreq()  # paho has no public way; `loop_misc` would do more than this
 
     def _read_burst(self, connection: Connection) -> None:
         client, arrived = connection.client, connection.arrived
@@ -259,13 +291,21 @@ class Intake:
             return
         self.counts.connections += 1
         if not flags.session_present:
-            self._echo.nothing_waits(self.clock.now_ns())
+            now_ns = self.clock.now_ns()
+            if self._echo.entered_after_ns:
+                log.warning("the broker has forgotten the recorder's session; what it kept for the recorder is lost")
+                self.session_lost(self._echo.entered_after_ns, now_ns)
+            self._echo.nothing_waits(now_ns)
         topic = f"pilotlab/{self.lab}/+/#"
         if self.address.version == 5:
             kept_only_for_new = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
             connection.client.subscribe(topic, options=kept_only_for_new)
         else:
             connection.client.subscribe(topic, 1)
+
+    def _disconnected(self, connection: Connection, reason: Any) -> None:
+        if reason.is_failure and connection.refusal is None:
+            connection.refusal = f"the connection to the broker was lost: {reason}"
 
     def _subscribed(self, connection: Connection, reasons: Any) -> None:
         if any(reason.is_failure for reason in reasons):

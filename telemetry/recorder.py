@@ -1,39 +1,63 @@
 """The recorder: broker → spool → store, nothing lost and nothing doubled (design.md §6).
 
 Three threads. *Intake* reads from the broker and acknowledges; *commit* makes what has arrived safe on disk; *drain*
-gives it a meaning and stores it. Whatever is down in one stage, the stage before goes on until its queue is full.
+gives it a meaning and stores it. Whatever is down in one stage, the stage before goes on until its queue is full. Two
+more look after these: one keeps the lease, so that only one recorder of a lab listens, one starts again what has died.
+A recorder without the lease drains its own spool all the same.
 """
 
+import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import structlog
 
 from devices.service import known_signals
 from lab.core.clock import Clock
 from lab.core.database import Database
-from lab.core.errors import UnavailableError
 from lab.core.mqtt import BrokerAddress
 from telemetry import repository
 from telemetry.committing import Committer, known_entry
-from telemetry.draining import Drain
+from telemetry.deadlines import Deadline
+from telemetry.draining import Drain, Observer
+from telemetry.errors import SpoolUnavailableError
+from telemetry.incidents import IncidentBox, incident
 from telemetry.intake import Intake
 from telemetry.interpreting import Interpreter, Signals
-from telemetry.lease import take_lease
+from telemetry.lease import Lease, take_lease
+from telemetry.leases import lease_name
 from telemetry.sequences import completeness
-from telemetry.settling import TOLERANCE_NS, ChangePoint
+from telemetry.settling import TOLERANCE_NS, KnownClock
+from telemetry.sparkplug.addresses import Addresses
+from telemetry.sparkplug.host import SparkplugHost, SparkplugNames
 from telemetry.spool import Spool
 from telemetry.stores.interface import SampleStore
+from telemetry.supervising import Part, Supervisor
 
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 5.0
 CATALOGUE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0
+COUNTED = (
+    "received",
+    "acknowledged",
+    "spooled",
+    "stored",
+    "dead_letters",
+    "duplicates",
+    "conflicts",
+    "connections",
+    "faults",
+    "restarts",
+    "repairs",
+)
+"""Figures of `RecorderHealth` that only grow, from the start of the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,23 @@ class RecorderHealth:
     """Exceptions in the network loop, each survived."""
     problems: tuple[str, ...]
     """What is wrong now, for a person; empty when all is well."""
+    lease_held: bool = False
+    """Whether this is the recorder that records; another one of the same lab may."""
+    spooled: int = 0
+    """Messages made safe."""
+    conflicts: int = 0
+    """Samples whose identity another value has."""
+    restarts: int = 0
+    """Threads that had died and were started again."""
+    repairs: int = 0
+    """How often a damaged spool was begun anew."""
+    lag_seconds: float = 0.0
+    """How long the oldest message that is not stored yet has been in the spool."""
+    spool_rows: int = 0
+    """Messages that the spool holds, stored ones included."""
+    spool_bytes: int = 0
+    disk_free_bytes: int = 0
+    """Where the spool is."""
 
     @property
     def ok(self) -> bool:
@@ -79,6 +120,8 @@ class Recorder:
         client_id: names the session that the broker keeps for this recorder; must stay the same.
         max_payload_bytes: a longer message becomes a dead letter.
         clock_tolerance: within this a device's clock counts as right.
+        observers: are shown each batch when it is stored.
+        sparkplug: whose edge nodes are heard, and by which name; `None`: Sparkplug is not spoken.
     """
 
     def __init__(
@@ -93,6 +136,8 @@ class Recorder:
         client_id: str,
         max_payload_bytes: int = 262_144,
         clock_tolerance: timedelta = timedelta(microseconds=TOLERANCE_NS // 1000),
+        observers: Sequence[Observer] = (),
+        sparkplug: SparkplugNames | None = None,
     ) -> None:
         self._address = address
         self._lab = lab
@@ -103,32 +148,52 @@ class Recorder:
         self._client_id = client_id
         self._max_payload_bytes = max_payload_bytes
         self._tolerance_ns = clock_tolerance // timedelta(microseconds=1) * 1000
-        self._lease: IO[str] | None = None
+        self._observers = tuple(observers)
+        self._sparkplug = sparkplug
+        self._host: SparkplugHost | None = None
+        self._lock: IO[str] | None = None
+        self._lease: Lease | None = None
+        self._supervisor: Supervisor | None = None
+        self._incidents = IncidentBox()
         self._parts: tuple[Spool, Intake, Committer, Drain] | None = None
+        self.failed = threading.Event()
+        """Set when its threads keep dying: the process should end, and be started anew."""
 
     def start(self) -> None:
-        """Take the lease, start the threads, and wait a little for the broker; without it they keep trying.
+        """Take the spool, start the threads, and wait a little for the broker; without it they keep trying.
 
         Raises:
             RecorderRunningError: if another recorder works on this spool.
             SpoolUnavailableError: if the spool cannot be opened.
         """
         self._spool_path.parent.mkdir(parents=True, exist_ok=True)
-        self._lease = take_lease(self._spool_path)
+        self._lock = take_lease(self._spool_path)
         try:
-            spool = Spool(self._spool_path, start_after=self._watermark())
+            # Numbers of a new spool begin above whatever an earlier one can have used: no more than one a microsecond.
+            spool = Spool(self._spool_path, begin_at=self._clock.now_ns() // 1000)
+            entered_after_ns = known_entry(spool)
         except BaseException:
-            self._lease.close()
+            self._lock.close()
             raise
         catalogue = Catalogue(self._database)
         interpreter = Interpreter(
             self._lab,
             catalogue.signals,
-            self._load_points,
+            self._load_clock,
             max_payload_bytes=self._max_payload_bytes,
             tolerance_ns=self._tolerance_ns,
+            device_at=Addresses(self._database).device_at,
         )
-        drain = Drain(spool, self._database, self._store, interpreter, self._clock)
+        drain = Drain(
+            spool,
+            self._database,
+            self._store,
+            interpreter,
+            self._clock,
+            incidents=self._incidents,
+            observers=self._observers,
+        )
+        lease = Lease(self._database, lease_name(self._lab), spool.id, self._clock, self.told_health)
         committer = Committer(
             spool,
             lambda connection, ids: intake.acknowledge(connection, ids),
@@ -143,30 +208,57 @@ class Recorder:
             self._max_payload_bytes,
             committer.put,
             committer.has_room,
-            known_entry(spool),
+            entered_after_ns,
+            may_connect=lease.confirm,
+            must_leave=lambda: lease.lost,
+            session_lost=self._note_lost_session,
         )
         self._parts = (spool, intake, committer, drain)
-        drain.start()
-        committer.start()
-        intake.start()
+        self._lease = lease
+        parts: dict[str, Part] = {"drain": drain, "commit": committer, "lease": lease, "intake": intake}
+        if self._sparkplug is not None:
+            self._host = parts["sparkplug"] = self._new_host(self._sparkplug, committer, lease)
+        self._supervisor = Supervisor(parts, self.failed.set)
+        for part in parts.values():
+            part.start()
+        self._supervisor.start()
         if not intake.ready.wait(READY_SECONDS):
             log.warning("the recorder is not connected yet", problem=intake.counts.last_error or "no answer")
 
-    def stop(self, timeout: float = 10.0) -> None:
+    def stop(self, timeout: float = 8.0) -> None:
         """Acknowledge what is safe, store what is in the spool, and stop, all within `timeout` seconds."""
         if self._parts is None:
             return
+        assert self._supervisor is not None
+        assert self._lease is not None
         spool, intake, committer, drain = self._parts
-        deadline = time.monotonic() + timeout
-        intake.stop(timeout=timeout * 0.4)
-        committer.stop(timeout=max(0.1, (deadline - time.monotonic()) * 0.5))
-        drain.stop(timeout=max(0.1, deadline - time.monotonic() - 1))
+        deadline = Deadline(timeout)
+        self._supervisor.stop(timeout=deadline.left(share=0.1))
+        if self._host is not None:
+            self._host.stop(timeout=deadline.left(share=0.3))
+        intake.stop(timeout=deadline.left(share=0.4))
+        self._lease.stop(timeout=0)  # gives back while the others end: nothing is read any more
+        committer.stop(timeout=deadline.left(keep=1.0, share=0.5))
+        drain.stop(timeout=deadline.left(keep=1.0))
+        self._lease.stop(timeout=deadline.left())
         if not (committer.running or drain.running):
             spool.close()
         self._parts = None
-        if self._lease is not None:
-            self._lease.close()
+        if self._lock is not None:
+            self._lock.close()
         log.info("recorder stopped", left_in_spool=drain.behind)
+
+    def _new_host(self, names: SparkplugNames, committer: Committer, lease: Lease) -> SparkplugHost:
+        return SparkplugHost(
+            self._address,
+            self._lab,
+            names,
+            self._clock,
+            self._max_payload_bytes,
+            committer.put,
+            committer.has_room,
+            lambda: not lease.lost and lease.confirm(),
+        )
 
     def wait_until_stored(self, device: str, boot: str, last_seq: int, timeout: float) -> bool:
         """Wait until the message `last_seq` of a boot, and whatever came before it, is stored.
@@ -191,17 +283,19 @@ class Recorder:
 
     def health(self) -> RecorderHealth:
         """How it is doing now."""
-        if self._parts is None:
+        if self._parts is None or self._lease is None:
             return RecorderHealth(False, False, 0, 0, 0, 0, 0, 0, 0, 0, ("the recorder is stopped",))
-        _, intake, committer, drain = self._parts
+        spool, intake, committer, drain = self._parts
         connected = intake.ready.is_set()
+        lag, rows, size, sick = _looked_at(spool, drain)
         problems = [
             None if connected else f"broker: {intake.counts.last_error or 'no connection'}",
-            committer.problem and f"spool: {committer.problem}",
+            self._lease.problem and f"lease: {self._lease.problem}",
+            (committer.problem or sick) and f"spool: {committer.problem or sick}",
             drain.problem and f"store: {drain.problem}",
         ]
         return RecorderHealth(
-            running=intake.running and committer.running and drain.running,
+            running=intake.running and committer.running and drain.running and self._lease.running,
             connected=connected,
             received=intake.counts.received,
             acknowledged=intake.counts.acknowledged,
@@ -212,6 +306,45 @@ class Recorder:
             connections=intake.counts.connections,
             faults=intake.counts.faults,
             problems=tuple(problem for problem in problems if problem),
+            lease_held=self._lease.held,
+            spooled=committer.spooled,
+            conflicts=drain.counts.conflicts,
+            restarts=self._supervisor.restarts if self._supervisor else 0,
+            repairs=spool.repairs,
+            lag_seconds=lag,
+            spool_rows=rows,
+            spool_bytes=size,
+            disk_free_bytes=shutil.disk_usage(self._spool_path.parent).free,
+        )
+
+    def told_health(self) -> dict[str, Any]:
+        """The same as `RecorderLease.health` has it: for other processes, and for alarms."""
+        health = self.health()
+        return {
+            "connected": health.connected,
+            "lag_seconds": round(health.lag_seconds, 3),
+            "spool_rows": health.spool_rows,
+            "spool_bytes": health.spool_bytes,
+            "disk_free_bytes": health.disk_free_bytes,
+            "behind": health.behind,
+            "problem": "; ".join(health.problems) or None,
+            "sampled_at": self._clock.now().isoformat(),
+            "running": health.running,
+            "counts": {name: getattr(health, name) for name in COUNTED},
+        }
+
+    def _note_lost_session(self, from_ns: int, to_ns: int) -> None:
+        now = self._clock.now()
+        self._incidents.put(
+            incident(
+                "session-lost",
+                "the broker had forgotten the recorder's session: what it held for the recorder, and what devices sent "
+                "before the recorder was back, is missing unless they send it again",
+                now=now,
+                key=f"{self._lab}/{from_ns}/{to_ns}",
+                span_ns=(from_ns, to_ns),
+                ended_at=now,
+            )
         )
 
     def _is_stored(self, device: str, boot: str, seq: int, remaining: float) -> bool:
@@ -229,16 +362,17 @@ class Recorder:
             drain.wait_for_progress(0.1)
         return drain.stored_through >= needed
 
-    def _watermark(self) -> int:
-        try:
-            return self._store.watermark()
-        except UnavailableError as error:
-            log.warning("the sample store does not answer; messages wait in the spool", problem=error.message)
-            return 0
-
-    def _load_points(self, device: str, boot: str) -> list[ChangePoint]:
+    def _load_clock(self, device: str, boot: str) -> KnownClock | None:
         with self._database.read() as session:
-            return repository.change_points(session, device, boot)
+            return repository.known_clock(session, device, boot)
+
+
+def _looked_at(spool: Spool, drain: Drain) -> tuple[float, int, int, str | None]:
+    """Lag, messages and bytes of the spool, and why they are not known."""
+    try:
+        return drain.lag_seconds, spool.depth, spool.size_bytes, None
+    except SpoolUnavailableError as error:
+        return 0.0, 0, 0, error.message
 
 
 class Catalogue:

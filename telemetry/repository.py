@@ -1,46 +1,124 @@
 """The recorder's queries. Every write adds what is absent and leaves what is there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from telemetry.models import ClockOffset, DeadLetter, MachineEvent, SequenceRange
-from telemetry.settling import ChangePoint
+from lab.core.ids import new_id
+from lab.people.principals import SYSTEM
+from telemetry.models import (
+    Boot,
+    ClockOffset,
+    DeadLetter,
+    MachineEvent,
+    RecordingIncident,
+    SequenceRange,
+    TimeAssignment,
+)
+from telemetry.settling import Assignment, ChangePoint, KnownClock
 
 _ROWS_A_STATEMENT = 500
+_LARGEST = 2**63 - 1
+SYSTEM_ID = SYSTEM.account_id
 
 
-def change_points(session: Session, device_id: str, boot: str) -> list[ChangePoint]:
-    """The stored change points of one boot, in order of device time."""
-    rows = session.execute(
-        sa.select(ClockOffset.from_device_ns, ClockOffset.offset_ns, ClockOffset.uncertain)
-        .where(ClockOffset.device_id == device_id, ClockOffset.boot == boot)
-        .order_by(ClockOffset.from_device_ns)
+def known_clock(session: Session, device_id: str, boot: str) -> KnownClock | None:
+    """What is stored of the clock of one boot; `None`: the boot was never heard of."""
+    points = session.execute(
+        sa.select(
+            ClockOffset.from_device_ns,
+            ClockOffset.offset_ns,
+            ClockOffset.uncertain,
+            ClockOffset.from_seq,
+            ClockOffset.reason,
+        ).where(ClockOffset.device_id == device_id, ClockOffset.boot == boot)
     )
-    return [ChangePoint(start, offset, uncertain) for start, offset, uncertain in rows]
+    assignments = session.scalars(
+        sa.select(TimeAssignment)
+        .where(TimeAssignment.device_id == device_id, TimeAssignment.boot == boot)
+        .order_by(TimeAssignment.assigned_at, TimeAssignment.id)
+    )
+    last = session.execute(
+        sa.select(Boot.last_seq, Boot.last_device_ns).where(Boot.device_id == device_id, Boot.boot == boot)
+    ).first()
+    known = KnownClock(
+        [ChangePoint(*row) for row in points],
+        [assignment_of(row) for row in assignments],
+        None if last is None else (last.last_seq, last.last_device_ns),
+    )
+    return known if known.points or known.last is not None else None
+
+
+def assignment_of(row: TimeAssignment) -> Assignment:
+    """The pure form of a stored assignment."""
+    return Assignment(
+        row.from_device_ns,
+        row.to_device_ns,
+        -1 if row.from_seq is None else row.from_seq,
+        _LARGEST if row.to_seq is None else row.to_seq,
+        row.offset_ns,
+    )
 
 
 def add_change_points(session: Session, points: Sequence[tuple[str, str, ChangePoint]], *, now: datetime) -> None:
     """Store change points (device, boot, point)."""
+    rows = [{"device_id": device, "boot": boot, **point._asdict(), "noted_at": now} for device, boot, point in points]
+    _add_absent(session, ClockOffset, rows)
+
+
+def add_assignments(session: Session, assignments: Sequence[tuple[str, str, Assignment]], *, now: datetime) -> None:
+    """Store what later messages have shown of the time of earlier ones (device, boot, assignment)."""
     _add_absent(
         session,
-        ClockOffset,
+        TimeAssignment,
         [
             {
+                "id": new_id("tim"),
                 "device_id": device,
                 "boot": boot,
-                "from_device_ns": point.from_device_ns,
-                "offset_ns": point.offset_ns,
-                "uncertain": point.uncertain,
-                "noted_at": now,
+                **assignment._asdict(),
+                "assigned_by": SYSTEM_ID,
+                "assigned_at": now,
+                "reason": "later messages of the same start have shown the clock",
+                "applied_at": None,
             }
-            for device, boot, point in points
+            for device, boot, assignment in assignments
         ],
     )
+
+
+def note_boots(session: Session, lasts: Mapping[tuple[str, str], tuple[int, int]], *, now: datetime) -> None:
+    """Remember number and device time of the newest message of each (device, boot) that taught something."""
+    if not lasts:
+        return
+    rows = [
+        {
+            "device_id": device,
+            "boot": boot,
+            "first_received_at": now,
+            "last_received_at": now,
+            "last_seq": last_seq,
+            "last_device_ns": last_device_ns,
+        }
+        for (device, boot), (last_seq, last_device_ns) in lasts.items()
+    ]
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(cast(sa.Table, Boot.__table__))
+    news = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["device_id", "boot"],
+        set_={
+            "last_received_at": news.last_received_at,
+            "last_seq": news.last_seq,
+            "last_device_ns": news.last_device_ns,
+        },
+        where=news.last_seq >= Boot.last_seq,
+    )
+    session.connection().execute(statement, rows)
 
 
 def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -51,6 +129,11 @@ def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 def add_dead_letters(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Store dead letters."""
     _add_absent(session, DeadLetter, rows)
+
+
+def add_incidents(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store recording incidents."""
+    _add_absent(session, RecordingIncident, rows)
 
 
 def sequence_ranges(session: Session, device_id: str, boot: str, first: int, last: int) -> list[tuple[int, int]]:

@@ -141,12 +141,13 @@ class Spool:
         self._mark.write(last, batch[-1].received_ns)
         return last
 
-    def read(self, after: int, limit: int) -> list[tuple[int, SpooledMessage]]:
+    def read(self, after: int, limit: int, *, most_bytes: int | None = None) -> list[tuple[int, SpooledMessage]]:
         """The oldest messages above a number.
 
         Args:
             after: the last number that is not wanted.
             limit: at most so many.
+            most_bytes: no further batch of the spool is looked into when payloads have come to this.
 
         Returns:
             Number and message, in order. A batch whose checksum is wrong is left out and noted as lost.
@@ -155,7 +156,8 @@ class Spool:
             SpoolUnavailableError: if the disk does not answer.
         """
         found: list[tuple[int, SpooledMessage]] = []
-        while len(found) < limit:
+        size = 0
+        while len(found) < limit and (most_bytes is None or size < most_bytes):
             last, messages = self._cached
             if not last - len(messages) <= after < last:
                 following = self._load_batch_after(after)
@@ -167,6 +169,8 @@ class Spool:
             taken = messages[start : start + limit - len(found)]
             found.extend(enumerate(taken, first + start))
             after = first + start + len(taken) - 1
+            if most_bytes is not None:
+                size += sum(len(message.payload) for message in taken)
         return found
 
     def delete_through(self, number: int, *, received_before_ns: int | None = None) -> int:

@@ -61,8 +61,16 @@ def new_client(address: BrokerAddress, client_id: str, *, persistent: bool = Fal
     return client
 
 
-def connect(client: Client, address: BrokerAddress, *, persistent: bool = False) -> None:
+def connect(
+    client: Client, address: BrokerAddress, *, persistent: bool = False, receive_maximum: int | None = None
+) -> None:
     """Connect (blocking); afterwards `client.loop_start()` keeps it connected, with the same session each time.
+
+    Args:
+        client: as `new_client` gives it.
+        address: the broker.
+        persistent: as `new_client` was told.
+        receive_maximum: messages that the broker may send before the first is acknowledged (MQTT 5 only).
 
     Raises:
         OSError: if the broker does not answer.
@@ -71,6 +79,8 @@ def connect(client: Client, address: BrokerAddress, *, persistent: bool = False)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         if persistent:
             properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
+        if receive_maximum is not None:
+            properties.ReceiveMaximum = receive_maximum
         client.connect(
             address.host, address.port, KEEP_ALIVE_SECONDS, clean_start=not persistent, properties=properties
         )
