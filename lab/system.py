@@ -41,7 +41,7 @@ from telemetry.stores.interface import SampleStore
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from telemetry.live import LiveHub
+    from telemetry.live.hub import LiveHub
 
 log = structlog.get_logger(__name__)
 
@@ -252,7 +252,7 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 def _start_web(system: System, stack: ExitStack) -> None:
     from lab.app import create_app  # here: a recorder and the commands do without the web
-    from telemetry.live import LiveHub
+    from telemetry.live.hub import LiveHub
 
     settings = system.settings
     system.live = LiveHub(system.address, settings.lab, clock=system.clock)

@@ -1,11 +1,8 @@
 """Telemetry over HTTP. Every answer is cut to the grant of whoever asks (I4)."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from devices.messages.times import format_time
 from lab.core.errors import ForbiddenError, InvalidError, UnauthenticatedError
@@ -13,8 +10,12 @@ from lab.core.http import ClockDep, DatabaseDep
 from lab.core.time import EmptySpanError
 from lab.people.endpoints import PrincipalDep, principal_of
 from telemetry import queries, schemas
-from telemetry.grants import GrantDep, grant_of
-from telemetry.live import LiveHub, Sight, sight_of
+from telemetry.grants import Grant, GrantDep, grant_of
+from telemetry.live.facts import facts_of
+from telemetry.live.hub import LiveHub
+from telemetry.live.response import LiveResponse
+from telemetry.live.rings import DeviceFacts
+from telemetry.live.viewing import Viewing
 from telemetry.stores.interface import SampleStore
 
 MOST_SAMPLES = 100_000
@@ -186,42 +187,42 @@ def get_dead_letters(
     )
 
 
-def first_sight(device: str, grant: GrantDep, database: DatabaseDep, clock: ClockDep) -> Sight:
-    """What somebody who opens a live stream may see; refused before the stream begins.
+def present_grant(device: str, grant: GrantDep, clock: ClockDep) -> Grant:
+    """The grant of somebody who opens a live stream; refused before the stream begins.
 
     Raises:
         DeviceNotVisibleError: if the present instant is not theirs.
     """
     if not grant.covers(device, clock.now_ns()):
         raise queries.not_visible(device)
-    with database.read() as session:
-        return sight_of(session, grant, device)
+    return grant
 
 
-@router.get("/devices/{device}/live", response_class=EventSourceResponse)
+@router.get("/devices/{device}/live", response_class=LiveResponse)
 async def watch_device(
     request: Request,
     device: str,
     live: LiveDep,
     database: DatabaseDep,
     clock: ClockDep,
-    sight: Annotated[Sight, Depends(first_sight)],
+    grant: Annotated[Grant, Depends(present_grant)],
     signal: Signals = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> LiveResponse:
     """Values as they come, as Server-Sent Events `values`, `status` and `end` (see `telemetry.live`).
 
     A company sees them while its own slot runs.
     """
 
-    def look_again() -> Sight | None:
+    def look_again() -> Grant | None:
         try:
             principal = principal_of(request, database, clock)
-            grant = grant_of(request, principal, database)
+            return grant_of(request, principal, database)
         except (UnauthenticatedError, ForbiddenError):
             return None
-        with database.read() as session:
-            return sight_of(session, grant, device)
 
-    async with aclosing(live.stream(device, sight, look_again, signals=signal or ())) as events:
-        async for event in events:
-            yield event
+    def learn(heard: frozenset[str]) -> DeviceFacts:
+        with database.read() as session:
+            return facts_of(session, device, heard)
+
+    viewing = Viewing(device, grant, look_again, learn, frozenset(signal or ()))
+    return LiveResponse(live.stream(viewing))

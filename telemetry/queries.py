@@ -187,7 +187,7 @@ def visible_spans(grant: Grant, device: str, start_ns: int, end_ns: int) -> list
     Raises:
         DeviceNotVisibleError: if the grant does not name the device.
     """
-    if not any(span.device_id == device for span in grant.spans):
+    if not grant.names(device):
         raise not_visible(device)
     return grant.spans_of(device, start_ns, end_ns)
 

@@ -25,7 +25,7 @@ from lab.core.time import to_nanoseconds
 from lab.people import service as people
 from lab.people.principals import Principal, Role
 from lab.system import listen
-from telemetry.live import LiveHub
+from telemetry.live.hub import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING, make_account, make_device, make_organisation, make_signal

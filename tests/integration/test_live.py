@@ -21,7 +21,7 @@ from devices.messages.topics import topic
 from lab.core.database import Database
 from lab.core.mqtt import connect, new_client
 from lab.people.models import ApiToken
-from telemetry import live
+from telemetry.live import hub, viewing
 from telemetry.models import ClockOffset
 from tests.services import Mosquitto
 from tests.telemetry_lab import LAB, SECOND, TelemetryLab, served_lab
@@ -258,7 +258,7 @@ def test_the_stream_of_somebody_who_signed_out_ends(
     world: tuple[TelemetryLab, Machine, Callable[..., Viewer]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab, _, watch = world
-    monkeypatch.setattr(live, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(viewing, "LOOK_AGAIN_SECONDS", 0.2)
     viewer = watch("engineer")
     with lab.database.write() as session:
         session.execute(sa.delete(ApiToken))
@@ -270,8 +270,8 @@ def test_when_nobody_can_tell_who_may_see_the_stream_ends(
     world: tuple[TelemetryLab, Machine, Callable[..., Viewer]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab, _, watch = world
-    monkeypatch.setattr(live, "LOOK_AGAIN_SECONDS", 0.2)
-    monkeypatch.setattr(live, "BLIND_SECONDS", 1.0)
+    monkeypatch.setattr(viewing, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(viewing, "BLIND_SECONDS", 1.0)
     viewer = watch("engineer")
 
     def broken(*_: object) -> None:
@@ -357,7 +357,7 @@ def test_quiet_streams_give_a_sign_of_life(
     world: tuple[TelemetryLab, Machine, Callable[..., Viewer]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, _, watch = world
-    monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.2)
+    monkeypatch.setattr(hub, "PING_SECONDS", 0.2)
     viewer = watch("engineer")
     wait_for(lambda: viewer.comments >= 3, seconds=5)
 

@@ -4,30 +4,43 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.messages.native import Data
 from devices.messages.times import format_time
-from telemetry.rings import MESSAGE_POINTS, RING_LENGTH, DeviceRings, reduced
+from telemetry.live.reduction import kept, reduced
+from telemetry.live.rings import MESSAGE_POINTS, RING_LENGTH, DeviceFacts, DeviceRings, Point, stamp
 from telemetry.settling import EARLIEST_SANE_NS, BootClock, ChangePoint
 
 NOW = 1_795_435_200_000_000_000
 SECOND = 1_000_000_000
 
 
-def rings(**clocks: ChangePoint) -> DeviceRings:
-    found = DeviceRings()
-    found.known = {"power", "program", "door"}
-    found.clocks = {boot: BootClock([point]) for boot, point in clocks.items()}
-    return found
+class Rings:
+    """The rings of a device, and what is known of it."""
+
+    def __init__(self, clocks: dict[str, BootClock]) -> None:
+        self.facts = DeviceFacts({"power", "program", "door"}, clocks, {"Leistung": "power"})
+        self.ring = DeviceRings()
+
+    def take(self, message: Data, *, now_ns: int) -> None:
+        self.ring.put(stamp(message, self.facts, now_ns=now_ns))
+
+    def newer_than(self, number: int) -> dict[str, list[Point]]:
+        return self.ring.between(number, self.ring.last_number)
+
+
+def rings(**clocks: ChangePoint) -> Rings:
+    return Rings({boot: BootClock([point]) for boot, point in clocks.items()})
 
 
 def message(second: float = 0, boot: str = "a", **values: Any) -> Data:
     return Data(boot=boot, seq=1, time=NOW + round(second * SECOND), values=values)
 
 
-def seen(found: DeviceRings, signal: str = "power", after: int = 0) -> list[tuple[float, object]]:
+def seen(found: Rings, signal: str = "power", after: int = 0) -> list[tuple[float, object]]:
     points = found.newer_than(after).get(signal, [])
     return [((point.time_ns - NOW) / SECOND, point.value) for point in points]
 
@@ -48,11 +61,11 @@ def test_unknown_signals_and_impossible_values_are_not_shown() -> None:
 
 def test_a_reader_gets_each_point_once() -> None:
     ring = rings()
-    ring.take(message(0, power=1), now_ns=NOW)
-    number = ring.last_number
+    ring.take(message(-0.5, power=1), now_ns=NOW)
+    number = ring.ring.last_number
     assert seen(ring, after=number) == []
-    ring.take(message(0.5, power=2), now_ns=NOW)
-    assert seen(ring, after=number) == [(0.5, 2.0)]
+    ring.take(message(0, power=2), now_ns=NOW)
+    assert seen(ring, after=number) == [(0, 2.0)]
 
 
 def test_a_live_value_never_goes_back_in_time() -> None:
@@ -66,8 +79,33 @@ def test_while_nothing_is_known_of_a_clock_only_the_present_is_shown() -> None:
     ring = rings()
     ring.take(message(-600, power=1), now_ns=NOW)
     ring.take(message(600, power=2), now_ns=NOW)
-    ring.take(message(1, power=3), now_ns=NOW)
-    assert seen(ring) == [(1, 3.0)]
+    ring.take(message(-1.1, power=3), now_ns=NOW)
+    ring.take(message(1.1, power=4), now_ns=NOW)
+    ring.take(message(-0.9, power=5), now_ns=NOW)
+    assert seen(ring) == [(-0.9, 5.0)]
+
+
+def test_nothing_is_measured_after_it_came() -> None:
+    ring = rings(fast=ChangePoint(EARLIEST_SANE_NS, 0, False))
+    ring.take(message(0.9, boot="fast", power=1), now_ns=NOW)
+    ring.take(message(0.9, boot="new", program="P1"), now_ns=NOW)
+    assert seen(ring) == [(0, 1.0)]
+    assert seen(ring, "program") == [(0, "P1")]
+
+
+def test_a_point_of_an_unknown_clock_may_be_as_young_as_its_arrival() -> None:
+    ring = rings(known=ChangePoint(EARLIEST_SANE_NS, 0, False))
+    ring.take(message(-0.9, boot="known", power=1), now_ns=NOW)
+    ring.take(message(-0.9, boot="new", program="P1"), now_ns=NOW)
+    points = ring.newer_than(0)
+    assert points["power"][0].latest_ns == points["power"][0].time_ns
+    assert points["program"][0].latest_ns == NOW
+
+
+def test_a_signal_is_shown_by_its_name_in_the_catalogue() -> None:
+    ring = rings()
+    ring.take(message(Leistung=2.0), now_ns=NOW)
+    assert seen(ring) == [(0, 2.0)]
 
 
 def test_a_known_clock_is_corrected_and_its_past_is_shown() -> None:
@@ -81,8 +119,7 @@ def test_a_known_clock_is_corrected_and_its_past_is_shown() -> None:
 
 
 def test_the_correction_in_force_at_the_stamp_counts() -> None:
-    ring = rings()
-    ring.clocks = {"a": BootClock([ChangePoint(NOW - 90 * SECOND, 0, False), ChangePoint(NOW, -50 * SECOND, True)])}
+    ring = Rings({"a": BootClock([ChangePoint(NOW - 90 * SECOND, 0, False), ChangePoint(NOW, -50 * SECOND, True)])})
     ring.take(message(-60, power=1), now_ns=NOW)
     ring.take(message(10, power=2), now_ns=NOW)
     points = ring.newer_than(0)["power"]
@@ -116,22 +153,45 @@ def test_a_time_that_is_none_is_left_to_the_recorder() -> None:
 def test_memory_is_bounded() -> None:
     ring = rings()
     for index in range(RING_LENGTH + 50):
-        ring.take(message(index / 1000, power=index), now_ns=NOW)
+        ring.take(message(index / 1000 - 1, power=index), now_ns=NOW)
     points = seen(ring)
     assert len(points) == RING_LENGTH
     assert points[-1][1] == RING_LENGTH + 49
 
 
+def test_waves_of_typed_arrays_are_shown_and_what_is_no_number_is_not() -> None:
+    ring = rings()
+    wave: Any = np.array([1.0, np.nan, 3.0])
+    start = NOW - SECOND
+    ring.take(Data(boot="a", seq=1, start=start, rate_hz=10, waves={"power": wave, "door": ["1"]}), now_ns=NOW)
+    assert seen(ring) == [(-1, 1.0), (-0.8, 3.0)]
+    assert seen(ring, "door") == []
+
+
 numbers = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=300)
 
 
-@given(numbers, st.integers(3, 50))
+@given(numbers, st.integers(5, 50))
 def test_reduction_keeps_extremes_order_and_the_last_point(values: list[float], most: int) -> None:
     points = [(index, value, False) for index, value in enumerate(values)]
     kept = list(reduced(points, most))
-    assert len(kept) <= max(most, 3)
+    assert len(kept) <= most
     assert all(a[0] < b[0] for a, b in pairwise(kept))
     assert set(kept) <= set(points)
     assert kept[-1] == points[-1]
     assert max(value for _, value, _ in kept) == max(values)
     assert min(value for _, value, _ in kept) == min(values)
+
+
+@given(st.integers(1001, 3000), st.integers(5, 50), st.integers(0, 2**32))
+def test_long_series_keep_extremes_order_and_the_last_point_too(count: int, most: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    times = np.sort(random.integers(NOW, NOW + 1000 * SECOND, count))
+    values = random.normal(size=count)
+    places = kept(values, most)
+    assert len(places) <= most
+    assert (np.diff(places) > 0).all()
+    assert places[-1] == count - 1
+    assert {values.argmax(), values.argmin()} <= set(places.tolist())
+    points = list(zip(times.tolist(), values.tolist(), strict=True))
+    assert list(reduced(points, most)) == [points[place] for place in places]

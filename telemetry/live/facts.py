@@ -1,0 +1,50 @@
+"""What a live stream has to know of a device, read once for all its viewers."""
+
+from collections.abc import Collection
+from itertools import groupby
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from devices.models import Signal, SignalAlias
+from telemetry.live.rings import DeviceFacts
+from telemetry.models import ClockOffset
+from telemetry.settling import BootClock, ChangePoint
+
+_NEWEST = 64
+"""Change points by which the boots are found that a device may speak of next."""
+
+
+def facts_of(session: Session, device: str, heard: Collection[str] = ()) -> DeviceFacts:
+    """Read what is known of a device.
+
+    Args:
+        session: to read in.
+        device: which one.
+        heard: boots whose clocks are needed besides the newest ones.
+    """
+    signals = session.scalars(sa.select(Signal.name).where(Signal.device_id == device))
+    aliases = session.execute(sa.select(SignalAlias.heard, SignalAlias.signal).where(SignalAlias.device_id == device))
+    names = {row.heard: row.signal for row in aliases}
+    return DeviceFacts(frozenset(signals), _clocks(session, device, heard), names)
+
+
+def _clocks(session: Session, device: str, heard: Collection[str]) -> dict[str, BootClock]:
+    newest = (
+        sa.select(ClockOffset.boot)
+        .where(ClockOffset.device_id == device)
+        .order_by(ClockOffset.noted_at.desc())
+        .limit(_NEWEST)
+    )
+    boots = set(heard) | set(session.scalars(newest))
+    rows = session.scalars(
+        sa.select(ClockOffset)
+        .where(ClockOffset.device_id == device, ClockOffset.boot.in_(boots))
+        .order_by(ClockOffset.boot, ClockOffset.from_device_ns)
+    )
+    return {
+        boot: BootClock(
+            ChangePoint(row.from_device_ns, row.offset_ns, row.uncertain, row.from_seq, row.reason) for row in points
+        )
+        for boot, points in groupby(rows, key=lambda row: row.boot)
+    }
