@@ -10,9 +10,10 @@ import pytest
 from lab.core.clock import SystemClock
 from lab.core.database import Database
 from telemetry.recorder import Recorder
+from telemetry.stores.batches import as_batch
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.errors import StoreUnavailableError
-from telemetry.stores.interface import Written
+from telemetry.stores.interface import SampleBatch, Written
 from tests.integration.recording import BOOT, LAB, Publisher, add_mill, stored
 from tests.services import Mosquitto
 
@@ -24,21 +25,21 @@ class ShakyStore(DuckDBStore):
     fails_after_writing = 0
     poison: float | None = None
 
-    def write(self, samples: pa.Table, *, watermark: int) -> Written:
+    def write(self, samples: pa.Table | SampleBatch, *, watermark: int, spool: str = "") -> Written:
         if self.down:
             raise StoreUnavailableError("the sample store does not answer")
-        if self.poison is not None and self.poison in samples["value"].to_pylist():
+        if self.poison is not None and self.poison in as_batch(samples).rows["value"].to_pylist():
             raise ValueError("a programming error that only one value brings out")
-        written = super().write(samples, watermark=watermark)
+        written = super().write(samples, watermark=watermark, spool=spool)
         if self.fails_after_writing:
             self.fails_after_writing -= 1
             raise StoreUnavailableError("timed out, after having written")
         return written
 
-    def watermark(self) -> int:
+    def watermark(self, spool: str = "") -> int:
         if self.down:
             raise StoreUnavailableError("the sample store does not answer")
-        return super().watermark()
+        return super().watermark(spool)
 
 
 @pytest.fixture
