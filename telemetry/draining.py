@@ -27,9 +27,9 @@ from telemetry.batches import Batch, Samples
 from telemetry.dead_letters import letter_of_message, letters_of_conflicts
 from telemetry.incidents import IncidentBox, incident_of_loss, write_incidents
 from telemetry.interpreting import Interpreter
-from telemetry.retention import Retention
 from telemetry.sequences import note_received
 from telemetry.spool import Spool
+from telemetry.spool_retention import SpoolLimits, SpoolRetention
 from telemetry.stores.interface import SampleStore
 from telemetry.validation import Fault
 
@@ -73,6 +73,7 @@ class Drain:
         store: for the samples.
         interpreter: reads messages.
         clock: tells what is old.
+        limits: how long and how much the spool keeps.
         incidents: what other parts have noticed and this one writes down.
         observers: are shown each batch when it is stored.
     """
@@ -85,6 +86,7 @@ class Drain:
         interpreter: Interpreter,
         clock: Clock,
         *,
+        limits: SpoolLimits | None = None,
         incidents: IncidentBox | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -95,7 +97,8 @@ class Drain:
         self._clock = clock
         self._incidents = incidents or IncidentBox()
         self._observers = tuple(observers)
-        self._retention = Retention(spool, store, clock)
+        self._retention = SpoolRetention(spool, store, clock, limits or SpoolLimits(), self._incidents)
+        self._generation: int | None = None
         self._position: int | None = None
         self._head = spool.head
         self._changed = threading.Condition()
@@ -128,6 +131,11 @@ class Drain:
     def behind(self) -> int:
         """How many messages are in the spool and not in the store yet."""
         return max(0, self._head - self.stored_through)
+
+    @property
+    def spool_problem(self) -> str | None:
+        """Why the spool is larger than it should be."""
+        return self._retention.problem
 
     @property
     def lag_seconds(self) -> float:
@@ -214,12 +222,12 @@ class Drain:
                 letter = letter_of_message(number, message, None, fault)
                 with self._database.write() as session:
                     repository.add_dead_letters(session, [letter])
-                self._store.write(Samples().table(), watermark=number)
+                self._store.write(Samples().table(), watermark=number, spool=self._spool.id)
                 self._position = number
                 self._failures = 0
 
     def _drain(self) -> None:
-        if self._position is None:
+        if self._position is None or self._generation != self._store.generation:
             self._position = self._stored_so_far()
             self.stored_through = self._noted = self._position
         self._tell_incidents()
@@ -238,7 +246,16 @@ class Drain:
 
     def _stored_so_far(self) -> int:
         """The last message that is surely stored and told; all below the oldest one that is left are."""
-        stored = min(self._store.watermark(), self._spool.note("drained"))
+        while True:
+            generation = self._store.generation
+            stored = min(self._store.watermark(self._spool.id), self._spool.note("drained"))
+            if self._store.generation == generation:
+                break
+        if self._position is not None:
+            # It was opened anew by somebody else, perhaps before our last write: that has raised the watermark over
+            # whatever was lost, and only what was read back is sure.
+            stored = min(stored, self._spool.checkpoint_before(2**63 - 1))
+        self._generation = generation
         oldest = self._spool.oldest
         return max(stored, oldest - 1 if oldest else self._spool.head)
 
@@ -269,7 +286,7 @@ class Drain:
     def _write(self, batch: Batch) -> None:
         self._database.transact(lambda session: self._write_facts(session, batch))
         self.facts_through = max(self.facts_through, batch.last_number)
-        written = self._store.write(batch.samples.table(), watermark=batch.last_number)
+        written = self._store.write(batch.samples.build(), watermark=batch.last_number, spool=self._spool.id)
         self._database.transact(lambda session: self._write_receipts(session, batch, written.conflicts))
         self._position = batch.last_number
         self._note_position(every=1.0)

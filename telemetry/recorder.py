@@ -36,6 +36,7 @@ from telemetry.settling import TOLERANCE_NS, KnownClock
 from telemetry.sparkplug.addresses import Addresses
 from telemetry.sparkplug.host import SparkplugHost, SparkplugNames
 from telemetry.spool import Spool
+from telemetry.spool_retention import SpoolLimits
 from telemetry.stores.interface import SampleStore
 from telemetry.supervising import Part, Supervisor
 
@@ -136,6 +137,7 @@ class Recorder:
         client_id: str,
         max_payload_bytes: int = 262_144,
         clock_tolerance: timedelta = timedelta(microseconds=TOLERANCE_NS // 1000),
+        spool_limits: SpoolLimits | None = None,
         observers: Sequence[Observer] = (),
         sparkplug: SparkplugNames | None = None,
     ) -> None:
@@ -148,6 +150,7 @@ class Recorder:
         self._client_id = client_id
         self._max_payload_bytes = max_payload_bytes
         self._tolerance_ns = clock_tolerance // timedelta(microseconds=1) * 1000
+        self._spool_limits = spool_limits
         self._observers = tuple(observers)
         self._sparkplug = sparkplug
         self._host: SparkplugHost | None = None
@@ -190,6 +193,7 @@ class Recorder:
             self._store,
             interpreter,
             self._clock,
+            limits=self._spool_limits,
             incidents=self._incidents,
             observers=self._observers,
         )
@@ -257,7 +261,8 @@ class Recorder:
             self._max_payload_bytes,
             committer.put,
             committer.has_room,
-            lambda: not lease.lost and lease.confirm(),
+            may_connect=lease.confirm,
+            must_leave=lambda: lease.lost,
         )
 
     def wait_until_stored(self, device: str, boot: str, last_seq: int, timeout: float) -> bool:
@@ -291,7 +296,7 @@ class Recorder:
         problems = [
             None if connected else f"broker: {intake.counts.last_error or 'no connection'}",
             self._lease.problem and f"lease: {self._lease.problem}",
-            (committer.problem or sick) and f"spool: {committer.problem or sick}",
+            *(f"spool: {said}" for said in (committer.problem or sick, drain.spool_problem) if said),
             drain.problem and f"store: {drain.problem}",
         ]
         return RecorderHealth(
