@@ -1,6 +1,6 @@
 """What can be wrong with a device, or with what is said about one."""
 
-from lab.core.errors import ConflictError, InvalidError, NotFoundError
+from lab.core.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 
 
 class CatalogueError(InvalidError):
@@ -17,3 +17,11 @@ class SignalChangedError(ConflictError):
 
 class WeakPasswordError(InvalidError):
     """A password that a device cannot have. Facts: `field`, `rule`."""
+
+
+class CommandUnknownError(InvalidError):
+    """There is no such command. Facts: `field`, `rule`."""
+
+
+class CommandNotSentError(UnavailableError):
+    """The broker did not answer, or did not take the command."""

@@ -25,11 +25,13 @@ from bookings.rulebook.training_endpoints import router as trainings_router
 from bookings.search.endpoints import router as slots_router
 from bookings.series.endpoints import router as series_router
 from bookings.waitlist.endpoints import router as waitlist_router
+from devices.command_endpoints import router as commands_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.errors import PilotLabError, UnauthenticatedError
+from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
 from lab.people.attempts import FailedAttempts
 from lab.people.audit_endpoints import router as audit_router
@@ -45,6 +47,8 @@ from lab.web.links import sign_in_address, wants_page
 from lab.web.rendering import STATIC
 from telemetry.alarms.endpoints import router as alarms_router
 from telemetry.endpoints import router as telemetry_router
+from telemetry.history.downloads import DownloadPlaces
+from telemetry.history.endpoints import router as history_router
 from telemetry.stores.interface import SampleStore
 
 STATUS_OF_KIND = {
@@ -117,6 +121,7 @@ def create_app(
     store: SampleStore | None,
     live: Any,
     recorder: Any = None,
+    broker: BrokerAddress | None = None,
 ) -> FastAPI:
     """Wire the web application; what it is given is started and stopped by whoever gives it.
 
@@ -127,6 +132,7 @@ def create_app(
         store: where samples are read from.
         live: the `telemetry.live.hub.LiveHub` behind the live pages.
         recorder: the `telemetry.recorder.Recorder` if it runs in this process; asked by `/readyz`.
+        broker: where machines are reached; without it they cannot be asked anything.
     """
     app = FastAPI(
         title="Pilot Lab",
@@ -146,7 +152,8 @@ def create_app(
     state.settings, state.database, state.clock = settings, database, clock
     state.store, state.live, state.recorder = store, live, recorder
     state.failed_attempts, state.grant_maker = FailedAttempts(), grant_for
-    state.company_of_pilot = company_of_pilot
+    state.company_of_pilot, state.downloads = company_of_pilot, DownloadPlaces()
+    state.broker_address, state.unwritten_alarms = broker, None
     _include_routers(app)
     _answer_errors(app)
     # The last one added is the outermost.
@@ -164,6 +171,7 @@ def _include_routers(app: FastAPI) -> None:
         post_router,
         audit_router,
         devices_router,
+        commands_router,
         bookings_router,
         booking_life_router,
         series_router,
@@ -176,6 +184,7 @@ def _include_routers(app: FastAPI) -> None:
         rules_router,
         trainings_router,
         telemetry_router,
+        history_router,
         alarms_router,
         pilots_router,
         reports_router,

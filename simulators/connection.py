@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from simulators.errors import BrokerError, StoppedError
@@ -64,6 +64,7 @@ class Connection:
         self._refusal: str | None = None
         self._announce: Callable[[], list[tuple[str, bytes]]] | None = None
         self._announcements: set[int] = set()
+        self._question: str | None = None
         self._client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion(broker.version))
         self._client.max_inflight_messages_set(AT_A_TIME)
         self._client.max_queued_messages_set(0)  # bounded by WINDOW, which waits where paho would refuse
@@ -75,6 +76,21 @@ class Connection:
             self._client.tls_set(ca_certs=broker.tls_ca, tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self._client.on_connect = self._connected
         self._client.on_publish = self._acknowledged
+
+    def answer(self, question: str, answer: Callable[[bytes], tuple[str, bytes] | None]) -> None:
+        """From the next connection on, listen to a topic and publish what `answer` makes of each message there.
+
+        It is called in the connection's own thread; what the broker had kept is left alone.
+        """
+
+        def answer_message(client: Client, _: Any, message: MQTTMessage) -> None:
+            said = None if message.retain else answer(bytes(message.payload))
+            if said is not None:
+                with self._changed:
+                    self._pending += 1
+                client.publish(*said, qos=1)
+
+        self._question, self._client.on_message = question, answer_message
 
     @property
     def connects(self) -> int:
@@ -161,6 +177,8 @@ class Connection:
 
     def _connected(self, client: Client, _: Any, __: Any, reason: Any, properties: Any) -> None:
         again = False
+        if self._question is not None and not reason.is_failure:
+            client.subscribe(self._question, qos=1)
         with self._changed:
             if reason.is_failure:
                 self._refusal = str(reason)

@@ -1,13 +1,26 @@
 """A simulated device as the broker sees it: birth, numbered messages, death; and its faults."""
 
 import contextlib
+import json
 import secrets
 import threading
 from dataclasses import dataclass
 from typing import Any
 
-from devices.messages.native import Birth, Data, Death, Event, Message, State, encode
-from devices.messages.times import format_time
+from devices.messages.native import (
+    Birth,
+    Command,
+    Data,
+    Death,
+    Event,
+    Message,
+    MessageError,
+    Reply,
+    State,
+    decode,
+    encode,
+)
+from devices.messages.times import TimeFormatError, format_time, parse_time
 from devices.messages.topics import topic
 from simulators.activities import Burst, Value
 from simulators.connection import Broker, Connection
@@ -18,6 +31,7 @@ from simulators.lab_time import LabTime
 FIRMWARE = "simulated 1.0"
 MILLISECOND_NS = 1_000_000
 LEAVE_SECONDS = 3.0
+_REPLIES_REMEMBERED = 1000
 NOBODY = "nobody"
 """As the boot of a retained death: it replaces the last will after a reconnection and is stale for everybody."""
 
@@ -68,6 +82,9 @@ class Device:
         """Held while the device works; who only shows idle values waits or goes on."""
         self.last_ns = -(2**62)
         """Stamp of the latest message, without the fault clock_skew."""
+        self.stop_asked = threading.Event()
+        """The lab has sent the command `stop` since the last run began."""
+        self._answered: dict[str, Reply] = {}
         self._lab = lab
         self._lab_time = lab_time
         self._born_ns = -(2**62)
@@ -81,6 +98,7 @@ class Device:
             password=password,
             will=(topic(lab, name, "death"), encode(Death(self.boot))),
         )
+        self._connection.answer(topic(lab, name, "command"), self._obey)
 
     def start(self) -> None:
         """Connect and say so.
@@ -161,6 +179,35 @@ class Device:
         """What the machine is doing from now on (OPC 40001-1)."""
         time = format_time(self._stamp(stamp_ns, t))
         self._send("state", lambda seq: State(self.boot, seq, time, item_state, mode, program), t, retain=True)
+
+    def _obey(self, payload: bytes) -> tuple[str, bytes] | None:
+        """Do what the lab asks, each command once, and answer; nothing if nobody can say what was asked."""
+        try:
+            command = decode("command", payload)
+        except MessageError:
+            return None
+        if not isinstance(command, Command):
+            return None
+        reply = self._answered.get(command.id)
+        if reply is None:
+            if len(self._answered) >= _REPLIES_REMEMBERED:
+                self._answered.clear()
+            reply = self._answered[command.id] = self._reply_to(command)
+        return topic(self._lab, self.name, "reply"), encode(reply)
+
+    def _reply_to(self, command: Command) -> Reply:
+        try:
+            expired = command.expires is not None and parse_time(command.expires) <= self._lab_time.now_ns()
+        except TimeFormatError:
+            expired = True
+        if expired:
+            return Reply(command.id, "refused", "the command has expired")
+        if command.command == "report_seq":
+            return Reply(command.id, "done", json.dumps({"boot": self.boot, "seq": self._seq}))
+        if command.command == "stop":
+            self.stop_asked.set()
+            return Reply(command.id, "done", "stopped")
+        return Reply(command.id, "refused", f"{command.command[:40]} is no command of this machine")
 
     def _stamp(self, stamp_ns: int, t: float) -> int:
         self.last_ns = max(self.last_ns, stamp_ns)

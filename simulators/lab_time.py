@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from simulators.errors import RefusedLineError, StoppedError
 
@@ -24,8 +25,8 @@ class LabTime:
         # nothing of the product may be imported here, hence no lab.core.clock
         return lab_ns + int((time.time_ns() - real_ns) * rate)  # noqa: TID251
 
-    def wait_until(self, lab_ns: int, *, ended: threading.Event) -> None:
-        """Sleep until the lab's clock shows `lab_ns`.
+    def wait_until(self, lab_ns: int, *, ended: threading.Event, cut_short: Callable[[], bool] = lambda: False) -> None:
+        """Sleep until the lab's clock shows `lab_ns`, or, half a second late at most, `cut_short()` says so.
 
         Raises:
             RefusedLineError: if the lab's clock stands still, so that this would be for ever.
@@ -35,7 +36,7 @@ class LabTime:
             if ended.is_set():
                 raise StoppedError("the run was cut off: the program is ending")
             missing_ns = lab_ns - self.now_ns()
-            if missing_ns <= 0:
+            if missing_ns <= 0 or cut_short():
                 return
             rate = self._anchor[2]
             if rate <= 0:

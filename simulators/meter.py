@@ -29,10 +29,11 @@ class Meter:
             self._total_kwh += BASE_KW * (now_ns - self._until_ns) / 3.6e12
         self._until_ns = now_ns
 
-    def count(self, activity: Activity, *, start_ns: int) -> None:
-        """Add a finished work of the mill to the total."""
-        self._total_kwh += activity.energy_kwh(activity.duration_s)
-        self._until_ns = start_ns + round(activity.duration_s * 1e9)
+    def count(self, activity: Activity, *, start_ns: int, for_s: float | None = None) -> None:
+        """Add a finished work of the mill to the total, or the first `for_s` seconds of one that was stopped."""
+        for_s = activity.duration_s if for_s is None else for_s
+        self._total_kwh += activity.energy_kwh(for_s)
+        self._until_ns = start_ns + round(for_s * 1e9)
 
     def read(self, t: float, *, mill: Activity | None, cell: list[Activity], rng: random.Random) -> dict[str, Value]:
         """What the meter shows.

@@ -167,6 +167,7 @@ class Operator:
                 self._part(device, works, run, opening if device.name == lead else {"run": run}) for device in devices
             ]
             for device in devices:
+                device.stop_asked.clear()
                 device.begin_count(ended=self._ended)
             end_ns = play_run(
                 parts,
@@ -176,11 +177,15 @@ class Operator:
                 as_fast_as_possible=fast,
                 ended=self._ended,
             )
+            stopped = any(device.stop_asked.is_set() for device in devices)
             if "mill-1" in works:
                 for meter in self._meters.values():
-                    meter.count(works["mill-1"], start_ns=start_ns)
+                    meter.count(
+                        works["mill-1"], start_ns=start_ns, for_s=(end_ns - start_ns) / 1e9 if stopped else None
+                    )
             sent = {device.name: (device.boot, device.finish_count()) for device in devices}
-        return _report(run, start_ns, end_ns, dict(works[lead].result), sent)
+        result = {"finished": False} if stopped else dict(works[lead].result)
+        return _report(run, start_ns, end_ns, result, sent)
 
     def _part(self, device: Device, works: dict[str, Activity], run: int, opening: dict[str, Any]) -> Part:
         rng = self._rng(device.name + " sensors", run)

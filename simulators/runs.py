@@ -44,6 +44,8 @@ def play_run(
 
     Each sample carries the lab time at which it is due; unless told to be as fast as possible, it is published then.
 
+    A machine of the run that is told to stop ends the run for all of them: `part_abandoned`, and no longer Executing.
+
     Returns:
         The end of the run, nanoseconds: a millisecond after the last sample, so that `[start, end)` holds them all.
 
@@ -54,11 +56,33 @@ def play_run(
     """
     duration_ns = _in_ns(duration_s)
     steps = [_steps(part, rank, start_ns, duration_ns) for rank, part in enumerate(parts)]
+
+    def stopped() -> bool:
+        return any(part.device.stop_asked.is_set() for part in parts)
+
     for offset_ns, _, _, send in heapq.merge(*steps, key=lambda step: step[:3]):
         if not as_fast_as_possible:
-            lab_time.wait_until(start_ns + offset_ns, ended=ended)
+            lab_time.wait_until(start_ns + offset_ns, ended=ended, cut_short=stopped)
+        if stopped():
+            return _abandon(parts, start_ns)
         send()
+    for part in parts:
+        part.device.stop_asked.clear()  # a stop that came when all was done has stopped nothing
     return start_ns + duration_ns + MILLISECOND_NS
+
+
+def _abandon(parts: list[Part], start_ns: int) -> int:
+    """Say that the part is not finished and that nothing runs any more; gives the end of the run."""
+    end_ns = start_ns
+    for part in parts:
+        stamp_ns = part.device.next_stamp(part.device.last_ns)
+        if part.opening is not None:
+            t = (stamp_ns - start_ns) / 1e9
+            fields = {"run": part.opening.get("run"), "result": "abandoned", "reason": "stopped by the lab"}
+            part.device.send_event("part_abandoned", fields, stamp_ns=stamp_ns, t=t)
+            part.device.send_state("NotExecuting", "None", stamp_ns=stamp_ns, t=t)
+        end_ns = max(end_ns, stamp_ns + MILLISECOND_NS)
+    return end_ns
 
 
 _Step = tuple[int, int, int, Callable[[], None]]
