@@ -23,10 +23,13 @@ from telemetry.settling import (
     Arrival,
     BootClock,
     ChangePoint,
+    KnownClock,
     flags_of,
     is_impossible,
     settle,
 )
+from telemetry.sparkplug.topics import address_on
+from telemetry.sparkplug.translating import reason_of
 from telemetry.spool import SpooledMessage
 from telemetry.stores.interface import Flag
 from telemetry.validation import LARGEST_SEQ, Fault, boot_fault, check_value, check_wave, is_storable_text
@@ -54,23 +57,26 @@ class Interpreter:
     Args:
         lab: the lab whose devices are recorded.
         signals: gives what is known of devices and signals now; asked to look again with `True`.
-        load_points: gives the stored change points of (device, boot).
+        load_clock: gives what is stored of (device, boot); `None`: it was never heard of.
         max_payload_bytes: a longer payload becomes a dead letter.
         tolerance_ns: within this a device's clock counts as right.
+        device_at: gives the device at an address, if it is known.
     """
 
     def __init__(
         self,
         lab: str,
         signals: Callable[[bool], Signals],
-        load_points: Callable[[str, str], list[ChangePoint]],
+        load_clock: Callable[[str, str], KnownClock | None],
         *,
         max_payload_bytes: int,
         tolerance_ns: int,
+        device_at: Callable[[str], str | None] = lambda _address: None,
     ) -> None:
+        self._device_at = device_at
         self._topics = Topics(lab)
         self._signals = signals
-        self._load_points = load_points
+        self._load_clock = load_clock
         self._max_payload_bytes = max_payload_bytes
         self._tolerance_ns = tolerance_ns
         self._clocks: dict[tuple[str, str], BootClock] = {}
@@ -89,19 +95,22 @@ class Interpreter:
         batch.last_number = number
         batch.messages += 1
         origin = self._topics.origin(message.topic)
-        device = origin.device if origin is not None else None
+        device = self._device_named(origin.device) if origin is not None else None
         try:
-            if origin is None:
+            if origin is None or device is None:
+                device, fault = reason_of(message.topic, message.payload) or (None, None)
+                if fault is not None:
+                    raise _MessageFault(fault)
                 raise _MessageFault(Fault("unknown-topic", "the topic is not pilotlab/{lab}/{device}/{kind}"))
             if origin.kind in IGNORED_KINDS:
                 return
             if not message.payload and message.retained:
                 return
-            signals = self._signals_of(origin.device)
+            signals = self._signals_of(device)
             found = read_message(message, origin.kind, max_payload_bytes=self._max_payload_bytes)
             if isinstance(found, Fault):
                 raise _MessageFault(found)
-            _Reading(self, number, message, origin.device, signals, batch).read(found)
+            _Reading(self, number, message, device, signals, batch).read(found)
         except _MessageFault as refused:
             batch.note_letters([letter_of_message(number, message, device, refused.fault)])
         except SQLAlchemyError:
@@ -125,14 +134,23 @@ class Interpreter:
         if fault is not None:
             raise _MessageFault(fault)
         if len(self._clocks) >= _BOOTS_REMEMBERED:  # a device invents boots: memory must not grow with them
-            self._clocks.clear()
-        clock = self._clocks[device, boot] = BootClock(self._load_points(device, boot), self._tolerance_ns)
+            unsaved = self._batch.clocks if self._batch is not None else {}
+            self._clocks = {key: clock for key, clock in self._clocks.items() if key in unsaved}
+        known = self._load_clock(device, boot) or KnownClock([], [], None)
+        clock = self._clocks[device, boot] = BootClock(
+            known.points, known.assignments, last=known.last, tolerance_ns=self._tolerance_ns
+        )
         return clock
 
     def signals_of_unknown(self, device: str) -> Mapping[str, SignalFacts]:
         """What is known of a device after looking again (a signal has just been adopted, perhaps)."""
         self._known = self._signals(True)
         return self._known.get(device, {})
+
+    def _device_named(self, level: str) -> str:
+        """The device that the third level of a topic names: itself, or by an address."""
+        address = address_on(level)
+        return level if address is None else self._device_at(address) or address
 
     def _signals_of(self, device: str) -> Mapping[str, SignalFacts]:
         known = self._known.get(device)
@@ -191,7 +209,7 @@ class _Reading:
             self._batch.note_letters(letters_of_values(self._number, self._message, self._device, self._faults))
 
     def _identify(self, boot: str, seq: int) -> None:
-        self._clock = self._interpreter.clock(self._device, boot)
+        self._clock = self._batch.clocks[self._device, boot] = self._interpreter.clock(self._device, boot)
         if seq == UNNUMBERED:
             return
         if not 0 <= seq <= LARGEST_SEQ:
@@ -230,13 +248,18 @@ class _Reading:
         device_ns = self._time(data.time)
         device, boot, received_ns = self._device, data.boot, self._message.received_ns
         vouches = not (data.buffered or self._message.retained)
-        if vouches and self._clock.is_right(device_ns, received_ns, data.seq):
+        if vouches and self._clock.is_right(device_ns, received_ns, data.seq if data.seq >= 0 else received_ns):
             settled_ns, flags = min(device_ns, received_ns), 0
         else:
-            point = self._settling_point(device_ns, boot, data.seq, vouches=vouches)
+            point = self._settling_point(device_ns, boot, data.seq, buffered=data.buffered)
             settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
-        add = self._batch.samples.add
-        for signal, value in data.values.items():
+        samples, rest = self._batch.samples, data.values.items()
+        shape = samples.shape_of(device, boot, data.values, self._signals)
+        numbers = shape.numbers_of(data.values) if shape is not None else None
+        if shape is not None and numbers is not None:  # the usual case, at a twentieth of the cost
+            samples.add_numbers(shape, numbers, device_ns, settled_ns, received_ns, flags)
+            rest = {name: data.values[name] for name in shape.others}.items()
+        for signal, value in rest:
             facts = self._signals.get(signal) or self._facts_of(signal)
             if facts is None:
                 continue
@@ -246,7 +269,7 @@ class _Reading:
                 continue
             number, text, out_of_range = checked
             flag = flags | Flag.OUT_OF_RANGE.value if out_of_range else flags
-            add((device, signal, boot, device_ns, settled_ns, received_ns, number, text, flag))
+            samples.add((device, signal, boot, device_ns, settled_ns, received_ns, number, text, flag))
 
     def _read_waves(self, data: Data) -> None:
         if data.start is None or data.rate_hz is None or data.waves is None:
@@ -259,7 +282,7 @@ class _Reading:
         end_ns = start_ns + round(step_ns * max(0, longest - 1))
         if is_impossible(end_ns, self._message.received_ns):
             raise _MessageFault(self._in_future(end_ns))
-        point = self._settling_point(end_ns, data.boot, data.seq, vouches=not data.buffered)
+        point = self._settling_point(end_ns, data.boot, data.seq, buffered=data.buffered)
         for signal, values in data.waves.items():
             times = start_ns + np.rint(np.arange(len(values)) * step_ns).astype(np.int64)
             self._read_wave(data, signal, values, times, point)
@@ -290,8 +313,7 @@ class _Reading:
         self._batch.samples.add_wave(source, device_ns, settled_ns, received_ns, numbers, marks)
 
     def _read_samples(self, data: Data) -> None:
-        if not data.buffered:
-            self._observe_newest(data)
+        self._observe_newest(data)
         for signal, samples in (data.samples or {}).items():
             facts = self._signals.get(signal) or self._facts_of(signal)
             if facts is None:
@@ -312,19 +334,21 @@ class _Reading:
                 self._faults.append((signal, fault))
 
     def _observe_newest(self, data: Data) -> None:
-        """Samples that were sent as they were measured: the newest one vouches for the clock."""
+        """Of samples that were sent as they were measured, the newest one vouches for the clock."""
         newest_ns: int | None = None
         for samples in (data.samples or {}).values():
             for time, _ in samples:
                 with contextlib.suppress(_MessageFault):
                     newest_ns = max(self._time(time), newest_ns or EARLIEST_NS)
         if newest_ns is not None:
-            self._settling_point(newest_ns, data.boot, data.seq, vouches=not self._message.retained)
+            self._observe(newest_ns, data.boot, self._place(data.seq), buffered=data.buffered)
 
     def _add_sample(
         self, data: Data, signal: str, device_ns: int, value: float | None, text: str | None, out_of_range: bool
     ) -> None:
-        point = self._settling_point(device_ns, data.boot, data.seq, vouches=False)
+        point = self._clock.point_for(device_ns, self._place(data.seq), buffered=data.buffered)
+        if device_ns < EARLIEST_SANE_NS:
+            self._note_lost_date(device_ns)
         received_ns = self._message.received_ns
         settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
         if out_of_range:
@@ -340,8 +364,7 @@ class _Reading:
         except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError) as error:
             raise _MessageFault(Fault("wrong-form", f"the event's fields cannot be stored: {error}")) from error
         device_ns = self._time(message.time)
-        vouches = not (message.buffered or self._message.retained)
-        point = self._settling_point(device_ns, message.boot, message.seq, vouches=vouches)
+        point = self._settling_point(device_ns, message.boot, message.seq, buffered=message.buffered)
         received_ns = self._message.received_ns
         settled_ns, flags = settle(device_ns, point, received_ns, buffered=message.buffered)
         self._batch.events.append(
@@ -359,13 +382,15 @@ class _Reading:
         )
 
     def _read_life(self, message: Birth | Death) -> None:
-        self._clock = self._interpreter.clock(self._device, message.boot)
+        self._clock = self._batch.clocks[self._device, message.boot] = self._interpreter.clock(
+            self._device, message.boot
+        )
         if isinstance(message, Birth):
             if not all(is_storable_text(text) for text in [message.firmware or "", *message.signals]):
                 raise _MessageFault(Fault("wrong-form", "a text contains U+0000 or half a surrogate pair"))
             device_ns = self._time(message.time)
             if not self._message.retained:
-                self._settling_point(device_ns, message.boot, -1, vouches=True)
+                self._observe(device_ns, message.boot, -1, buffered=False)
         self._batch.lives.append(Life(self._number, self._device, message, from_nanoseconds(self._message.received_ns)))
 
     def _time(self, time: str | int) -> int:
@@ -377,16 +402,27 @@ class _Reading:
             raise _MessageFault(self._in_future(device_ns))
         return device_ns
 
-    def _settling_point(self, device_ns: int, boot: str, seq: int, *, vouches: bool) -> ChangePoint:
-        clock, message = self._clock, self._message
-        arrival = Arrival(message.received_ns, message.entered_after_ns, vouches and not message.retained)
+    def _settling_point(self, device_ns: int, boot: str, seq: int, *, buffered: bool) -> ChangePoint:
+        self._observe(device_ns, boot, self._place(seq), buffered=buffered)
+        if device_ns < EARLIEST_SANE_NS:
+            self._note_lost_date(device_ns)
+        return self._clock.point_for(device_ns, self._place(seq), buffered=buffered)
+
+    def _place(self, seq: int) -> int:
+        """The message's place among those of its boot; where it has no number, the order of receipt tells."""
+        return self._message.received_ns if seq == UNNUMBERED else seq
+
+    def _observe(self, device_ns: int, boot: str, seq: int, *, buffered: bool) -> None:
+        """Learn from a message's time; what the broker repeats as retained may be of any age and teaches nothing."""
+        message, clock = self._message, self._clock
+        if message.retained:
+            return
+        arrival = Arrival(message.received_ns, message.entered_after_ns, not buffered)
         found = clock.observe(device_ns, arrival, seq=seq)
         if found is not None:
             self._batch.change_points.append((self._device, boot, found))
-        if device_ns < EARLIEST_SANE_NS:
-            self._note_lost_date(device_ns)
-        point = clock.offset_at(device_ns)
-        return point if point is not None else ChangePoint(device_ns, 0, uncertain=True)
+            for assigned in clock.take_confirmed():
+                self._batch.assignments.append((self._device, boot, assigned))
 
     def _note_lost_date(self, device_ns: int) -> None:
         detail = f"the device's clock says {device_ns} ns after 1970; stored as uncertain, under the time of receipt"

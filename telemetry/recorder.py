@@ -335,6 +335,7 @@ class Recorder:
             "problem": "; ".join(health.problems) or None,
             "sampled_at": self._clock.now().isoformat(),
             "running": health.running,
+            "lease_held": health.lease_held,
             "counts": {name: getattr(health, name) for name in COUNTED},
         }
 

@@ -196,6 +196,7 @@ def test_a_clock_that_is_an_hour_off_is_corrected_and_both_times_kept(
     error_hours: int, recorder: Recorder, publisher: Publisher, store: DuckDBStore, database: Database
 ) -> None:
     time.sleep(1.2)  # until an echo has been round, a clock that is behind could be a message that waited
+    publisher.send("birth", {"boot": BOOT, "time": now_ns() + error_hours * HOUR_NS, "signals": []})
     sent = [now_ns() for _ in range(20)]
     for seq, at_ns in enumerate(sent):
         publisher.send_value(seq, float(seq), at_ns=at_ns + error_hours * HOUR_NS)
@@ -223,7 +224,7 @@ def test_what_a_device_recorded_earlier_keeps_its_own_spacing(
     assert recorder.wait_until_stored("mill-1", BOOT, 0, timeout=10)
     rows = stored(store)
     assert [[row["settled_ns"], row["value"]] for row in rows] == samples
-    assert {row["flags"] for row in rows} == {int(Flag.BUFFERED)}
+    assert {row["flags"] for row in rows} == {int(Flag.BUFFERED | Flag.UNCERTAIN)}, "nobody had seen the clock yet"
 
 
 def test_another_value_for_the_same_moment_is_refused_with_a_letter(
