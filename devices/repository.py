@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from devices.models import Device, DeviceBirth, Signal
+from devices.models import Device, DeviceAddress, DeviceBirth, Signal
 from lab.core.database import storable
 
 
@@ -54,3 +54,8 @@ def signal_rows(session: Session) -> list[tuple[str, Signal | None]]:
         .order_by(Device.id, Signal.name)
     )
     return [(device_id, signal) for device_id, signal in rows]
+
+
+def device_addresses(session: Session) -> dict[str, str]:
+    """Address → device, for devices that do not speak under their own topic."""
+    return dict(session.execute(sa.select(DeviceAddress.address, DeviceAddress.device_id)).tuples().all())

@@ -11,6 +11,8 @@ from devices.service import SignalFacts
 LONGEST_TEXT = 4096
 LONGEST_BOOT = 64
 LARGEST_SEQ = 2**63 - 1
+LARGEST_EXACT = 2**53
+"""A larger whole number is stored rounded, and flagged as out of range."""
 
 
 class Fault(NamedTuple):
@@ -94,9 +96,11 @@ def boot_fault(boot: str) -> Fault | None:
 
 def _check_number(value: Any, facts: SignalFacts) -> Checked | Fault:
     kind = type(value)
+    inexact = False
     if kind is not float:
         if kind is not int:
             return _wrong_type(value, "a number")
+        inexact = abs(value) > LARGEST_EXACT
         try:
             value = float(value)
         except OverflowError:
@@ -104,8 +108,10 @@ def _check_number(value: Any, facts: SignalFacts) -> Checked | Fault:
     if not math.isfinite(value):
         return Fault("not-finite", f"{value} is no finite number")
     low, high = facts.low, facts.high
-    return value, None, (low is not None and value < low) or (high is not None and value > high)
+    return value, None, (low is not None and value < low) or (high is not None and value > high) or inexact
 
 
 def _wrong_type(value: Any, wanted: str) -> Fault:
+    if isinstance(value, dict) and "unsupported" in value:
+        return Fault("unsupported-type", f"{str(value['unsupported'])[:60]} cannot be stored as a sample")
     return Fault("wrong-type", f"{str(value)[:60]!r} is not {wanted}")

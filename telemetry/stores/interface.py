@@ -73,7 +73,7 @@ class Flag(IntFlag):
     UNCERTAIN = 8
     """The settled time cannot be trusted: staff-only."""
     OUT_OF_RANGE = 16
-    """Outside the signal's declared range."""
+    """Outside the signal's declared range, or a whole number too large to be kept exactly."""
 
 
 @dataclass(frozen=True, slots=True)
