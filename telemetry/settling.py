@@ -57,7 +57,8 @@ class ChangePoint(NamedTuple):
     from_seq: int = -1
     """Number of the message that showed it; earlier ones do not know it. -1: a birth did."""
     reason: str = "first"
-    """first, offline-boot, steady, drift, jump, jump-back, set-right, gap, delayed, buffered, older, no-date, too-many."""
+    """first, offline-boot, steady, drift, jump, jump-back, set-right, gap, delayed, buffered, older,
+    no-date or too-many."""
 
 
 class Assignment(NamedTuple):
@@ -291,7 +292,8 @@ class BootClock:
             belief, doubt = before
             offset = belief.offset_ns
             if self._run.most - offset <= self.tolerance_ns and self._run.least - offset >= -self.tolerance_ns:
-                start_ns = min(belief.from_device_ns, device_ns)
+                doubts = [point for point in self.points if point.uncertain and point.from_seq >= doubt.from_seq]
+                start_ns = max(min(point.from_device_ns for point in doubts), belief.from_device_ns)
                 self._confirmed.append(Assignment(start_ns, device_ns, doubt.from_seq, seq - 1, offset))
                 self.assignments.append(self._confirmed[-1])
                 return offset
@@ -378,12 +380,18 @@ class BootClock:
         return ChangePoint(device_ns, behind, True, seq, "no-date")
 
     def _doubt(self, device_ns: int, arrival: Arrival, seq: int, offset_ns: int, reason: str) -> ChangePoint:
+        start_ns = self._start_of(device_ns)
         self._begin_stretch(device_ns, arrival, seq)
-        return ChangePoint(device_ns, offset_ns, True, seq, reason)
+        return ChangePoint(start_ns, offset_ns, True, seq, reason)
+
+    def _start_of(self, device_ns: int) -> int:
+        """From where on a message may have samples: a wave, or a pack of samples, begins before the message's time."""
+        return max(self._last_device_ns + 1, device_ns - LATE_NS) if device_ns > self._last_device_ns else device_ns
 
     def _begin_stretch(self, device_ns: int, arrival: Arrival, seq: int) -> None:
         behind = arrival.received_ns - device_ns
-        self._sure = self._since = (seq, device_ns)
+        self._sure = (seq, self._start_of(device_ns))
+        self._since = (seq, device_ns)
         self._run = _Run(arrival.received_ns, device_ns, seq, behind, behind) if self._is_fresh(arrival) else None
 
     def _goes_on(self, device_ns: int, seq: int) -> bool:
@@ -409,7 +417,7 @@ class BootClock:
             if self._level is None or self._level.uncertain:
                 return None
             found = found._replace(uncertain=True, reason="too-many")
-        key = (found.from_seq, found.from_device_ns)
+        key = _learned(found)
         if any(_learned(point) == key for point in self.points[-3:]):
             return None
         insort(self.points, found, key=_learned)

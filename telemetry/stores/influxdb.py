@@ -28,6 +28,7 @@ from telemetry.stores.interface import (
     Checkpoint,
     Compaction,
     Flag,
+    Repair,
     SampleBatch,
     Series,
     StoreLimits,
@@ -252,10 +253,14 @@ class InfluxDBStore:
         rows = (self._rows(device, signal, spans, uncertain=True) for signal in self._signals(device))
         return sum(len(part) for part in rows)
 
-    def resettle(self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int) -> int:
+    def resettle(
+        self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int, uncertain_only: bool = False
+    ) -> int:
         """Give samples another settled time (see `SampleStore.resettle`)."""
         where = f"device = '{encode_tag(device)}' AND boot = '{encode_tag(boot)}' AND {_between(*device_span)}"
         rows = _as_samples(self._points(where), device)
+        if uncertain_only:
+            rows = rows.filter(pa.array(rows.column("flags").to_numpy() & int(Flag.UNCERTAIN) != 0))
         times = rows.column("device_ns").to_numpy()
         received = rows.column("received_ns").to_numpy()
         flags = rows.column("flags").to_numpy() & (0xFF ^ int(Flag.UNCERTAIN | Flag.SKEWED | Flag.LATE))
@@ -295,6 +300,10 @@ class InfluxDBStore:
         """Nothing: the server sorts and compresses by itself."""
         del before_ns
         return Compaction(0, 0, 0, 0)
+
+    def take_repairs(self) -> list[Repair]:
+        """None: the server looks after its files."""
+        return []
 
     def size_bytes(self) -> int:
         """The server does not say."""

@@ -114,6 +114,20 @@ class Compaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """A store found itself damaged and put something in the place of what was."""
+
+    kind: str
+    """store-damaged or store-restored."""
+    detail: str
+    """For a person: what was damaged, where it is kept, and what took its place."""
+    watermarks: dict[str, int]
+    """Spool → the last row of it that the store holds now; what lies above has to come from the spool."""
+    received_ns: int | None
+    """When the newest message that it holds now was received; `None`: it holds none."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreLimits:
     """What a store can hold; a sample beyond it is refused (`Written.rejected`)."""
 
@@ -261,7 +275,9 @@ class SampleStore(Protocol):
         """How many samples of a device lie in spans of settled time, those of uncertain time included."""
         ...
 
-    def resettle(self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int) -> int:
+    def resettle(
+        self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int, uncertain_only: bool = False
+    ) -> int:
         """Give samples another settled time: device time + offset, never later than received; it counts as certain.
 
         Flags follow: UNCERTAIN is gone, SKEWED says whether there is an offset, LATE is judged anew. Doing it again
@@ -272,9 +288,11 @@ class SampleStore(Protocol):
             boot: its boot.
             device_span: device times `[start_ns, end_ns)`.
             offset_ns: settled minus device time.
+            uncertain_only: leave certain samples as they are: where a clock was set back, the same device times are
+                those of others too.
 
         Returns:
-            How many samples lie in the span.
+            How many samples were given it.
         """
         ...
 
@@ -288,6 +306,10 @@ class SampleStore(Protocol):
 
     def compact(self, *, before_ns: int) -> Compaction:
         """Rewrite samples settled before an instant, sorted, where that saves space; nothing changes for who reads."""
+        ...
+
+    def take_repairs(self) -> list[Repair]:
+        """What it had to repair since it was asked last."""
         ...
 
     def size_bytes(self) -> int:

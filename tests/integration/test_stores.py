@@ -441,6 +441,16 @@ def test_an_assigned_time_makes_samples_certain(open_store: Callable[[], SampleS
     assert open_store().read("mill-1", [], EVER).num_rows == 5
 
 
+def test_an_assigned_time_leaves_certain_samples_alone_when_asked_to(open_store: Callable[[], SampleStore]) -> None:
+    store = open_store()
+    store.write(batch(sample(1, 1.0, flags=Flag.UNCERTAIN), sample(2, 2.0)), watermark=1)
+    span = (NOON, NOON + 9 * SECOND)
+    assert store.resettle("mill-1", "7f3a", span, offset_ns=-5 * SECOND, uncertain_only=True) == 1
+    found = store.read("mill-1", [], EVER)
+    assert found.column("settled_ns").to_pylist() == [NOON - 4 * SECOND, NOON + 2 * SECOND]
+    assert store.resettle("mill-1", "7f3a", span, offset_ns=0, uncertain_only=True) == 0
+
+
 def test_compacting_changes_nothing_for_who_reads(open_store: Callable[[], SampleStore]) -> None:
     store = open_store()
     day = 86_400

@@ -97,19 +97,22 @@ class DuckDBStore(SampleReader):
             known.tally, rows = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
             return Checkpoint(known.spools.get(spool, 0), rows)
 
-    def resettle(self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int) -> int:
+    def resettle(
+        self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int, uncertain_only: bool = False
+    ) -> int:
         """Give samples another settled time (see `SampleStore.resettle`)."""
         with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
             ids = [number for number, (_, name) in known.names(device, []).items() if name == boot]
             self._verify(cursor, known)
             settled = "least(device_ns::HUGEINT + $offset, received_ns)::BIGINT"
+            which = f"AND flags & {int(Flag.UNCERTAIN)} <> 0" if uncertain_only else ""
             late = f"(flags & {int(Flag.BUFFERED)} = 0 AND received_ns - {settled} > {_LATE_NS})"
             kept = ~int(Flag.UNCERTAIN | Flag.SKEWED | Flag.LATE) & 0xFF
             cursor.begin()
             [(changed,)] = cursor.execute(
                 f"""UPDATE samples SET settled_ns = {settled},
                         flags = (flags & {kept}) | $skewed | CASE WHEN {late} THEN {int(Flag.LATE)} ELSE 0 END
-                    WHERE series IN ({listed(ids)}) AND device_ns >= $start AND device_ns < $end""",  # noqa: S608
+                    WHERE series IN ({listed(ids)}) AND device_ns >= $start AND device_ns < $end {which}""",  # noqa: S608
                 {
                     "offset": offset_ns,
                     "skewed": int(Flag.SKEWED) if offset_ns else 0,
