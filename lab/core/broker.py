@@ -31,6 +31,19 @@ log = structlog.get_logger(__name__)
 
 DEMO_ONLY = "amqtt runs inside this process: for demo only, it forgets messages when it stops or falls behind"
 _START_TIMEOUT_SECONDS = 10.0
+_SAID_BY_DEVICES = ("birth", "data", "data/#", "event", "state", "reply", "death")
+"""Commands are the lab's: a device that could write its own would seem to have been told."""
+_SPARKPLUG_NODE = (
+    "write spBv1.0/+/NBIRTH/%u",
+    "write spBv1.0/+/NDATA/%u",
+    "write spBv1.0/+/NDEATH/%u",
+    "write spBv1.0/+/DBIRTH/%u/+",
+    "write spBv1.0/+/DDATA/%u/+",
+    "write spBv1.0/+/DDEATH/%u/+",
+    "read spBv1.0/+/NCMD/%u",
+    "read spBv1.0/+/DCMD/%u/+",
+    "read spBv1.0/STATE/+",
+)
 _MOSQUITTO_PLACES = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto")
 
 
@@ -121,7 +134,8 @@ def mosquitto_files(accounts: BrokerAccounts) -> dict[str, str]:
     """Password and access-control files for any Mosquitto that serves the product.
 
     Returns:
-        File name → content. A device reads and writes below its own name only; the product everything.
+        File name → content. A device says what devices say, below its own name only, and hears its own commands; as a
+        Sparkplug edge node its name is that of the node. The product may do everything.
     """
     users = {**accounts.devices, PRODUCT_USER: accounts.product_hash}
     return {
@@ -131,8 +145,9 @@ def mosquitto_files(accounts: BrokerAccounts) -> dict[str, str]:
             "topic readwrite pilotlab/#\n"
             "topic readwrite spBv1.0/#\n"
             "topic read $SYS/#\n\n"
-            f"pattern write pilotlab/{accounts.lab}/%u/#\n"
-            f"pattern read pilotlab/{accounts.lab}/%u/command\n"
+            + "".join(f"pattern write pilotlab/{accounts.lab}/%u/{kind}\n" for kind in _SAID_BY_DEVICES)
+            + f"pattern read pilotlab/{accounts.lab}/%u/command\n"
+            + "".join(f"pattern {line}\n" for line in _SPARKPLUG_NODE)
         ),
     }
 

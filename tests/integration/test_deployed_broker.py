@@ -96,6 +96,42 @@ def test_device_hears_its_own_commands_only(broker: Mosquitto) -> None:
     mill.leave()
 
 
+def test_device_cannot_command_itself(broker: Mosquitto) -> None:
+    product = Guest(broker, "pilotlab")
+    product.hear("pilotlab/#")
+    for kind in ("command", "echo", "state"):
+        mill = Guest(broker, "mill-1")
+        mill.say(f"pilotlab/gliwice/mill-1/{kind}")
+        mill.leave()
+    wait_until(lambda: bool(product.got), what="the mill's state")
+    assert product.got == ["pilotlab/gliwice/mill-1/state"]
+    product.leave()
+
+
+def test_sparkplug_node_speaks_under_its_own_name_only(broker: Mosquitto) -> None:
+    product = Guest(broker, "pilotlab")
+    product.hear("spBv1.0/#")
+    told = [f"spBv1.0/plant/{kind}/mill-1" for kind in ("NBIRTH", "NDATA", "NDEATH")]
+    told += [f"spBv1.0/plant/{kind}/mill-1/spindle" for kind in ("DBIRTH", "DDATA", "DDEATH")]
+    refused = ["spBv1.0/plant/NDATA/meter-1", "spBv1.0/plant/DDATA/meter-1/mill-1", "spBv1.0/plant/NCMD/mill-1"]
+    refused += ["spBv1.0/STATE/pilotlab", "spBv1.0/plant/NCMD/meter-1"]
+    for topic in [*refused, *told]:
+        mill = Guest(broker, "mill-1")
+        mill.say(topic)
+        mill.leave()
+    wait_until(lambda: len(product.got) >= len(told), what="what the node may say")
+    assert product.got == told
+    mill = Guest(broker, "mill-1")
+    for topic in ("spBv1.0/#", "spBv1.0/STATE/pilotlab", "spBv1.0/+/NCMD/mill-1"):
+        mill.hear(topic)
+    for topic in ("spBv1.0/plant/NCMD/meter-1", "spBv1.0/plant/NDATA/mill-1", "spBv1.0/plant/NCMD/mill-1"):
+        product.say(topic)
+    wait_until(lambda: bool(mill.got), what="the node's command")
+    assert set(mill.got) == {"spBv1.0/plant/NCMD/mill-1"}
+    product.leave()
+    mill.leave()
+
+
 def test_deployed_broker_loses_as_little_as_the_embedded_one(tmp_path: Path) -> None:
     def choices(text: str) -> dict[str, str]:
         lines = [line for line in text.splitlines() if line and not line.startswith(("#", *OF_THE_MACHINE))]
