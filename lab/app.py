@@ -44,6 +44,7 @@ from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
 from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
 from lab.web.links import sign_in_address, wants_page
+from lab.web.metrics import router as metrics_router
 from lab.web.rendering import STATIC
 from telemetry.alarms.endpoints import router as alarms_router
 from telemetry.endpoints import router as telemetry_router
@@ -190,6 +191,7 @@ def _include_routers(app: FastAPI) -> None:
         reports_router,
     ):
         app.include_router(router)
+    app.include_router(metrics_router)
     app.include_router(pages_router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -36,6 +36,9 @@ from lab.core.migration import migrate
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
 from telemetry.recorder import Recorder
+from telemetry.serving import HealthServer
+from telemetry.sparkplug.host import SparkplugNames
+from telemetry.spool_retention import SpoolLimits
 from telemetry.stores.interface import SampleStore
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ log = structlog.get_logger(__name__)
 
 CREDENTIALS_CHECK_SECONDS = 3.0
 WORKERS_STOP_SECONDS = 8.0
+STORE_STOP_SECONDS = 1.5
 
 
 @dataclass(slots=True)
@@ -162,26 +166,54 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
         stack.callback(database.close)
         address = _outside_broker(settings) if broker is None else _start_broker(broker, database, stack)
         store = open_store(settings)
-        stack.callback(store.close)
+        stack.callback(_close_in_time, store)
         system = System(settings, clock, database, store, broker, address, None, None, None)
         if recorder:
-            system.recorder = Recorder(
-                address=address,
-                lab=settings.lab,
-                database=database,
-                store=store,
-                spool_path=settings.spool_path,
-                clock=clock,
-                client_id=f"pilotlab-recorder-{settings.lab}",
-                max_payload_bytes=settings.max_payload_bytes,
-            )
-            system.recorder.start()
-            stack.callback(system.recorder.stop)
+            _start_recorder(system, stack)
         if web:
             _start_web(system, stack)
         if jobs:
             _start_jobs(system, stack, resting=web)
         yield system
+
+
+def _start_recorder(system: System, stack: ExitStack) -> None:
+    settings = system.settings
+    recorder = system.recorder = Recorder(
+        address=system.address,
+        lab=settings.lab,
+        database=system.database,
+        store=system.store,
+        spool_path=settings.spool_path,
+        clock=system.clock,
+        client_id=f"pilotlab-recorder-{settings.lab}",
+        max_payload_bytes=settings.max_payload_bytes,
+        sparkplug=_sparkplug_names(settings),
+        spool_limits=SpoolLimits(
+            keep_hours=settings.spool_keep_hours,
+            most_bytes=settings.spool_max_bytes,
+        ),
+    )
+    recorder.start()
+    stack.callback(recorder.stop)
+    if settings.recorder_http_port:
+        host, port = settings.recorder_http_host, settings.recorder_http_port
+        server = HealthServer(host, port, recorder.told_health, recorder.failed.is_set)
+        stack.callback(server.close)
+
+
+def _close_in_time(store: SampleStore) -> None:
+    """Close it, but do not wait for a store that hangs: what it has not told us is drained again at the next start."""
+    thread = threading.Thread(target=store.close, name="store-close", daemon=True)
+    thread.start()
+    thread.join(STORE_STOP_SECONDS)
+    if thread.is_alive():
+        log.warning("the sample store does not close in time")
+
+
+def _sparkplug_names(settings: Settings) -> SparkplugNames | None:
+    group = settings.sparkplug_group
+    return SparkplugNames(group, settings.sparkplug_host_id) if group is not None else None
 
 
 def _outside_broker(settings: Settings) -> BrokerAddress:

@@ -20,6 +20,9 @@ from lab.system import System, listen, running, serve, stop_signals
 log = structlog.get_logger(__name__)
 
 FIRST_MANAGER = "manager"
+RECORDER_FAILED = 70
+"""Exit code when threads of the recorder keep dying: whoever started the process should start it again."""
+_LOOK_SECONDS = 0.5
 _NICENESS = 15
 
 
@@ -59,8 +62,18 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
             console.print(f"Broker: {system.broker.kind} on {system.address.host}:{system.address.port}")
         console.print(f"Pages: {settings.public_url or f'http://{host}:{port}'}   (Ctrl-C stops)", soft_wrap=True)
         sys.stdout.flush()
+        assert system.recorder is not None
+        failed = system.recorder.failed
+        threading.Thread(target=_end_when, args=(failed,), name="recorder-failed", daemon=True).start()
         serve(system, listener, stop=stop)
+    if failed.is_set():
+        raise SystemExit(RECORDER_FAILED)
     console.print("Stopped; everything received is stored.")
+
+
+def _end_when(failed: threading.Event) -> None:
+    failed.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _import(system: System, catalogue: Catalogue, console: Console) -> None:
@@ -93,12 +106,21 @@ def _first_manager(system: System, console: Console) -> None:
 
 
 def run_recorder(settings: Settings) -> None:
-    """Record until SIGTERM or Ctrl-C, then drain and stop."""
+    """Record until SIGTERM or Ctrl-C, then drain and stop; where another one records, wait to take over.
+
+    Raises:
+        SystemExit: with `RECORDER_FAILED` when its threads keep dying.
+    """
     stop = _asked_to_stop()
-    with running(settings, recorder=True):
+    with running(settings, recorder=True) as system:
+        assert system.recorder is not None
+        failed = system.recorder.failed
         log.info("recording", lab=settings.lab)
-        stop.wait()
+        while not (stop.wait(_LOOK_SECONDS) or failed.is_set()):
+            pass
         log.info("stopping")
+    if failed.is_set():
+        raise SystemExit(RECORDER_FAILED)
 
 
 def run_worker(settings: Settings) -> None:

@@ -100,7 +100,7 @@ class Lease:
         self._spool_id = spool_id
         self._clock = clock
         self._health = health
-        self._watch = Watch(spool_id)
+        self._watch = Watch(spool_id, dead_after_s=DEAD_AFTER_SECONDS)
         self._epoch: int | None = None
         self._beat_at = float("-inf")
         self._stopping = threading.Event()

@@ -88,4 +88,5 @@ def recorder_health(session: Session, lab: str) -> tuple[dict[str, Any], datetim
 
 
 def _count(session: Session, statement: Any) -> bool:
-    return bool(session.connection().execute(statement).rowcount)
+    """Whether a statement has changed a row; PostgreSQL's driver does not count what was inserted."""
+    return session.connection().execute(statement.returning(RecorderLease.name)).first() is not None

@@ -96,6 +96,7 @@ class Deployment:
             "PILOTLAB_INFLUXDB_ORG": self.influxdb.org,
             "PILOTLAB_INFLUXDB_BUCKET": self.influxdb.bucket,
             "PILOTLAB_HOST": "127.0.0.1",
+            "PILOTLAB_RECORDER_HTTP_PORT": str(free_port()),
         }
         volumes = [volume.split(":") for volume in COMPOSE["services"][service].get("volumes", [])]
         data = next((self.folder / name for name, inside, *_ in volumes if inside == "/data"), self.folder / "tmp")
