@@ -108,6 +108,28 @@ class RunLimits(PlanPart):
     end_events: tuple[FieldName, ...] = Field(default=("part_finished",), min_length=1)
 
 
+class StopCriterion(PlanPart):
+    """A value at which a run is stopped: the machines are sent `stop`, and what they answer is checked.
+
+    It is no safety function: it goes over the network and may come late or not at all.
+    """
+
+    signal: SignalReference
+    low: float | None = None
+    """Stop below it, in the signal's unit."""
+    high: float | None = None
+    """Stop above it."""
+    delay_s: float = Field(default=0.0, ge=0, le=3600)
+    """How long every value must be beyond the limit."""
+    stops: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field(default=(), max_length=10)
+    """Devices to stop; none: the signal's own."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices to stop."""
+        return self.stops or (self.signal.device,)
+
+
 class AnalysisPlan(PlanPart):
     """What is asked, how it is tried, and how it is decided."""
 
@@ -142,6 +164,8 @@ class AnalysisPlan(PlanPart):
     """Nothing is to be concluded: evidence grade E."""
     not_tested: tuple[Prose, ...] = ()
     """What the pilot says nothing about."""
+    stop: tuple[StopCriterion, ...] = Field(default=(), max_length=20)
+    """Values at which a run is stopped. No safety function."""
 
     def arm(self, name: str) -> Arm:
         """The arm of this name.
@@ -177,11 +201,13 @@ class AnalysisPlan(PlanPart):
         return needed
 
     def devices(self) -> set[str]:
-        """Devices that the KPIs need, for a signal or an event."""
+        """Devices that the KPIs need, for a signal or an event, and those of the stop criteria."""
         spoken = {device for device, _ in self.signals()}
         for kpi in self.kpis:
             if isinstance(kpi.measure, EventValue):
                 spoken.add(kpi.measure.device)
+        for criterion in self.stop:
+            spoken.update({criterion.signal.device, *criterion.devices})
         return spoken if self.limits is None else spoken | {self.limits.device}
 
 

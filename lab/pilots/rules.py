@@ -17,7 +17,15 @@ from lab.pilots.errors import (
     UnknownArmError,
     UnknownSignalError,
 )
-from lab.pilots.plans import AnalysisPlan, DurationOfRun, IntegralOfSignals, Kpi, MeanOfSignal, measured_signals
+from lab.pilots.plans import (
+    AnalysisPlan,
+    DurationOfRun,
+    IntegralOfSignals,
+    Kpi,
+    MeanOfSignal,
+    StopCriterion,
+    measured_signals,
+)
 from lab.pilots.units import conversion_factor, integral_factor
 
 SignalUnits = Mapping[str, Mapping[str, str | None]]
@@ -41,6 +49,8 @@ def check_plan(plan: AnalysisPlan, units: SignalUnits) -> None:
     _check_devices(plan, units)
     for position, kpi in enumerate(plan.kpis):
         _check_measure(kpi, units, field=f"kpis.{position}")
+    for position, criterion in enumerate(plan.stop):
+        _check_stop(criterion, units, field=f"stop.{position}")
 
 
 def randomised_order(plan: AnalysisPlan) -> tuple[str, ...]:
@@ -136,6 +146,26 @@ def _check_devices(plan: AnalysisPlan, units: SignalUnits) -> None:
             raise UnknownSignalError(
                 f"the lab has no device {device}", field="device", rule="known-device", device=device
             )
+
+
+def _check_stop(criterion: StopCriterion, units: SignalUnits, *, field: str) -> None:
+    device, signal = criterion.signal.device, criterion.signal.signal
+    if signal not in units[device]:
+        raise UnknownSignalError(
+            f"device {device} has no signal {signal}", field=field, rule="known-signal", nearest=sorted(units[device])
+        )
+    if units[device][signal] is None:
+        raise UnitMismatchError(
+            f"signal {signal} of {device} is not a number; a run is stopped by one",
+            field=field,
+            rule="number-signal",
+            signal=signal,
+        )
+    low, high = criterion.low, criterion.high
+    if (low is None and high is None) or (low is not None and high is not None and low >= high):
+        raise PlanFormError(
+            "a stop criterion needs low, high or both, and low below high", field=field, rule="stop-limit"
+        )
 
 
 def _check_measure(kpi: Kpi, units: SignalUnits, *, field: str) -> None:

@@ -27,8 +27,10 @@ from lab.pilots.errors import (
     RunUnknownError,
 )
 from lab.pilots.models import Pilot, Plan, Run
-from lab.pilots.plans import AnalysisPlan, plan_sha256
+from lab.pilots.plans import AnalysisPlan, StopCriterion, plan_sha256
 from lab.pilots.rules import check_plan, randomised_order
+from telemetry.alarms.definitions import LimitDefinition
+from telemetry.alarms.service import begin_plan_rules, end_plan_rules
 
 _FINISHED_STATES = frozenset({"sealed", "reported"})
 _NUMBERING_TRIES = 10
@@ -223,6 +225,14 @@ def start_run(
     run.executed_order = 1 + max((other.executed_order or 0 for other in runs), default=0)
     pilot.state = "running"
     session.flush()
+    begin_plan_rules(
+        session,
+        pilot_id=pilot.id,
+        run_id=run.id,
+        organisation_id=pilot.organisation_id,
+        criteria=[_watched(criterion) for criterion in plan.stop],
+        now=now,
+    )
     return run
 
 
@@ -261,6 +271,7 @@ def stop_run(
         raise RunStateError(f"run {number} cannot end before it has started", field="now", rule="end-after-start")
     run.ended_at, run.result, run.completeness = now, dict(result), dict(completeness)
     session.flush()
+    end_plan_rules(session, pilot_id=pilot_id, now=now)
     return run
 
 
@@ -289,6 +300,11 @@ def exclude_run(
     run.excluded = reason.strip()
     session.flush()
     return run
+
+
+def _watched(criterion: StopCriterion) -> tuple[str, str, LimitDefinition, tuple[str, ...]]:
+    definition = LimitDefinition(kind="limit", low=criterion.low, high=criterion.high, delay_s=criterion.delay_s)
+    return criterion.signal.device, criterion.signal.signal, definition, criterion.devices
 
 
 def _signal_units(session: Session) -> dict[str, dict[str, str | None]]:
