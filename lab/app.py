@@ -51,6 +51,7 @@ from telemetry.endpoints import router as telemetry_router
 from telemetry.history.downloads import DownloadPlaces
 from telemetry.history.endpoints import router as history_router
 from telemetry.stores.interface import SampleStore
+from telemetry.times.endpoints import router as times_router
 
 STATUS_OF_KIND = {
     "invalid": 422,
@@ -185,6 +186,7 @@ def _include_routers(app: FastAPI) -> None:
         rules_router,
         trainings_router,
         telemetry_router,
+        times_router,
         history_router,
         alarms_router,
         pilots_router,

@@ -76,6 +76,7 @@ class Drain:
         limits: how long and how much the spool keeps.
         incidents: what other parts have noticed and this one writes down.
         observers: are shown each batch when it is stored.
+        chores: what else is to be done with what is stored; called between batches, now and then.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Drain:
         limits: SpoolLimits | None = None,
         incidents: IncidentBox | None = None,
         observers: Sequence[Observer] = (),
+        chores: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._spool = spool
         self._database = database
@@ -97,6 +99,7 @@ class Drain:
         self._clock = clock
         self._incidents = incidents or IncidentBox()
         self._observers = tuple(observers)
+        self._chores = tuple(chores)
         self._retention = SpoolRetention(spool, store, clock, limits or SpoolLimits(), self._incidents)
         self._generation: int | None = None
         self._position: int | None = None
@@ -231,6 +234,8 @@ class Drain:
             self._position = self._stored_so_far()
             self.stored_through = self._noted = self._position
         self._tell_incidents()
+        for chore in self._chores:
+            chore()
         limit = 1 if self._position < self._one_by_one_through else MOST_MESSAGES_A_BATCH
         batch = self._next_batch(limit)
         if batch is None:

@@ -87,6 +87,10 @@ class Interpreter:
         """Load change points anew: those of a batch that failed are not stored."""
         self._clocks.clear()
 
+    def forget_clock(self, device: str, boot: str) -> None:
+        """Load one clock anew: somebody has assigned a time. Only between batches."""
+        self._clocks.pop((device, boot), None)
+
     def read(self, number: int, message: SpooledMessage, batch: Batch) -> None:
         """Add what a message means to the batch."""
         if batch is not self._batch:

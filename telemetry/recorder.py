@@ -39,6 +39,7 @@ from telemetry.spool import Spool
 from telemetry.spool_retention import SpoolLimits
 from telemetry.stores.interface import SampleStore
 from telemetry.supervising import Part, Supervisor
+from telemetry.times.applying import Applier
 
 log = structlog.get_logger(__name__)
 
@@ -196,6 +197,7 @@ class Recorder:
             limits=self._spool_limits,
             incidents=self._incidents,
             observers=self._observers,
+            chores=[Applier(self._database, self._store, self._clock, interpreter.forget_clock)],
         )
         lease = Lease(self._database, lease_name(self._lab), spool.id, self._clock, self.told_health)
         committer = Committer(
