@@ -1,5 +1,6 @@
 """Telemetry over HTTP. Every answer is cut to the grant of whoever asks (I4)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,7 +12,9 @@ from lab.core.time import EmptySpanError
 from lab.people.endpoints import PrincipalDep, principal_of
 from telemetry import queries, schemas
 from telemetry.grants import Grant, GrantDep, grant_of
+from telemetry.history.reading import read_past, signal_types
 from telemetry.live.facts import facts_of
+from telemetry.live.frames import Shown
 from telemetry.live.hub import LiveHub
 from telemetry.live.response import LiveResponse
 from telemetry.live.rings import DeviceFacts
@@ -24,6 +27,8 @@ MOST_BUCKETS = 10_000
 """Buckets of one signal in one answer."""
 MOST_EVENTS = 10_000
 """Events in one answer."""
+MOST_CATCH_UP_S = 3600
+"""Of stored time with which a live stream may begin."""
 _DEFAULT_SPAN_NS = 3600 * 1_000_000_000
 _USUAL_BUCKETS = 1000
 
@@ -203,15 +208,26 @@ async def watch_device(
     request: Request,
     device: str,
     live: LiveDep,
+    store: StoreDep,
     database: DatabaseDep,
     clock: ClockDep,
     grant: Annotated[Grant, Depends(present_grant)],
     signal: Signals = None,
+    catch_up_s: Annotated[
+        int, Query(ge=0, le=MOST_CATCH_UP_S, description="Begin with what is stored of so many seconds.")
+    ] = 0,
 ) -> LiveResponse:
     """Values as they come, as Server-Sent Events `values`, `status` and `end` (see `telemetry.live`).
 
-    A company sees them while its own slot runs.
+    A company sees them while its own slot runs. With `catch_up_s`, the first event begins with what is stored.
     """
+
+    def read_stored() -> Mapping[str, Sequence[Shown]]:
+        now_ns = clock.now_ns()
+        with database.read() as session:
+            types = signal_types(session, device)
+        past_ns = now_ns - catch_up_s * 1_000_000_000
+        return read_past(store, grant, device, signal or [], past_ns, now_ns + 1, types=types)
 
     def look_again() -> Grant | None:
         try:
@@ -224,5 +240,5 @@ async def watch_device(
         with database.read() as session:
             return facts_of(session, device, heard)
 
-    viewing = Viewing(device, grant, look_again, learn, frozenset(signal or ()))
+    viewing = Viewing(device, grant, look_again, learn, frozenset(signal or ()), read_stored if catch_up_s else None)
     return LiveResponse(live.stream(viewing))

@@ -16,12 +16,13 @@ class LiveResponse(StreamingResponse):
 
     Args:
         events: the bytes of Server-Sent Events.
+        status_code: of the answer.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes]) -> None:
-        super().__init__(events, headers=_HEADERS)
+    def __init__(self, events: AsyncGenerator[bytes], status_code: int = 200) -> None:
+        super().__init__(events, status_code, headers=_HEADERS)
         self._events = events
 
     async def stream_response(self, send: Send) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from paho.mqtt.client import Client
@@ -23,6 +24,8 @@ from lab.core.mqtt import connect, new_client
 from lab.people.models import ApiToken
 from telemetry.live import hub, viewing
 from telemetry.models import ClockOffset
+from telemetry.stores.errors import StoreUnavailableError
+from telemetry.stores.interface import SAMPLES
 from tests.services import Mosquitto
 from tests.telemetry_lab import LAB, SECOND, TelemetryLab, served_lab
 
@@ -370,3 +373,82 @@ def test_a_stream_holds_no_database_connection(
     for viewer in viewers:
         keep_saying(machine, viewer, spindle_power_kw=float(id(viewer) % 1000))
     assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def stored(lab: TelemetryLab, ago: Callable[[int], float], count: int) -> list[float]:
+    """Store so many samples of the spindle, as many seconds before now as `ago` says; gives their values."""
+    now_ns = lab.clock.now_ns()
+    rows = []
+    for number in range(count):
+        at = now_ns - round(ago(number) * SECOND)
+        known = {"device": "mill-1", "signal": "spindle_power_kw", "boot": "7f3a", "device_ns": at, "settled_ns": at}
+        rows.append({**known, "received_ns": at + 1000, "value": float(number), "text": None, "flags": 0})
+    lab.store.write(pa.Table.from_pylist(rows, schema=SAMPLES), watermark=1)
+    return [float(number) for number in range(count)]
+
+
+def test_a_viewer_catches_up_from_the_store_and_no_value_comes_twice_or_back_in_time(
+    world: tuple[TelemetryLab, Machine, Callable[..., Viewer]],
+) -> None:
+    lab, machine, watch = world
+    before = stored(lab, lambda number: 200 - number, 150)
+    viewer = watch("engineer", "/devices/mill-1/live?catch_up_s=300")
+    assert [value for _, value in viewer.events[0][1]["values"]["spindle_power_kw"]] == before
+    keep_saying(machine, viewer, spindle_power_kw=1000.0)
+    machine.say(spindle_power_kw=-1.0, ago=100)  # older than what was shown
+    machine.say(spindle_power_kw=1001.0)
+    wait_for(lambda: 1001.0 in viewer.values())
+    times = [at for at, _ in viewer.points()]
+    assert times == sorted(set(times))
+    assert -1.0 not in viewer.values()
+    second = watch("engineer", "/devices/mill-1/live?catch_up_s=300")
+    assert second.values()[:150] == before
+    assert second.values()[150:] == viewer.values()[150:]
+    short = watch("engineer", "/devices/mill-1/live?catch_up_s=60")
+    assert short.values()[0] > 130
+    assert watch("engineer", "/devices/mill-1/live?catch_up_s=3601").status_code == 422
+
+
+def test_what_is_stored_and_in_the_ring_is_shown_once(
+    world: tuple[TelemetryLab, Machine, Callable[..., Viewer]],
+) -> None:
+    lab, machine, watch = world
+    first = watch("engineer")
+    keep_saying(machine, first, spindle_power_kw=5.0)
+    rows = []
+    for number in range(5):
+        at = lab.clock.now_ns() // 1_000_000 * 1_000_000
+        machine.publish(
+            encode(Data(boot="7f3a", seq=100 + number, time=at, values={"spindle_power_kw": 10.0 + number}))
+        )
+        known = {"device": "mill-1", "signal": "spindle_power_kw", "boot": "7f3a", "device_ns": at, "settled_ns": at}
+        rows.append({**known, "received_ns": at, "value": 10.0 + number, "text": None, "flags": 0})
+        wait_for(lambda: 10.0 + number in first.values())  # noqa: B023 - it is called at once
+    lab.store.write(pa.Table.from_pylist(rows[:3], schema=SAMPLES), watermark=1)  # the rest is on its way to the store
+    second = watch("engineer", "/devices/mill-1/live?catch_up_s=300")
+    assert second.values() == [10.0, 11.0, 12.0, 13.0, 14.0]
+
+
+def test_catching_up_shows_a_company_its_own_slot_only(
+    world: tuple[TelemetryLab, Machine, Callable[..., Viewer]],
+) -> None:
+    lab, _, watch = world
+    stored(lab, lambda number: 200 - number, 190)
+    now = lab.clock.now()
+    lab.book("beta", now - HOUR, now - timedelta(seconds=100))
+    lab.book("alfa", now - timedelta(seconds=100), now + HOUR)
+    alfa = watch("alfa", "/devices/mill-1/live?catch_up_s=300")
+    assert 95 <= alfa.values()[0] <= 101
+    assert alfa.values()[-1] == 189.0
+
+
+def test_a_store_that_is_away_costs_only_the_past(world: tuple[TelemetryLab, Machine, Callable[..., Viewer]]) -> None:
+    lab, machine, watch = world
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("the store is away")
+
+    lab.store.stream = away  # type: ignore[method-assign,assignment]
+    viewer = watch("engineer", "/devices/mill-1/live?catch_up_s=300")
+    assert viewer.events[0] == ("values", {"t": viewer.events[0][1]["t"], "values": {}})
+    keep_saying(machine, viewer, spindle_power_kw=1.0)

@@ -40,7 +40,7 @@ def message(second: float = 0, boot: str = "a", **values: Any) -> Data:
     return Data(boot=boot, seq=1, time=NOW + round(second * SECOND), values=values)
 
 
-def seen(found: Rings, signal: str = "power", after: int = 0) -> list[tuple[float, object]]:
+def seen(found: Rings, signal: str = "power", after: int = 0) -> list[tuple[float, Any]]:
     points = found.newer_than(after).get(signal, [])
     return [((point.time_ns - NOW) / SECOND, point.value) for point in points]
 
@@ -139,7 +139,11 @@ def test_waves_are_spread_over_their_time_and_reduced() -> None:
 
 def test_buffered_samples_and_written_times_are_understood() -> None:
     ring = rings(a=ChangePoint(EARLIEST_SANE_NS, 0, False))
-    pairs = [(format_time(NOW - 10 * SECOND), 1.0), (NOW - 9 * SECOND, 2.0), (NOW - 20 * SECOND, 0.0)]
+    pairs: list[tuple[str | int, Any]] = [
+        (format_time(NOW - 10 * SECOND), 1.0),
+        (NOW - 9 * SECOND, 2.0),
+        (NOW - 20 * SECOND, 0.0),
+    ]
     ring.take(Data(boot="a", seq=1, buffered=True, samples={"power": pairs}), now_ns=NOW)
     assert seen(ring) == [(-20, 0.0), (-10, 1.0), (-9, 2.0)]
 
