@@ -12,10 +12,11 @@ import structlog
 
 from telemetry.stores.duckdb import schema
 from telemetry.stores.duckdb.checkpoints import Tally
+from telemetry.stores.duckdb.damage import mend
 from telemetry.stores.duckdb.marks import Mark
 from telemetry.stores.duckdb.questions import Names
 from telemetry.stores.errors import StoreDamagedError, StoreUnavailableError
-from telemetry.stores.interface import Series
+from telemetry.stores.interface import Repair, Series
 
 log = structlog.get_logger(__name__)
 
@@ -62,14 +63,23 @@ class StoreFile:
     Args:
         path: the file; made, with its folder, at the first use.
         memory_limit: most memory DuckDB takes for buffers and sorting, as DuckDB writes it.
+        backups: folder whose newest backup takes the place of a damaged file; `None`: there are none.
     """
 
-    def __init__(self, path: Path, *, memory_limit: str) -> None:
+    def __init__(self, path: Path, *, memory_limit: str, backups: Path | None = None) -> None:
         self.path = path
+        self.backups = backups
         self.memory_limit = memory_limit
         self.generation = 0
         self.writing = threading.Lock()
         """Held by whoever changes something."""
+        self.keeping = threading.RLock()
+        """Held, before `writing`, by whoever changes the main file or needs it unchanged."""
+        self._flag = path.with_name(path.name + ".open")
+        self._is_ours = False
+        """Whether the flag is of this process."""
+        self._suspect = False
+        self._repairs: list[Repair] = []
         self._lock = threading.Lock()
         self._opening: Opening | None = None
 
@@ -87,6 +97,9 @@ class StoreFile:
             with suppress(duckdb.Error):
                 cursor.rollback()
             raise self._failed(error, writes=writes) from error
+        except StoreDamagedError:
+            self.distrust()
+            raise
         except BaseException:
             with suppress(duckdb.Error):
                 cursor.rollback()
@@ -121,6 +134,19 @@ class StoreFile:
             if self._opening is not None:
                 self._opening.connection.close()
                 self._opening = None
+                self._flag.unlink(missing_ok=True)
+                self._is_ours = False
+
+    def distrust(self) -> None:
+        """Have the file looked at before it is opened again."""
+        self._suspect = True
+        self.open_anew()
+
+    def take_repairs(self) -> list[Repair]:
+        """What had to be repaired at an opening since this was asked last."""
+        with self._lock:
+            found, self._repairs = self._repairs, []
+        return found
 
     def open_anew(self) -> None:
         """Forget what is known; the next use opens the file again."""
@@ -134,7 +160,9 @@ class StoreFile:
     def _failed(self, error: duckdb.Error, *, writes: bool) -> StoreUnavailableError:
         fatal = isinstance(error, duckdb.FatalException | duckdb.InternalException)
         damaged = is_damage(error)
-        if writes or fatal or damaged:
+        if damaged or fatal:
+            self.distrust()
+        elif writes:
             self.open_anew()
         kind = StoreDamagedError if damaged else StoreUnavailableError
         return kind(f"the sample store {self.path.name} failed: {schema.first_line(error)}")
@@ -149,18 +177,26 @@ class StoreFile:
     def _open(self) -> Opening:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self._suspect or (self._flag.exists() and not self._is_ours):
+                self._repairs += mend(self.path, self.backups)
+                self._suspect = False
             connection = schema.open_file(self.path, memory_limit=self.memory_limit)
         except (duckdb.Error, OSError) as error:
+            self._suspect = isinstance(error, duckdb.Error)  # if another process holds it, the look will say so
             raise StoreUnavailableError(
                 f"the sample store {self.path.name} cannot be opened: {schema.first_line(error)}"
             ) from error
         try:
+            self._flag.touch()
+            self._is_ours = True
             schema.make_tables(connection)
             return Opening(
                 connection, schema.load_series(connection), schema.load_watermarks(connection), Tally.begin(connection)
             )
-        except duckdb.Error as error:
-            connection.close()
+        except (duckdb.Error, OSError) as error:
+            with suppress(duckdb.Error):
+                connection.close()
+            self._suspect = isinstance(error, duckdb.Error)
             raise StoreUnavailableError(
                 f"the sample store {self.path.name} failed: {schema.first_line(error)}"
             ) from error

@@ -5,6 +5,7 @@ by a high-water mark per series (device, signal, boot): rows above it are new, a
 is compared with the rows that are stored.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -12,14 +13,17 @@ import pyarrow as pa
 
 from telemetry.stores.batches import as_batch, numbers_of, order_batch
 from telemetry.stores.duckdb import schema
+from telemetry.stores.duckdb.backups import Backup, backup_name, note_backup
 from telemetry.stores.duckdb.checkpoints import begin_anew, verified_checkpoint
 from telemetry.stores.duckdb.compaction import compact
+from telemetry.stores.duckdb.damage import copy_apart, look_at
 from telemetry.stores.duckdb.file import Opening, StoreFile
 from telemetry.stores.duckdb.marks import Mark, listed, load_marks, raise_marks
 from telemetry.stores.duckdb.questions import within
 from telemetry.stores.duckdb.reading import SampleReader
 from telemetry.stores.duckdb.writing import number_series, without_stored
-from telemetry.stores.interface import Checkpoint, Compaction, Flag, SampleBatch, StoreLimits, Written
+from telemetry.stores.errors import StoreDamagedError, StoreUnavailableError
+from telemetry.stores.interface import Checkpoint, Compaction, Flag, Repair, SampleBatch, StoreLimits, Written
 from telemetry.stores.limits import within_limits
 from telemetry.stores.spans import merged
 
@@ -40,10 +44,12 @@ class DuckDBStore(SampleReader):
     Args:
         path: the file; made, with its folder, at the first use.
         memory_limit: most memory DuckDB takes for buffers and sorting, as DuckDB writes it.
+        backups: folder whose newest backup takes the place of a damaged file; `None`: there are none.
     """
 
-    def __init__(self, path: Path, *, memory_limit: str = "256MB") -> None:
-        super().__init__(StoreFile(path, memory_limit=memory_limit))
+    def __init__(self, path: Path, *, memory_limit: str = "256MB", backups: Path | None = None) -> None:
+        super().__init__(StoreFile(path, memory_limit=memory_limit, backups=backups))
+        self._verified: dict[str, int] = {}
 
     @property
     def limits(self) -> StoreLimits:
@@ -92,16 +98,60 @@ class DuckDBStore(SampleReader):
         return self._file.known().spools.get(spool, 0)
 
     def checkpoint(self, spool: str = "") -> Checkpoint:
-        """Write everything into the main file and read back what is new (see `SampleStore.checkpoint`)."""
-        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
-            known.tally, rows = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
-            return Checkpoint(known.spools.get(spool, 0), rows)
+        """Write everything into the main file and read back what is new (see `SampleStore.checkpoint`).
+
+        While a backup is copied the main file stays as it is, and so does what is verified.
+        """
+        if not self._file.keeping.acquire(blocking=False):
+            return Checkpoint(self._verified.get(spool, 0), 0)
+        try:
+            with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+                rows = self._verify(cursor, known)
+                return Checkpoint(known.spools.get(spool, 0), rows)
+        finally:
+            self._file.keeping.release()
+
+    def back_up(self, folder: Path, *, now: datetime) -> Backup:
+        """Copy the file, as it is after a checkpoint, while writing goes on; the copy is read whole before it counts.
+
+        Args:
+            folder: where backups are; made at need.
+            now: names the backup.
+
+        Raises:
+            StoreDamagedError: the file, or its copy, cannot be read whole.
+            StoreUnavailableError: it cannot be copied just now.
+        """
+        with self._file.keeping:
+            with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+                self._verify(cursor, known)
+                rows, watermarks, generation = known.tally.all_rows, dict(known.spools), self._file.generation
+                schema.hold_checkpoints(cursor, held=True)
+            path = folder / backup_name(now)
+            try:
+                copied = copy_apart(self._file.path, path)
+                if self._file.generation != generation:
+                    path.unlink(missing_ok=True)
+                    raise StoreUnavailableError("the sample store was opened anew while it was copied; try again")
+            finally:
+                with self._file.cursor() as (cursor, _):
+                    schema.hold_checkpoints(cursor, held=False)
+        found = look_at(path)
+        if found.fault is not None or (found.rows, found.watermarks) != (rows, watermarks):
+            path.unlink(missing_ok=True)
+            self._file.distrust()
+            raise StoreDamagedError(
+                f"the copy of the sample store cannot be read whole: {found.fault or 'rows are missing'}"
+            )
+        backup = Backup(path, now, copied.bytes, copied.sha256, rows, watermarks, found.received_ns)
+        note_backup(backup)
+        return backup
 
     def resettle(
         self, device: str, boot: str, device_span: tuple[int, int], *, offset_ns: int, uncertain_only: bool = False
     ) -> int:
         """Give samples another settled time (see `SampleStore.resettle`)."""
-        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+        with self._file.keeping, self._file.writing, self._file.cursor(writes=True) as (cursor, known):
             ids = [number for number, (_, name) in known.names(device, []).items() if name == boot]
             self._verify(cursor, known)
             settled = "least(device_ns::HUGEINT + $offset, received_ns)::BIGINT"
@@ -127,7 +177,7 @@ class DuckDBStore(SampleReader):
     def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
         """Delete a device's samples in spans of settled time (see `SampleStore.delete`)."""
         wanted = merged(spans)
-        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+        with self._file.keeping, self._file.writing, self._file.cursor(writes=True) as (cursor, known):
             ids = list(known.names(device, []))
             if not wanted or not ids:
                 return 0
@@ -141,7 +191,7 @@ class DuckDBStore(SampleReader):
 
     def compact(self, *, before_ns: int) -> Compaction:
         """Sort what was settled before an instant (see `SampleStore.compact`)."""
-        with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+        with self._file.keeping, self._file.writing, self._file.cursor(writes=True) as (cursor, known):
             self._verify(cursor, known)
             done = compact(cursor, before_ns=before_ns)
             self._changed(cursor, known, [])
@@ -151,14 +201,20 @@ class DuckDBStore(SampleReader):
         """How much disk its file and write-ahead file take."""
         return self._file.size_bytes()
 
+    def take_repairs(self) -> list[Repair]:
+        """What had to be repaired at an opening since this was asked last."""
+        return self._file.take_repairs()
+
     def close(self) -> None:
         """Write everything into the main file and let it go."""
-        with self._file.writing:
+        with self._file.keeping, self._file.writing:
             self._file.close()
 
-    def _verify(self, cursor: duckdb.DuckDBPyConnection, known: Opening) -> None:
-        """What was written so far must be verified before rows change: afterwards it cannot be compared any more."""
-        known.tally, _ = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
+    def _verify(self, cursor: duckdb.DuckDBPyConnection, known: Opening) -> int:
+        """Take a checkpoint and read back what is new; before rows change, because then it cannot be compared."""
+        known.tally, rows = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
+        self._verified = dict(known.spools)
+        return rows
 
     def _changed(self, cursor: duckdb.DuckDBPyConnection, known: Opening, ids: list[int]) -> None:
         known.tally = begin_anew(cursor)
