@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from devices.service import SignalFacts
 from telemetry.stores.batches import column_of
 from telemetry.stores.interface import ROWS, Flag, SampleBatch, Series
+from telemetry.validation import LARGEST_EXACT
 
 Row: TypeAlias = tuple[str, str, str, int, int, int, float | None, str | None, int]
 """One sample, its columns in the order of SAMPLES."""
@@ -51,12 +52,12 @@ class Shape:
     """Five for each message: place, device_ns, settled_ns, received_ns, flags."""
 
     def numbers_of(self, values: Mapping[str, Any]) -> "array[float] | None":
-        """The numbers of a message; `None` if one of them is no finite number: then each has to be looked at."""
+        """The numbers of a message; `None` if each has to be looked at: one is not finite, or very large."""
         given = [values[name] for name in self.names] if self.others else list(values.values())
         if not _NUMBERS.issuperset(map(type, given)):
             return None
         try:
-            return array("d", given) if math.isfinite(sum(given)) else None
+            return array("d", given) if abs(sum(given)) <= LARGEST_EXACT else None
         except OverflowError:
             return None
 

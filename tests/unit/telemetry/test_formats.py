@@ -13,7 +13,7 @@ from devices.service import SignalFacts
 from telemetry.batches import Batch
 from telemetry.formats import DATA_KINDS, decode
 from telemetry.interpreting import Interpreter
-from telemetry.rings import DeviceRings
+from telemetry.live.rings import DeviceFacts, DeviceRings, stamp
 from telemetry.settling import SECOND_NS
 from telemetry.spool import SpooledMessage
 from telemetry.stores.interface import Flag
@@ -99,7 +99,7 @@ def test_a_value_in_another_unit_is_not_stored(kind: str) -> None:
 def test_live_shows_every_format() -> None:
     wave = np.arange(3, dtype="<f4")
     rings = DeviceRings()
-    rings.known = {"power"}
+    facts = DeviceFacts(frozenset({"power"}))
     for place, (kind, payload) in enumerate(
         [
             ("data", encode(Data("b", 0, time=NOW, values={"power": 5.0}))),
@@ -110,8 +110,8 @@ def test_live_shows_every_format() -> None:
         assert kind in DATA_KINDS
         message = decode(kind, payload)
         assert isinstance(message, Data), place
-        rings.take(message, now_ns=NOW)
-    assert [point.value for point in rings.newer_than(0)["power"]] == [5.0, 0.0, 1.0, 2.0, 7.0]
+        rings.put(stamp(message, facts, now_ns=NOW + SECOND_NS // 2))
+    assert [point.value for point in rings.between(0, rings.last_number)["power"]] == [5.0, 0.0, 1.0, 2.0, 7.0]
 
 
 def test_a_format_that_nobody_speaks_is_named() -> None:
