@@ -140,6 +140,29 @@ def doctor(data: DataOption = None) -> None:
 
 
 @app.command()
+def backup(data: DataOption = None) -> None:
+    """Copy the samples as they are now, while recording goes on or not."""
+    from lab.backups import back_up
+    from lab.system import clock_of
+
+    settings = _settings(data_dir=data)
+    made = back_up(settings, clock_of(settings))
+    out.print(f"{made.path}: {made.rows:,} samples, {made.bytes:,} bytes, sha256 {made.sha256}", soft_wrap=True)
+
+
+@app.command()
+def restore(
+    name: Annotated[str | None, typer.Argument(help="The backup's file; default: the newest one.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Put a backup of the samples in place; what came later is drained again from the spool at the next start."""
+    from lab.backups import bring_back
+
+    brought = bring_back(_settings(data_dir=data), name)
+    out.print(f"{brought.rows:,} samples of {brought.made_at.isoformat()} are in place", soft_wrap=True)
+
+
+@app.command()
 def openapi() -> None:
     """Print the OpenAPI document of `/api/v1`."""
     from lab.app import create_app
@@ -150,6 +173,15 @@ def openapi() -> None:
         settings=load_settings(), database=Database("sqlite://"), clock=SystemClock(), store=None, live=None
     )
     json.dump(application.openapi(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
+    sys.stdout.write("\n")
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document of what machines say over MQTT."""
+    from devices.messages.asyncapi import asyncapi_document
+
+    json.dump(asyncapi_document(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
     sys.stdout.write("\n")
 
 

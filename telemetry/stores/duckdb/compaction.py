@@ -4,46 +4,36 @@ As rows arrive, those of one message stand together: their times repeat, their v
 signal follow each other, which compresses better and lets a question about one signal skip the others.
 """
 
-from collections.abc import Iterator
-
 import duckdb
 
 from telemetry.stores.duckdb.schema import COLUMNS
-from telemetry.stores.interface import Compaction
 
 _DAY_NS = 86_400 * 1_000_000_000
-_MOST_ROWS = 8_000_000
+_MOST_ROWS = 4_000_000
 """Of a piece that is sorted at once: enough for a sorted file, few enough for the memory."""
 
 
-def compact(cursor: duckdb.DuckDBPyConnection, *, before_ns: int) -> Compaction:
-    """Sort what was settled before an instant and has not been sorted yet, a piece a transaction."""
-    before = _used_bytes(cursor)
-    rows = doubles = 0
-    for start, end in list(_pieces(cursor, before_ns)):
-        done, double = _sort_piece(cursor, start, end)
-        rows += done
-        doubles += double
-        cursor.execute("CHECKPOINT")
-    return Compaction(rows, before, _used_bytes(cursor), doubles)
-
-
-def _pieces(cursor: duckdb.DuckDBPyConnection, before_ns: int) -> Iterator[tuple[int, int]]:
+def unsorted_pieces(cursor: duckdb.DuckDBPyConnection, *, before_ns: int) -> list[tuple[int, int]]:
+    """Spans of settled time before an instant that have not been sorted yet, each of a day or a part of one."""
     [(done,)] = cursor.execute("SELECT max(value) FROM facts WHERE name = 'sorted'").fetchall()
-    since = -(2**63) if done is None else done
     days = cursor.execute(
         f"""SELECT settled_ns // {_DAY_NS} AS day, min(settled_ns), max(settled_ns), count(*) FROM samples
             WHERE settled_ns >= ? AND settled_ns < ? GROUP BY day ORDER BY day""",  # noqa: S608 - constant
-        [since, before_ns],
+        [-(2**63) if done is None else done, before_ns],
     ).fetchall()
+    found = []
     for _, first, last, count in days:
         pieces = -(-count // _MOST_ROWS)
         width = (last + 1 - first) // pieces + 1
-        for number in range(pieces):
-            yield first + number * width, min(first + (number + 1) * width, last + 1)
+        found += [
+            (first + number * width, min(first + (number + 1) * width, last + 1))
+            for number in range(pieces)
+            if first + number * width <= last
+        ]
+    return found
 
 
-def _sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tuple[int, int]:
+def sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tuple[int, int]:
     """Rewrite rows settled in `[start, end)`; gives their number and how many were there twice."""
     where = f"settled_ns >= {start:d} AND settled_ns < {end:d}"
     cursor.begin()
@@ -67,8 +57,3 @@ def _sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tupl
     cursor.execute("DROP TABLE piece")
     cursor.commit()
     return int(rows), int(doubles)
-
-
-def _used_bytes(cursor: duckdb.DuckDBPyConnection) -> int:
-    [(used,)] = cursor.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchall()
-    return int(used)

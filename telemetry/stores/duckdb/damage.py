@@ -97,7 +97,7 @@ def mend(path: Path, backups: Path | None) -> list[Repair]:
     found = look_at(path)
     if found.fault is None:
         return []
-    ending = _free_ending(path)
+    ending = free_ending(path, "damaged")
     if wal.exists():
         wal.replace(wal.with_name(wal.name + ending))
         log.error("the store's write-ahead file is damaged and set aside", fault=found.fault, kept_as=wal.name + ending)
@@ -165,8 +165,9 @@ def run_child(command: str, *paths: Path, patience_s: float | None = None) -> di
     return answer
 
 
-def _free_ending(path: Path) -> str:
+def free_ending(path: Path, word: str) -> str:
+    """Under which a file, with its write-ahead file, can be set aside."""
     number = 1
-    while any(path.with_name(f"{path.name}{part}.damaged-{number}").exists() for part in ("", ".wal")):
+    while any(path.with_name(f"{path.name}{part}.{word}-{number}").exists() for part in ("", ".wal")):
         number += 1
-    return f".damaged-{number}"
+    return f".{word}-{number}"

@@ -15,7 +15,7 @@ from telemetry.stores.batches import as_batch, numbers_of, order_batch
 from telemetry.stores.duckdb import schema
 from telemetry.stores.duckdb.backups import Backup, backup_name, note_backup
 from telemetry.stores.duckdb.checkpoints import begin_anew, verified_checkpoint
-from telemetry.stores.duckdb.compaction import compact
+from telemetry.stores.duckdb.compaction import sort_piece, unsorted_pieces
 from telemetry.stores.duckdb.damage import copy_apart, look_at
 from telemetry.stores.duckdb.file import Opening, StoreFile
 from telemetry.stores.duckdb.marks import Mark, listed, load_marks, raise_marks
@@ -190,12 +190,19 @@ class DuckDBStore(SampleReader):
         return int(deleted)
 
     def compact(self, *, before_ns: int) -> Compaction:
-        """Sort what was settled before an instant (see `SampleStore.compact`)."""
-        with self._file.keeping, self._file.writing, self._file.cursor(writes=True) as (cursor, known):
-            self._verify(cursor, known)
-            done = compact(cursor, before_ns=before_ns)
-            self._changed(cursor, known, [])
-        return done
+        """Sort what was settled before an instant (see `SampleStore.compact`); between pieces others may write."""
+        with self._file.keeping:
+            before = self.size_bytes()
+            with self._file.cursor() as (cursor, _):
+                pieces = unsorted_pieces(cursor, before_ns=before_ns)
+            rows = doubles = 0
+            for start, end in pieces:
+                with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+                    self._verify(cursor, known)
+                    done, double = sort_piece(cursor, start, end)
+                    self._changed(cursor, known, [])
+                rows, doubles = rows + done, doubles + double
+        return Compaction(rows, before, self.size_bytes(), doubles)
 
     def size_bytes(self) -> int:
         """How much disk its file and write-ahead file take."""
