@@ -35,6 +35,8 @@ from lab.core.jobs import Handler, Worker
 from lab.core.migration import migrate
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
+from telemetry.alarms.keeping import AlarmKeeper
+from telemetry.alarms.watching import TICK_SECONDS, AlarmWatch
 from telemetry.recorder import Recorder
 from telemetry.serving import HealthServer
 from telemetry.sparkplug.host import SparkplugNames
@@ -63,6 +65,7 @@ class System:
     store: SampleStore
     broker: EmbeddedBroker | None
     address: BrokerAddress
+    alarms: AlarmKeeper
     recorder: Recorder | None
     live: "LiveHub | None"
     app: "FastAPI | None"
@@ -114,7 +117,11 @@ def open_store(settings: Settings) -> SampleStore:
         )
     from telemetry.stores.duckdb import DuckDBStore
 
-    return DuckDBStore(settings.duckdb_path)
+    return DuckDBStore(
+        settings.duckdb_path,
+        memory_limit=settings.duckdb_memory_limit,
+        backups=settings.backup_dir or settings.data_dir / "backups",
+    )
 
 
 def check_settings(settings: Settings, *, whole: bool = True) -> None:
@@ -167,7 +174,8 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
         address = _outside_broker(settings) if broker is None else _start_broker(broker, database, stack)
         store = open_store(settings)
         stack.callback(_close_in_time, store)
-        system = System(settings, clock, database, store, broker, address, None, None, None)
+        alarms = AlarmKeeper(database, clock)
+        system = System(settings, clock, database, store, broker, address, alarms, None, None, None)
         if recorder:
             _start_recorder(system, stack)
         if web:
@@ -179,6 +187,7 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
 
 def _start_recorder(system: System, stack: ExitStack) -> None:
     settings = system.settings
+    watch = AlarmWatch(system.database, system.clock, system.alarms)
     recorder = system.recorder = Recorder(
         address=system.address,
         lab=settings.lab,
@@ -188,13 +197,21 @@ def _start_recorder(system: System, stack: ExitStack) -> None:
         clock=system.clock,
         client_id=f"pilotlab-recorder-{settings.lab}",
         max_payload_bytes=settings.max_payload_bytes,
+        letters_per_device=settings.dead_letters_per_device,
         sparkplug=_sparkplug_names(settings),
         spool_limits=SpoolLimits(
             keep_hours=settings.spool_keep_hours,
             most_bytes=settings.spool_max_bytes,
         ),
+        observers=[watch],
     )
     recorder.start()
+    if settings.store == "duckdb":
+        from lab.backups import ROUND_SECONDS, backups_of
+
+        if backups := backups_of(system.store, settings, system.clock):
+            _repeat(backups.round, every=ROUND_SECONDS, name="backups", stack=stack)
+    _repeat(watch.tick, every=TICK_SECONDS, name="alarms", stack=stack)
     stack.callback(recorder.stop)
     if settings.recorder_http_port:
         host, port = settings.recorder_http_host, settings.recorder_http_port
@@ -296,17 +313,23 @@ def _start_web(system: System, stack: ExitStack) -> None:
         store=system.store,
         live=system.live,
         recorder=system.recorder,
+        broker=system.address,
     )
+    system.app.state.unwritten_alarms = system.alarms.unwritten
 
 
 def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
     from bookings.notices import notice_handlers
     from bookings.waitlist.jobs import waitlist_handlers
+    from devices.commanding import Sender
     from lab.housekeeping import EVERY_SECONDS, Housekeeping
     from lab.post.jobs import post_handlers
     from lab.reports.jobs import report_handlers
+    from lab.watch.jobs import watch_handlers
+    from lab.watch.looking import LabWatch
 
     settings = system.settings
+    sender = Sender(system.address, settings.lab, system.clock)
     reports = report_handlers(
         system.database,
         system.store,
@@ -318,10 +341,13 @@ def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
         **notice_handlers(system.database, system.clock, settings),
         **waitlist_handlers(system.database, system.clock, settings),
         **post_handlers(system.database, system.clock, settings),
+        **watch_handlers(system.database, system.clock, settings, sender, system.alarms),
     }
     _start_workers(system, reports, apart, stack, resting=resting)
     housekeeping = Housekeeping(system.database, system.clock, settings)
     _repeat(housekeeping.round, every=EVERY_SECONDS, name="housekeeping", stack=stack)
+    watch = LabWatch(system.database, system.store, system.clock, settings, system.alarms)
+    _repeat(watch.round, every=EVERY_SECONDS, name="lab-watch", stack=stack)
 
 
 def _start_workers(

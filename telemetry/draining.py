@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import structlog
@@ -23,10 +24,14 @@ from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.errors import UnavailableError
 from telemetry import repository
-from telemetry.batches import Batch, Samples
-from telemetry.dead_letters import letter_of_message, letters_of_conflicts
+from telemetry.batches import Batch
+from telemetry.building import Samples
+from telemetry.dead_letters import letter_of_message, letters_of_conflicts, letters_of_events
 from telemetry.incidents import IncidentBox, incident_of_loss, write_incidents
 from telemetry.interpreting import Interpreter
+from telemetry.letters.box import LetterBox
+from telemetry.letters.repository import add_counts
+from telemetry.repairs import incident_of_repair
 from telemetry.sequences import note_received
 from telemetry.spool import Spool
 from telemetry.spool_retention import SpoolLimits, SpoolRetention
@@ -116,7 +121,7 @@ class Drain:
         """Why nothing can be stored just now."""
         self.facts_through = self._head
         """The last spool row whose facts may be in the database; at the start, that is all of them."""
-        self.stored_through = 0
+        self.stored_through = spool.note("drained")
         """The last spool row whose samples are in the store."""
 
     def start(self) -> None:
@@ -222,7 +227,7 @@ class Drain:
         if alone and self._failures >= ATTEMPTS_AT_A_MESSAGE:
             for number, message in self._spool.read(position, 1):
                 fault = Fault("recorder-fault", f"the recorder failed to store it: {self.problem}")
-                letter = letter_of_message(number, message, None, fault)
+                letter = letter_of_message(number, message, None, fault, spool_id=self._spool.id)
                 with self._database.write() as session:
                     repository.add_dead_letters(session, [letter])
                 self._store.write(Samples().table(), watermark=number, spool=self._spool.id)
@@ -267,6 +272,8 @@ class Drain:
     def _tell_incidents(self) -> None:
         losses = self._spool.losses()
         now = self._clock.now()
+        for repair in self._store.take_repairs():
+            self._incidents.put(incident_of_repair(repair, self._spool, now=now))
         with self._incidents.taken() as rows:
             rows = [*rows, *(incident_of_loss(self._spool.id, loss, now=now) for loss in losses)]
             if rows:
@@ -289,10 +296,13 @@ class Drain:
         return batch
 
     def _write(self, batch: Batch) -> None:
+        letters = self._interpreter.letters
         self._database.transact(lambda session: self._write_facts(session, batch))
+        self._count_letters(letters)
         self.facts_through = max(self.facts_through, batch.last_number)
         written = self._store.write(batch.samples.build(), watermark=batch.last_number, spool=self._spool.id)
         self._database.transact(lambda session: self._write_receipts(session, batch, written.conflicts))
+        self._count_letters(letters)
         self._position = batch.last_number
         self._note_position(every=1.0)
         counts = self.counts
@@ -300,7 +310,6 @@ class Drain:
         counts.stored += written.stored
         counts.duplicates += written.duplicates
         counts.conflicts += written.conflicts.num_rows
-        counts.dead_letters += len(batch.letters) + written.conflicts.num_rows
         self.problem = None
         with self._changed:
             self.stored_through = batch.last_number
@@ -316,7 +325,7 @@ class Drain:
         for (device, boot), numbers in batch.sequences.items():
             note_received(session, device, boot, numbers)
         if conflicts.num_rows:
-            repository.add_dead_letters(session, letters_of_conflicts(conflicts))
+            self._add_letters(session, letters_of_conflicts(conflicts))
 
     def _note_position(self, *, every: float) -> None:
         """Remember how far all is done, conflicts told; a note that is too old only costs work at the next start."""
@@ -330,7 +339,7 @@ class Drain:
         repository.add_change_points(session, batch.change_points, now=now)
         repository.add_assignments(session, batch.assignments, now=now)
         repository.note_boots(session, {key: clock.last for key, clock in batch.clocks.items()}, now=now)
-        repository.add_events(session, batch.events)
+        others = repository.add_events(session, batch.events)
         for life in batch.lives:
             try:
                 if isinstance(life.message, Birth):
@@ -340,3 +349,14 @@ class Drain:
             except DeviceUnknownError:
                 log.warning("a device was taken out of the catalogue meanwhile", device=life.device)
         repository.add_dead_letters(session, batch.letters)
+        self._add_letters(session, letters_of_events(others))
+
+    def _add_letters(self, session: Session, letters: list[dict[str, Any]]) -> None:
+        """Add letters, as far as the device has room for them, and what was counted of all."""
+        box = self._interpreter.letters
+        repository.add_dead_letters(session, box.take(letters))
+        add_counts(session, box.counts)
+
+    def _count_letters(self, box: LetterBox) -> None:
+        self.counts.dead_letters += sum(count.kept + count.beyond for count in box.counts)
+        box.saved()

@@ -17,6 +17,8 @@ from lab.core.time import from_nanoseconds
 from telemetry.batches import Batch, Life
 from telemetry.dead_letters import letter_of_message, letters_of_values
 from telemetry.decoding import IGNORED_KINDS, Topics, read_message
+from telemetry.letters.box import LetterBox
+from telemetry.newcomers import MOST_NEW_BOOTS, NewBoots
 from telemetry.settling import (
     EARLIEST_SANE_NS,
     LATE_NS,
@@ -61,6 +63,8 @@ class Interpreter:
         max_payload_bytes: a longer payload becomes a dead letter.
         tolerance_ns: within this a device's clock counts as right.
         device_at: gives the device at an address, if it is known.
+        letters: decides which dead letters are kept.
+        spool_id: which spool the messages come from.
     """
 
     def __init__(
@@ -72,7 +76,14 @@ class Interpreter:
         max_payload_bytes: int,
         tolerance_ns: int,
         device_at: Callable[[str], str | None] = lambda _address: None,
+        letters: LetterBox | None = None,
+        spool_id: str = "",
     ) -> None:
+        self.letters = letters or LetterBox()
+        """Which dead letters are kept."""
+        self.spool_id = spool_id
+        self._new_boots = NewBoots()
+        self._dateless: set[tuple[str, str]] = set()
         self._device_at = device_at
         self._topics = Topics(lab)
         self._signals = signals
@@ -84,8 +95,9 @@ class Interpreter:
         self._batch: Batch | None = None
 
     def forget_clocks(self) -> None:
-        """Load change points anew: those of a batch that failed are not stored."""
+        """Load what is stored anew: what a batch that failed has taught is not."""
         self._clocks.clear()
+        self.letters.forget()
 
     def forget_clock(self, device: str, boot: str) -> None:
         """Load one clock anew: somebody has assigned a time. Only between batches."""
@@ -116,19 +128,36 @@ class Interpreter:
                 raise _MessageFault(found)
             _Reading(self, number, message, device, signals, batch).read(found)
         except _MessageFault as refused:
-            batch.note_letters([letter_of_message(number, message, device, refused.fault)])
+            self.note_message(number, message, device, refused.fault, batch)
         except SQLAlchemyError:
             raise  # the database is away: the message is as good as before
         except Exception as error:
             log.exception("a message could not be read", number=number, topic=message.topic[:200])
             fault = Fault("recorder-fault", f"the recorder failed to read it: {type(error).__name__}: {error}")
-            batch.note_letters([letter_of_message(number, message, device, fault)])
+            self.note_message(number, message, device, fault, batch)
 
-    def clock(self, device: str, boot: str) -> BootClock:
+    def note_message(
+        self, number: int, message: SpooledMessage, device: str | None, fault: Fault, batch: Batch
+    ) -> None:
+        """Write the letter of a message that cannot be used, or count it."""
+        letter = letter_of_message(number, message, device, fault, spool_id=self.spool_id)
+        batch.note_letters(self.letters.take([letter]))
+
+    def is_first_without_date(self, device: str, boot: str, *, received_ns: int) -> bool:
+        """Whether a boot's lost date is news; once it is told, it is counted only."""
+        if (device, boot) in self._dateless:
+            self.letters.count_beyond(device, "", "impossible-time", at=from_nanoseconds(received_ns))
+            return False
+        if len(self._dateless) >= _BOOTS_REMEMBERED:
+            self._dateless.clear()
+        self._dateless.add((device, boot))
+        return True
+
+    def clock(self, device: str, boot: str, *, received_ns: int) -> BootClock:
         """The clock of one boot, with the change points that are stored.
 
         Raises:
-            _MessageFault: if no boot can have this name.
+            _MessageFault: if no boot can have this name, or the device invents too many.
         """
         try:
             return self._clocks[device, boot]
@@ -140,7 +169,11 @@ class Interpreter:
         if len(self._clocks) >= _BOOTS_REMEMBERED:  # a device invents boots: memory must not grow with them
             unsaved = self._batch.clocks if self._batch is not None else {}
             self._clocks = {key: clock for key, clock in self._clocks.items() if key in unsaved}
-        known = self._load_clock(device, boot) or KnownClock([], [], None)
+        known = self._load_clock(device, boot)
+        if not known:
+            if not self._new_boots.admits(device, received_ns):
+                raise _MessageFault(Fault("too-many-boots", f"more than {MOST_NEW_BOOTS} new boots within an hour"))
+            known = KnownClock([], [], None)
         clock = self._clocks[device, boot] = BootClock(
             known.points, known.assignments, last=known.last, tolerance_ns=self._tolerance_ns
         )
@@ -169,7 +202,17 @@ class Interpreter:
 class _Reading:
     """One message being read."""
 
-    __slots__ = ("_batch", "_clock", "_device", "_faults", "_interpreter", "_message", "_number", "_signals")
+    __slots__ = (
+        "_batch",
+        "_clock",
+        "_dateless",
+        "_device",
+        "_faults",
+        "_interpreter",
+        "_message",
+        "_number",
+        "_signals",
+    )
 
     def __init__(
         self,
@@ -187,6 +230,7 @@ class _Reading:
         self._signals = signals
         self._batch = batch
         self._faults: list[tuple[str, Fault]] = []
+        self._dateless = False
 
     def read(self, message: Message) -> None:
         """Add what it means to the batch."""
@@ -210,10 +254,13 @@ class _Reading:
         elif isinstance(message, Birth | Death):
             self._read_life(message)
         if self._faults:
-            self._batch.note_letters(letters_of_values(self._number, self._message, self._device, self._faults))
+            letters = letters_of_values(
+                self._number, self._message, self._device, self._faults, spool_id=self._interpreter.spool_id
+            )
+            self._batch.note_letters(self._interpreter.letters.take(letters))
 
     def _identify(self, boot: str, seq: int) -> None:
-        self._clock = self._batch.clocks[self._device, boot] = self._interpreter.clock(self._device, boot)
+        self._clock = self._batch.clocks[self._device, boot] = self._clock_of(boot)
         if seq == UNNUMBERED:
             return
         if not 0 <= seq <= LARGEST_SEQ:
@@ -222,6 +269,9 @@ class _Reading:
             self._batch.sequences[self._device, boot].append(seq)
         except KeyError:
             self._batch.sequences[self._device, boot] = [seq]
+
+    def _clock_of(self, boot: str) -> BootClock:
+        return self._interpreter.clock(self._device, boot, received_ns=self._message.received_ns)
 
     def _facts_of(self, signal: str) -> SignalFacts | None:
         facts = self._signals.get(signal)
@@ -352,7 +402,7 @@ class _Reading:
     ) -> None:
         point = self._clock.point_for(device_ns, self._place(data.seq), buffered=data.buffered)
         if device_ns < EARLIEST_SANE_NS:
-            self._note_lost_date(device_ns)
+            self._note_lost_date(device_ns, data.boot)
         received_ns = self._message.received_ns
         settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
         if out_of_range:
@@ -386,9 +436,7 @@ class _Reading:
         )
 
     def _read_life(self, message: Birth | Death) -> None:
-        self._clock = self._batch.clocks[self._device, message.boot] = self._interpreter.clock(
-            self._device, message.boot
-        )
+        self._clock = self._batch.clocks[self._device, message.boot] = self._clock_of(message.boot)
         if isinstance(message, Birth):
             if not all(is_storable_text(text) for text in [message.firmware or "", *message.signals]):
                 raise _MessageFault(Fault("wrong-form", "a text contains U+0000 or half a surrogate pair"))
@@ -409,7 +457,7 @@ class _Reading:
     def _settling_point(self, device_ns: int, boot: str, seq: int, *, buffered: bool) -> ChangePoint:
         self._observe(device_ns, boot, self._place(seq), buffered=buffered)
         if device_ns < EARLIEST_SANE_NS:
-            self._note_lost_date(device_ns)
+            self._note_lost_date(device_ns, boot)
         return self._clock.point_for(device_ns, self._place(seq), buffered=buffered)
 
     def _place(self, seq: int) -> int:
@@ -428,9 +476,14 @@ class _Reading:
             for assigned in clock.take_confirmed():
                 self._batch.assignments.append((self._device, boot, assigned))
 
-    def _note_lost_date(self, device_ns: int) -> None:
-        detail = f"the device's clock says {device_ns} ns after 1970; stored as uncertain, under the time of receipt"
-        if not any(signal == "" for signal, _ in self._faults):
+    def _note_lost_date(self, device_ns: int, boot: str) -> None:
+        if self._dateless:
+            return
+        self._dateless = True
+        if self._interpreter.is_first_without_date(self._device, boot, received_ns=self._message.received_ns):
+            detail = (
+                f"the device's clock says {device_ns} ns after 1970; stored as uncertain, under the time of receipt"
+            )
             self._faults.append(("", Fault("impossible-time", detail)))
 
     def _in_future(self, device_ns: int) -> Fault:

@@ -31,6 +31,8 @@ from telemetry.intake import Intake
 from telemetry.interpreting import Interpreter, Signals
 from telemetry.lease import Lease, take_lease
 from telemetry.leases import lease_name
+from telemetry.letters.box import Kept, Kind, LetterBox
+from telemetry.letters.repository import kept_of
 from telemetry.sequences import completeness
 from telemetry.settling import TOLERANCE_NS, KnownClock
 from telemetry.sparkplug.addresses import Addresses
@@ -123,6 +125,7 @@ class Recorder:
         max_payload_bytes: a longer message becomes a dead letter.
         clock_tolerance: within this a device's clock counts as right.
         observers: are shown each batch when it is stored.
+        letters_per_device: how many dead letters of a device are kept; the others are counted.
         sparkplug: whose edge nodes are heard, and by which name; `None`: Sparkplug is not spoken.
     """
 
@@ -140,6 +143,7 @@ class Recorder:
         clock_tolerance: timedelta = timedelta(microseconds=TOLERANCE_NS // 1000),
         spool_limits: SpoolLimits | None = None,
         observers: Sequence[Observer] = (),
+        letters_per_device: int = 1000,
         sparkplug: SparkplugNames | None = None,
     ) -> None:
         self._address = address
@@ -153,6 +157,7 @@ class Recorder:
         self._tolerance_ns = clock_tolerance // timedelta(microseconds=1) * 1000
         self._spool_limits = spool_limits
         self._observers = tuple(observers)
+        self._letters_per_device = letters_per_device
         self._sparkplug = sparkplug
         self._host: SparkplugHost | None = None
         self._lock: IO[str] | None = None
@@ -187,6 +192,8 @@ class Recorder:
             max_payload_bytes=self._max_payload_bytes,
             tolerance_ns=self._tolerance_ns,
             device_at=Addresses(self._database).device_at,
+            letters=LetterBox(self._kept_letters, per_device=self._letters_per_device),
+            spool_id=spool.id,
         )
         drain = Drain(
             spool,
@@ -369,6 +376,10 @@ class Recorder:
         while drain.stored_through < needed and time.monotonic() < deadline:
             drain.wait_for_progress(0.1)
         return drain.stored_through >= needed
+
+    def _kept_letters(self, device: str) -> dict[Kind, Kept]:
+        with self._database.read() as session:
+            return kept_of(session, device)
 
     def _load_clock(self, device: str, boot: str) -> KnownClock | None:
         with self._database.read() as session:

@@ -121,9 +121,32 @@ def note_boots(session: Session, lasts: Mapping[tuple[str, str], tuple[int, int]
     session.connection().execute(statement, rows)
 
 
-def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Store events and states."""
-    _add_absent(session, MachineEvent, rows)
+def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Store events and states; returns those whose identity (device, boot, seq) is another event's."""
+    known: dict[tuple[str, str, int], tuple[str, int, Any]] = {}
+    wanted: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        wanted.setdefault((row["device_id"], row["boot"]), []).append(row["seq"])
+    for (device, boot), numbers in wanted.items():
+        for start in range(0, len(numbers), _ROWS_A_STATEMENT):
+            found = session.execute(
+                sa.select(MachineEvent.seq, MachineEvent.kind, MachineEvent.device_ns, MachineEvent.fields).where(
+                    MachineEvent.device_id == device,
+                    MachineEvent.boot == boot,
+                    MachineEvent.seq.in_(numbers[start : start + _ROWS_A_STATEMENT]),
+                )
+            )
+            known.update({(device, boot, seq): (kind, device_ns, fields) for seq, kind, device_ns, fields in found})
+    absent, conflicts = [], []
+    for row in rows:
+        identity, content = (row["device_id"], row["boot"], row["seq"]), (row["kind"], row["device_ns"], row["fields"])
+        if identity not in known:
+            known[identity] = content
+            absent.append(row)
+        elif known[identity] != content:
+            conflicts.append(row)
+    _add_absent(session, MachineEvent, absent)
+    return conflicts
 
 
 def add_dead_letters(session: Session, rows: Sequence[dict[str, Any]]) -> None:

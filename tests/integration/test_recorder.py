@@ -142,7 +142,7 @@ def test_bad_input_gets_a_reason_and_harms_nothing(
 
     assert recorder.wait_until_stored("mill-1", BOOT, len(BAD) - 1, timeout=10)
     assert [row["value"] for row in stored(store, ["spindle_power_kw"])] == [float(n) for n in range(len(BAD))]
-    by_order = sorted(letters(database), key=lambda letter: int(letter.key.split("/")[0]))
+    by_order = sorted(letters(database), key=lambda letter: letter.number or 0)
     assert len(by_order) == len(BAD)
     for letter, (name, _, payload, reason) in zip(by_order, BAD, strict=True):
         assert letter.reason == reason, name
