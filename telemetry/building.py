@@ -6,7 +6,7 @@ be checked against is one row of bounds, looked at once for the whole matrix.
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -129,6 +129,11 @@ class Samples:
         series = np.full(count, self._number(source), dtype=np.int32)
         received = np.full(count, received_ns, dtype=np.int64)
         self._waves.append((place, series, device_ns, settled_ns, received, values, flags))
+
+    @property
+    def series(self) -> Collection[Series]:
+        """The series of the samples; of a batch that was built, all of them."""
+        return self._series.keys()
 
     def build(self) -> SampleBatch:
         """All of them."""

@@ -5,7 +5,7 @@ seconds; an open alarm is found again after a restart, so that it is not raised 
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,7 +36,7 @@ from telemetry.alarms.rules import (
     limits_in_words,
 )
 from telemetry.alarms.service import RuleFacts, signal_kind
-from telemetry.stores.interface import SampleBatch
+from telemetry.stores.interface import SampleBatch, Series
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,10 @@ Key = tuple[str, str | None]
 
 
 class _Samples(Protocol):
-    def table(self) -> Any: ...
+    @property
+    def series(self) -> Collection[Series]: ...
+
+    def build(self) -> SampleBatch: ...
 
 
 class StoredBatch(Protocol):
@@ -55,7 +58,7 @@ class StoredBatch(Protocol):
 
     @property
     def samples(self) -> _Samples:
-        """Their `table()` is a `SampleBatch`, or a table of schema SAMPLES."""
+        """They have been built before."""
         ...
 
     @property
@@ -101,8 +104,8 @@ class AlarmWatch:
             if not self._followed:
                 return
             self._look_at_events(batch.events, now_ns)
-            if any(signal is not None for _, signal in self._followed):
-                self._look_at_samples(batch.samples.table(), now_ns)
+            if any((device, signal) in self._followed for device, signal, _ in batch.samples.series):
+                self._look_at_samples(batch.samples.build(), now_ns)
 
     def tick(self) -> None:
         """Time has passed: silences, delays that end, and what could not be written down before."""
@@ -125,7 +128,7 @@ class AlarmWatch:
                 states = np.array([event["fields"].get("item_state") for event in found], dtype=object)
                 self._look(some, settled, states, flags, now_ns)
 
-    def _look_at_samples(self, samples: "SampleBatch | pa.Table", now_ns: int) -> None:
+    def _look_at_samples(self, samples: SampleBatch, now_ns: int) -> None:
         for key, some in self._followed.items():
             if key[1] is None:
                 continue
@@ -199,15 +202,13 @@ def _followed(rule: AlarmRule, watcher: Watcher, name: str, kind: SignalKind | N
     return _Followed(RuleFacts.of(rule), watcher, what, unit, boolean)
 
 
-def _rows_of(samples: "SampleBatch | pa.Table", device: str, signal: str) -> pa.Table | None:
+def _rows_of(samples: SampleBatch, device: str, signal: str) -> pa.Table | None:
     """The rows of one signal, whatever the boot; `None`: the batch has none."""
-    if isinstance(samples, SampleBatch):
-        places = [place for place, one in enumerate(samples.series) if one[:2] == (device, signal)]
-        if not places:
-            return None
-        column = samples.rows.column("series")
-        return samples.rows.filter(pc.is_in(column, value_set=pa.array(places, column.type)))
-    return samples.filter(pc.and_(pc.equal(samples["device"], device), pc.equal(samples["signal"], signal)))
+    places = [place for place, one in enumerate(samples.series) if one[:2] == (device, signal)]
+    if not places:
+        return None
+    column = samples.rows.column("series")
+    return samples.rows.filter(pc.is_in(column, value_set=pa.array(places, column.type)))
 
 
 def _values(rows: pa.Table, followed: _Followed) -> Values:

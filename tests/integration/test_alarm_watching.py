@@ -23,7 +23,7 @@ from telemetry.alarms.definitions import (
 from telemetry.alarms.keeping import AlarmKeeper
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.watching import AlarmWatch
-from telemetry.stores.interface import ROWS, SAMPLES, Flag, SampleBatch
+from telemetry.stores.interface import ROWS, Flag, SampleBatch
 from tests.factories import MONDAY_MORNING, make_device, make_signal
 
 SECOND = 1_000_000_000
@@ -31,12 +31,11 @@ SECOND = 1_000_000_000
 
 @dataclass
 class Told:
-    """A batch as the drain shows it, in either form of its samples."""
+    """A batch as the drain shows it."""
 
     rows: list[tuple[str, float, float | str, int]] = field(default_factory=list)
     """Signal, seconds after the start, value, flags."""
     states: list[tuple[float, str, int]] = field(default_factory=list)
-    in_columns: bool = True
 
     @property
     def samples(self) -> "Told":
@@ -51,18 +50,19 @@ class Told:
             for at, state, flags in self.states
         ]
 
-    def table(self) -> SampleBatch | pa.Table:
-        names = sorted({signal for signal, *_ in self.rows} | {"other"})
+    @property
+    def series(self) -> list[tuple[str, str, str]]:
+        return [("mill-1", name, "b") for name in sorted({signal for signal, *_ in self.rows} | {"other"})]
+
+    def build(self) -> SampleBatch:
         found = []
         for signal, at, value, flags in self.rows:
             time = to_nanoseconds(MONDAY_MORNING) + round(at * SECOND)
             number, text = (None, value) if isinstance(value, str) else (value, None)
             times = {"device_ns": time, "settled_ns": time, "received_ns": time}
-            series = {"device": "mill-1", "signal": signal, "boot": "b", "series": names.index(signal)}
-            found.append({**series, **times, "value": number, "text": text, "flags": flags})
-        if not self.in_columns:
-            return pa.Table.from_pylist(found, schema=SAMPLES)
-        return SampleBatch(tuple(("mill-1", name, "b") for name in names), pa.Table.from_pylist(found, schema=ROWS))
+            series = self.series.index(("mill-1", signal, "b"))
+            found.append({"series": series, **times, "value": number, "text": text, "flags": flags})
+        return SampleBatch(tuple(self.series), pa.Table.from_pylist(found, schema=ROWS))
 
 
 class Watched:
@@ -99,9 +99,9 @@ class Watched:
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
-    def power(self, *values: float, at: float, flags: int = 0, in_columns: bool = True) -> None:
+    def power(self, *values: float, at: float, flags: int = 0) -> None:
         rows = [("spindle_power_kw", at + place, value, flags) for place, value in enumerate(values)]
-        self.watch(Told([*rows], in_columns=in_columns))
+        self.watch(Told([*rows]))
 
     def alarms(self) -> list[tuple[str, bool]]:
         with self.database.read() as session:
@@ -114,12 +114,11 @@ def watched(each_database: Database, lab_clock: LabClock) -> Watched:
     return Watched(each_database, lab_clock)
 
 
-@pytest.mark.parametrize("in_columns", [True, False])
-def test_a_limit_is_raised_with_words_and_clears(watched: Watched, in_columns: bool) -> None:
+def test_a_limit_is_raised_with_words_and_clears(watched: Watched) -> None:
     watched.rule(LimitDefinition(kind="limit", high=2.0, hysteresis=0.5))
-    watched.power(1.0, 2.5, 1.9, at=0, in_columns=in_columns)
+    watched.power(1.0, 2.5, 1.9, at=0)
     assert watched.alarms() == [("spindle_power_kw of Mill 1 is 2.5 kW, above 2 kW", True)]
-    watched.power(1.0, at=4, in_columns=in_columns)
+    watched.power(1.0, at=4)
     assert watched.alarms() == [("spindle_power_kw of Mill 1 is 2.5 kW, above 2 kW", False)]
 
 
@@ -192,11 +191,12 @@ def test_a_rule_that_ends_or_is_new_is_heeded_within_seconds(watched: Watched) -
 
 def test_without_rules_a_batch_is_not_even_looked_at(watched: Watched) -> None:
     class Untouchable(Told):
-        def table(self) -> SampleBatch | pa.Table:
+        def build(self) -> SampleBatch:
             raise AssertionError("nobody asked for it")
 
     watched.watch(Untouchable([("spindle_power_kw", 1, 2.0, 0)]))
     watched.rule(StateDefinition(kind="state", states=("OutOfService",)), None)
+    watched.rule(StateDefinition(kind="state", states=("open",)), "door")
     watched.watch(Untouchable([("spindle_power_kw", 5, 2.0, 0)]))
 
 
