@@ -40,6 +40,7 @@ from lab.pilots.endpoints import router as pilots_router
 from lab.pilots.service import company_of_pilot
 from lab.post.endpoints import router as post_router
 from lab.reports.endpoints import router as reports_router
+from lab.retention.endpoints import router as retention_router
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
 from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
@@ -191,6 +192,7 @@ def _include_routers(app: FastAPI) -> None:
         alarms_router,
         pilots_router,
         reports_router,
+        retention_router,
     ):
         app.include_router(router)
     app.include_router(metrics_router)

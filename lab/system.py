@@ -325,6 +325,7 @@ def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
     from lab.housekeeping import EVERY_SECONDS, Housekeeping
     from lab.post.jobs import post_handlers
     from lab.reports.jobs import report_handlers
+    from lab.retention.jobs import ASK_EVERY_SECONDS, DailyRetention, retention_handlers
     from lab.watch.jobs import watch_handlers
     from lab.watch.looking import LabWatch
 
@@ -338,6 +339,13 @@ def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
         time_zone=settings.time_zone,
     )
     apart = {
+        **retention_handlers(
+            system.database,
+            system.store,
+            data_dir=settings.data_dir,
+            default_days=settings.retention_days,
+            clock=system.clock,
+        ),
         **notice_handlers(system.database, system.clock, settings),
         **waitlist_handlers(system.database, system.clock, settings),
         **post_handlers(system.database, system.clock, settings),
@@ -346,6 +354,8 @@ def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
     _start_workers(system, reports, apart, stack, resting=resting)
     housekeeping = Housekeeping(system.database, system.clock, settings)
     _repeat(housekeeping.round, every=EVERY_SECONDS, name="housekeeping", stack=stack)
+    retention = DailyRetention(system.database, system.clock)
+    _repeat(retention.ask, every=ASK_EVERY_SECONDS, name="retention", stack=stack)
     watch = LabWatch(system.database, system.store, system.clock, settings, system.alarms)
     _repeat(watch.round, every=EVERY_SECONDS, name="lab-watch", stack=stack)
 
