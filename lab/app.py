@@ -39,6 +39,7 @@ from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
 from lab.pilots.service import company_of_pilot
 from lab.post.endpoints import router as post_router
+from lab.preflight.endpoints import router as preflight_router
 from lab.reports.endpoints import router as reports_router
 from lab.retention.endpoints import router as retention_router
 from lab.web.endpoints import router as pages_router
@@ -190,6 +191,7 @@ def _include_routers(app: FastAPI) -> None:
         times_router,
         history_router,
         alarms_router,
+        preflight_router,
         pilots_router,
         reports_router,
         retention_router,

@@ -4,9 +4,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lab.core.broker import find_mosquitto, find_orphan, require_free_broker_port
 from lab.core.database import Database
 from lab.core.errors import PilotLabError, SetupError
+from lab.core.findings import Finding
 from lab.core.folder import FolderInUseError, hold_folder, prepare_folder
 from lab.core.jobs import overdue_jobs
 from lab.core.migration import current_revision, is_older, newest_revision
@@ -24,16 +23,6 @@ from lab.system import clock_of
 
 LOW_DISK_BYTES = 2 * 1024**3
 LATE_JOB = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: how it stands with one part."""
-
-    level: Literal["good", "mind", "wrong"]
-    part: str
-    fact: str
-    what_to_do: str = ""
 
 
 def examine(settings: Settings) -> list[Finding]:
