@@ -25,3 +25,15 @@ class CommandUnknownError(InvalidError):
 
 class CommandNotSentError(UnavailableError):
     """The broker did not answer, or did not take the command."""
+
+
+class DeviceKnownError(ConflictError):
+    """The lab owns, or owned, a device of this name. Facts: `field`, `rule`."""
+
+
+class SignalKnownError(ConflictError):
+    """The device has a signal, or another name of one, like this. Facts: `field`, `rule`."""
+
+
+class SignalUnknownError(NotFoundError):
+    """The device has no such signal. Facts: `field`, `rule`, `nearest`."""

@@ -54,7 +54,7 @@ def import_catalogue(session: Session, principal: Principal, catalogue: Catalogu
     for entry in catalogue.devices:
         device = known.get(entry.id)
         if device is None:
-            session.add(_new_device(entry, now=now))
+            session.add(new_device(entry, now=now))
             result.created.append(entry.id)
         elif _update_device(device, entry):
             result.updated.append(entry.id)
@@ -193,13 +193,19 @@ def _unknown(device_id: str) -> DeviceUnknownError:
     )
 
 
-def _new_device(entry: DeviceEntry, *, now: datetime) -> Device:
+def new_device(entry: DeviceEntry, *, now: datetime) -> Device:
+    """A device as the catalogue describes it; not in a session yet."""
     return Device(
         id=entry.id,
         **_device_fields(entry),
         created_at=now,
-        signals=[Signal(**_signal_fields(signal)) for signal in entry.signals],
+        signals=[new_signal(signal) for signal in entry.signals],
     )
+
+
+def new_signal(entry: SignalEntry) -> Signal:
+    """A signal as the catalogue describes it; not in a session yet."""
+    return Signal(**_signal_fields(entry))
 
 
 def _update_device(device: Device, entry: DeviceEntry) -> bool:
@@ -208,7 +214,7 @@ def _update_device(device: Device, entry: DeviceEntry) -> bool:
     for wanted in entry.signals:
         signal = signals.get(wanted.name)
         if signal is None:
-            device.signals.append(Signal(**_signal_fields(wanted)))
+            device.signals.append(new_signal(wanted))
             changed = True
             continue
         if (signal.type, signal.unit) != (wanted.type, wanted.unit):

@@ -49,9 +49,11 @@ from lab.web.links import sign_in_address, wants_page
 from lab.web.metrics import router as metrics_router
 from lab.web.rendering import STATIC
 from telemetry.alarms.endpoints import router as alarms_router
+from telemetry.discovery.endpoints import router as discovery_router
 from telemetry.endpoints import router as telemetry_router
 from telemetry.history.downloads import DownloadPlaces
 from telemetry.history.endpoints import router as history_router
+from telemetry.letters.endpoints import router as letters_router
 from telemetry.stores.interface import SampleStore
 from telemetry.times.endpoints import router as times_router
 
@@ -189,6 +191,8 @@ def _include_routers(app: FastAPI) -> None:
         trainings_router,
         telemetry_router,
         times_router,
+        letters_router,
+        discovery_router,
         history_router,
         alarms_router,
         preflight_router,

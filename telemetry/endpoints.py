@@ -172,26 +172,6 @@ def get_completeness(
     return schemas.completeness_answer(found)
 
 
-@router.get("/dead-letters")
-def get_dead_letters(
-    principal: PrincipalDep,
-    database: DatabaseDep,
-    device: Annotated[str | None, Query(description="Only of this device, as the topic named it.")] = None,
-    reason: Annotated[str | None, Query(description="Only of this reason.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
-) -> schemas.DeadLettersAnswer:
-    """What could not be stored and why, the newest first. For the lab's staff."""
-    before = None if cursor is None else schemas.parse_cursor(cursor)
-    with database.read() as session:
-        found = queries.dead_letters(session, principal, device=device, reason=reason, before=before, limit=limit + 1)
-    page = found[:limit]
-    return schemas.DeadLettersAnswer(
-        items=[schemas.dead_letter_answer(letter) for letter in page],
-        next=schemas.cursor_after(page[-1]) if len(found) > limit else None,
-    )
-
-
 def present_grant(device: str, grant: GrantDep, clock: ClockDep) -> Grant:
     """The grant of somebody who opens a live stream; refused before the stream begins.
 

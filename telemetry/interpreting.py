@@ -17,6 +17,7 @@ from lab.core.time import from_nanoseconds
 from telemetry.batches import Batch, Life
 from telemetry.dead_letters import letter_of_message, letters_of_values
 from telemetry.decoding import IGNORED_KINDS, Topics, read_message
+from telemetry.discovery.hearing import Hearing
 from telemetry.letters.box import LetterBox
 from telemetry.newcomers import MOST_NEW_BOOTS, NewBoots
 from telemetry.settling import (
@@ -65,6 +66,8 @@ class Interpreter:
         device_at: gives the device at an address, if it is known.
         letters: decides which dead letters are kept.
         spool_id: which spool the messages come from.
+        aliases: gives device → name on the wire → name in the catalogue, as of the last look.
+        hearing: notes what unknown devices and signals say; `None`: nobody does.
     """
 
     def __init__(
@@ -78,7 +81,11 @@ class Interpreter:
         device_at: Callable[[str], str | None] = lambda _address: None,
         letters: LetterBox | None = None,
         spool_id: str = "",
+        aliases: Callable[[], Mapping[str, Mapping[str, str]]] = dict,
+        hearing: Hearing | None = None,
     ) -> None:
+        self.aliases = aliases
+        self._hearing = hearing
         self.letters = letters or LetterBox()
         """Which dead letters are kept."""
         self.spool_id = spool_id
@@ -102,6 +109,11 @@ class Interpreter:
     def forget_clock(self, device: str, boot: str) -> None:
         """Load one clock anew: somebody has assigned a time. Only between batches."""
         self._clocks.pop((device, boot), None)
+
+    def forget_stored(self, device: str, boot: str) -> None:
+        """Dead letters were read again: a clock may have learned, and there is room for letters. Between batches."""
+        self.forget_clock(device, boot)
+        self.letters.forget()
 
     def read(self, number: int, message: SpooledMessage, batch: Batch) -> None:
         """Add what a message means to the batch."""
@@ -129,6 +141,8 @@ class Interpreter:
             _Reading(self, number, message, device, signals, batch).read(found)
         except _MessageFault as refused:
             self.note_message(number, message, device, refused.fault, batch)
+            if refused.fault.reason == "unknown-device" and origin is not None and device is not None:
+                self._listen(message, origin.kind, device)
         except SQLAlchemyError:
             raise  # the database is away: the message is as good as before
         except Exception as error:
@@ -142,6 +156,21 @@ class Interpreter:
         """Write the letter of a message that cannot be used, or count it."""
         letter = letter_of_message(number, message, device, fault, spool_id=self.spool_id)
         batch.note_letters(self.letters.take([letter]))
+
+    def note_heard(self, device: str, names: list[str] | None, data: Data, message: SpooledMessage) -> None:
+        """Note what unknown signals say; no names: all of the message's."""
+        if self._hearing is not None:
+            kind = message.topic.rpartition("/")[2]
+            origin = kind if kind in {"cbor", "senml"} else "sparkplug" if ":" in device else "json"
+            self._hearing.note(device, names, data, origin=origin, received_ns=message.received_ns)
+
+    def _listen(self, message: SpooledMessage, kind: str, device: str) -> None:
+        """What a device that the lab does not own says, as far as there is time for it."""
+        if self._hearing is None or not self._hearing.has_time_for(message.received_ns):
+            return
+        found = read_message(message, kind, max_payload_bytes=self._max_payload_bytes)
+        if isinstance(found, Data):
+            self.note_heard(device, None, found, message)
 
     def is_first_without_date(self, device: str, boot: str, *, received_ns: int) -> bool:
         """Whether a boot's lost date is news; once it is told, it is counted only."""
@@ -236,6 +265,10 @@ class _Reading:
         """Add what it means to the batch."""
         if isinstance(message, Data):
             self._identify(message.boot, message.seq)
+            said = message
+            aliases = self._interpreter.aliases().get(self._device)
+            if aliases:
+                message = _by_catalogue_names(message, aliases)
             if message.units:
                 message = self._in_known_units(message, message.units)
             if message.values is not None:
@@ -244,6 +277,9 @@ class _Reading:
                 self._read_waves(message)
             else:
                 self._read_samples(message)
+            unknown = [signal for signal, fault in self._faults if fault is _UNKNOWN_SIGNAL]
+            if unknown:
+                self._interpreter.note_heard(self._device, unknown, said, self._message)
         elif isinstance(message, Event):
             self._identify(message.boot, message.seq)
             self._read_event(message, message.event, message.fields)
@@ -489,6 +525,18 @@ class _Reading:
     def _in_future(self, device_ns: int) -> Fault:
         ahead_days = (device_ns - self._message.received_ns) / 86_400e9
         return Fault("impossible-time", f"{device_ns} ns is {ahead_days:.0f} days after it was received")
+
+
+def _by_catalogue_names(data: Data, aliases: Mapping[str, str]) -> Data:
+    """The message with the names of the catalogue; one that says the same twice keeps both names."""
+
+    def renamed(content: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name if aliases.get(name, name) in content else aliases.get(name, name): content[name] for name in content
+        }
+
+    parts = {part: getattr(data, part) for part in (*_SHAPES, "units")}
+    return msgspec.structs.replace(data, **{part: renamed(content) for part, content in parts.items() if content})
 
 
 def _without(shape: dict[str, Any] | None, names: set[str]) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ granted spans is cut away silently. Times are settled times, spans half-open `[s
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from lab.core.errors import InvalidError, NotFoundError
 from lab.people.principals import Principal
 from telemetry.grants import BEGINNING_NS, END_NS, Grant
-from telemetry.models import ClockOffset, DeadLetter, MachineEvent
+from telemetry.models import ClockOffset, MachineEvent
 from telemetry.sequences import Completeness, completeness
 from telemetry.stores.interface import Flag, SampleStore
 
@@ -138,41 +137,6 @@ def events(
             limit=limit,
         )
     return found
-
-
-def dead_letters(
-    session: Session,
-    principal: Principal,
-    *,
-    device: str | None = None,
-    reason: str | None = None,
-    before: tuple[datetime, str] | None = None,
-    limit: int = 100,
-) -> list[DeadLetter]:
-    """What could not be stored, the newest first.
-
-    Args:
-        session: to read with.
-        principal: who asks.
-        device: only of this one, as the topic named it.
-        reason: only these.
-        before: only those after this one in the answer's order: `received_at` and `key` of the last one seen.
-        limit: most letters.
-
-    Raises:
-        ForbiddenError: for anybody but the lab's staff.
-    """
-    principal.require_staff("read dead letters")
-    query = sa.select(DeadLetter).order_by(DeadLetter.received_at.desc(), DeadLetter.key.desc()).limit(limit)
-    if device is not None:
-        query = query.where(DeadLetter.device_id == device)
-    if reason is not None:
-        query = query.where(DeadLetter.reason == reason)
-    if before is not None:
-        instant, key = before
-        earlier = DeadLetter.received_at < instant
-        query = query.where(earlier | ((DeadLetter.received_at == instant) & (DeadLetter.key < key)))
-    return list(session.scalars(query))
 
 
 def clock_offsets(session: Session, device: str) -> list[ClockOffset]:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import structlog
 
+from devices.adopting import known_aliases
 from devices.service import known_signals
 from lab.core.clock import Clock
 from lab.core.database import Database
@@ -24,6 +25,8 @@ from lab.core.mqtt import BrokerAddress
 from telemetry import repository
 from telemetry.committing import Committer, known_entry
 from telemetry.deadlines import Deadline
+from telemetry.discovery.hearing import Hearing
+from telemetry.discovery.writing import HeardWriter
 from telemetry.draining import Drain, Observer
 from telemetry.errors import SpoolUnavailableError
 from telemetry.incidents import IncidentBox, incident
@@ -32,6 +35,7 @@ from telemetry.interpreting import Interpreter, Signals
 from telemetry.lease import Lease, take_lease
 from telemetry.leases import lease_name
 from telemetry.letters.box import Kept, Kind, LetterBox
+from telemetry.letters.replaying import Replayer
 from telemetry.letters.repository import kept_of
 from telemetry.sequences import completeness
 from telemetry.settling import TOLERANCE_NS, KnownClock
@@ -185,6 +189,7 @@ class Recorder:
             self._lock.close()
             raise
         catalogue = Catalogue(self._database)
+        hearing = Hearing()
         interpreter = Interpreter(
             self._lab,
             catalogue.signals,
@@ -194,6 +199,8 @@ class Recorder:
             device_at=Addresses(self._database).device_at,
             letters=LetterBox(self._kept_letters, per_device=self._letters_per_device),
             spool_id=spool.id,
+            aliases=catalogue.aliases,
+            hearing=hearing,
         )
         drain = Drain(
             spool,
@@ -204,7 +211,20 @@ class Recorder:
             limits=self._spool_limits,
             incidents=self._incidents,
             observers=self._observers,
-            chores=[Applier(self._database, self._store, self._clock, interpreter.forget_clock)],
+            chores=[
+                Applier(self._database, self._store, self._clock, interpreter.forget_clock),
+                Replayer(
+                    self._lab,
+                    self._database,
+                    self._store,
+                    spool,
+                    self._clock,
+                    interpreter.forget_stored,
+                    max_payload_bytes=self._max_payload_bytes,
+                    tolerance_ns=self._tolerance_ns,
+                ),
+                HeardWriter(self._database, hearing),
+            ],
         )
         lease = Lease(self._database, lease_name(self._lab), spool.id, self._clock, self.told_health)
         committer = Committer(
@@ -404,6 +424,7 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: Signals = {}
+        self._aliases: dict[str, dict[str, str]] = {}
         self._read_at: float | None = None
         self._lock = threading.Lock()
 
@@ -418,6 +439,10 @@ class Catalogue:
             age = CATALOGUE_SECONDS if self._read_at is None else time.monotonic() - self._read_at
             if age >= (LOOK_AGAIN_SECONDS if look_again else CATALOGUE_SECONDS):
                 with self._database.read() as session:
-                    self._known = known_signals(session)
+                    self._known, self._aliases = known_signals(session), known_aliases(session)
                 self._read_at = time.monotonic()
             return self._known
+
+    def aliases(self) -> dict[str, dict[str, str]]:
+        """Device → name on the wire → name in the catalogue, as of the last look."""
+        return self._aliases

@@ -4,8 +4,6 @@ Samples and buckets come by column, so that a program can make a table of them a
 nine digits: text, because 64-bit nanoseconds do not fit into a JavaScript number.
 """
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +15,9 @@ from pydantic import BaseModel
 
 from devices.messages.times import TimeFormatError, format_time, parse_time
 from lab.core.errors import InvalidError
-from lab.core.time import aware_utc, from_microseconds, to_microseconds
-from telemetry.models import DeadLetter, MachineEvent
+from lab.core.time import aware_utc
+from telemetry.models import MachineEvent
 from telemetry.sequences import Completeness
-
-_PAYLOAD_SHOWN = 2048
 
 
 class TimeNotUnderstoodError(InvalidError):
@@ -113,29 +109,6 @@ class EventsAnswer(BaseModel):
     events: list[EventAnswer]
 
 
-class DeadLetterAnswer(BaseModel):
-    """A message or a value that could not be stored."""
-
-    key: str
-    device: str | None
-    topic: str
-    signal: str | None
-    reason: str
-    detail: str
-    payload: str
-    """The beginning as text; bytes that are no text as `\\xNN`."""
-    payload_bytes: int
-    received_at: datetime
-
-
-class DeadLettersAnswer(BaseModel):
-    """A page of dead letters, the newest first."""
-
-    items: list[DeadLetterAnswer]
-    next: str | None
-    """Cursor of the following page; null: this is the last one."""
-
-
 def instant_ns(text: str, *, field: str) -> int:
     """Nanoseconds since 1970 of a time in a request. A `+` that an address turned into a space is understood.
 
@@ -206,26 +179,6 @@ def event_answer(event: MachineEvent) -> EventAnswer:
     )
 
 
-def dead_letter_answer(letter: DeadLetter) -> DeadLetterAnswer:
-    """A dead letter as the API shows it."""
-    return DeadLetterAnswer(
-        key=letter.key,
-        device=letter.device_id,
-        topic=letter.topic,
-        signal=letter.signal,
-        reason=letter.reason,
-        detail=letter.detail,
-        payload=letter.payload[:_PAYLOAD_SHOWN].decode("utf-8", "backslashreplace"),
-        payload_bytes=letter.payload_bytes,
-        received_at=letter.received_at,
-    )
-
-
-def cursor_after(letter: DeadLetter) -> str:
-    """The cursor that continues after this letter."""
-    return base64.urlsafe_b64encode(f"{to_microseconds(letter.received_at)} {letter.key}".encode()).decode()
-
-
 class CompletenessAnswer(BaseModel):
     """What a device says that it sent, and what is stored."""
 
@@ -241,21 +194,6 @@ def completeness_answer(found: Completeness) -> CompletenessAnswer:
     return CompletenessAnswer(
         expected=found.expected, received=found.received, complete=found.complete, missing=found.missing
     )
-
-
-def parse_cursor(cursor: str) -> tuple[datetime, str]:
-    """The inverse of `cursor_after`.
-
-    Raises:
-        CursorInvalidError: if it is none.
-    """
-    try:
-        instant, key = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ", 1)
-        return from_microseconds(int(instant)), key
-    except (binascii.Error, UnicodeError, ValueError, OverflowError) as error:
-        raise CursorInvalidError(
-            "this cursor is not one of ours; begin again without one", field="cursor", rule="cursor"
-        ) from error
 
 
 def _groups(samples: pa.Table) -> list[tuple[str, pa.Table]]:
