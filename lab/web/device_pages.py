@@ -13,17 +13,18 @@ from devices.service import get_birth, get_device
 from lab.access.service import may_see_live
 from lab.core.errors import UnavailableError
 from lab.core.http import ClockDep, DatabaseDep
-from lab.core.time import Span
+from lab.core.time import Span, from_nanoseconds, to_nanoseconds
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
 from lab.web.latest import latest_values
 from lab.web.rendering import page
 from lab.web.wording import device_state
-from telemetry.grants import GrantDep
+from telemetry.grants import Grant, GrantDep
 
 router = APIRouter()
 
 NEXT_DAYS = timedelta(days=60)
+MOST_OWN_SPANS = 20
 
 
 @router.get("/devices/{device_id}")
@@ -56,9 +57,17 @@ def show_device(
             live=live,
             values=values,
             store_answers=store_answers,
+            visible=grant.names(device.id),
+            own_spans=[] if principal.is_staff else _own_spans(grant, device.id, now),
             next_booking=None if principal.is_staff else _next_booking(session, principal, device_id, now),
             may_book=principal.is_staff or principal.role is Role.MEMBER,
         )
+
+
+def _own_spans(grant: Grant, device_id: str, now: datetime) -> list[Span]:
+    """The newest of the company's own slots that have begun, as far as they are over."""
+    spans = grant.spans_of(device_id, end_ns=to_nanoseconds(now))
+    return [Span(from_nanoseconds(start), from_nanoseconds(end)) for start, end in spans[-MOST_OWN_SPANS:][::-1]]
 
 
 def _next_booking(session: Session, principal: Principal, device_id: str, now: datetime) -> Booking | None:
