@@ -90,6 +90,7 @@ def _environment() -> Environment:
             "unit": unit_symbol,
             "booking_state": lambda state: wording.BOOKING_STATES.get(state, state),
             "pilot_state": lambda state: wording.PILOT_STATES.get(state, state),
+            "alarm_severity": lambda severity: wording.ALARM_SEVERITIES.get(severity, severity),
             "role": lambda role: wording.ROLES.get(role, role),
             "verdict_key": wording.verdict_key,
         }

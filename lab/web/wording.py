@@ -32,6 +32,23 @@ ROLES = {
     "manager": "lab manager",
     "recipient": "report reader",
 }
+ALARM_SEVERITIES = {
+    "info": "to know",
+    "warning": "look at it",
+    "critical": "act now",
+}
+ALARM_NOTES = {
+    "raised": "noticed",
+    "acknowledged": "taken on",
+    "commented": "said",
+    "cleared": "over",
+    "told": "told people",
+    "stop-done": "machine stopped",
+    "stop-refused": "machine not stopped",
+    "stop-unanswered": "machine did not answer",
+}
+"""What was done about an alarm, as people read it."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -142,6 +159,11 @@ def sentence(message: str, zone: str) -> str:
     text = _WRITTEN_TIME.sub(lambda found: lab_time(datetime.fromisoformat(found[0]), zone), message)
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def plain_words(text: str) -> str:
+    """What somebody has typed into a field, without what no database and no page can show."""
+    return _CONTROLS.sub(" ", text.replace("\r\n", "\n")).strip()
 
 
 def short_duration(length: timedelta) -> str:
