@@ -220,6 +220,7 @@ class Recorder:
                     spool,
                     self._clock,
                     interpreter.forget_stored,
+                    catalogue.forget,
                     max_payload_bytes=self._max_payload_bytes,
                     tolerance_ns=self._tolerance_ns,
                 ),
@@ -290,6 +291,7 @@ class Recorder:
             self._max_payload_bytes,
             committer.put,
             committer.has_room,
+            Addresses(self._database).device_at,
             may_connect=lease.confirm,
             must_leave=lambda: lease.lost,
         )
@@ -327,9 +329,14 @@ class Recorder:
             self._lease.problem and f"lease: {self._lease.problem}",
             *(f"spool: {said}" for said in (committer.problem or sick, drain.spool_problem) if said),
             drain.problem and f"store: {drain.problem}",
+            self._host and self._host.problem and f"sparkplug: {self._host.problem}",
         ]
         return RecorderHealth(
-            running=intake.running and committer.running and drain.running and self._lease.running,
+            running=intake.running
+            and committer.running
+            and drain.running
+            and self._lease.running
+            and (self._host is None or self._host.running),
             connected=connected,
             received=intake.counts.received,
             acknowledged=intake.counts.acknowledged,
@@ -442,6 +449,11 @@ class Catalogue:
                     self._known, self._aliases = known_signals(session), known_aliases(session)
                 self._read_at = time.monotonic()
             return self._known
+
+    def forget(self) -> None:
+        """Read it again at the next look."""
+        with self._lock:
+            self._read_at = None
 
     def aliases(self) -> dict[str, dict[str, str]]:
         """Device → name on the wire → name in the catalogue, as of the last look."""

@@ -12,7 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from devices.messages.native import Data, MessageError
-from devices.messages.topics import parse_topic, topic
+from devices.messages.topics import live_topic, parse_live_topic, topic
 from lab.core.clock import Clock
 from lab.core.ids import new_id
 from lab.core.mqtt import KEEP_ALIVE_SECONDS, BrokerAddress, new_client
@@ -230,7 +230,7 @@ class LiveHub:
             if watched is None:
                 watched = self._watched[viewing.device] = _Watched(viewing)
                 if self._client is not None:
-                    self._client.subscribe(self._filter(viewing.device), qos=0)
+                    self._client.subscribe([(one, 0) for one in self._filters(viewing.device)])
             watched.viewers += 1
             watched.asks = viewing
             if self._client is None and not self._closing:
@@ -253,8 +253,9 @@ class LiveHub:
         client.loop_start()  # connects, and connects again whenever it must
         return client
 
-    def _filter(self, device: str) -> str:
-        return topic(self._lab, device, "data/#")  # what is sent on `data` itself is meant too
+    def _filters(self, device: str) -> list[str]:
+        """What is sent on `data` itself is meant too; the other one is where the Sparkplug host repeats edge nodes."""
+        return [topic(self._lab, device, "data/#"), live_topic(self._lab, device, "data")]
 
     # The following run in paho's thread, where an exception would end the thread while the client still claims to be
     # connected.
@@ -267,7 +268,7 @@ class LiveHub:
             return
         with self._lock:
             for device in self._watched:
-                client.subscribe(self._filter(device), qos=0)
+                client.subscribe([(one, 0) for one in self._filters(device)])
             self._connected = True
 
     def _on_disconnect(
@@ -284,7 +285,7 @@ class LiveHub:
             log.exception("a message could not be shown live", topic=message.topic[:200])
 
     def _take(self, client: Client, message: MQTTMessage) -> None:
-        place = parse_topic(message.topic)
+        place = parse_live_topic(message.topic)
         if place is None or place.kind not in DATA_KINDS or message.retain:
             return
         if len(message.payload) > MOST_PAYLOAD_BYTES:
@@ -306,5 +307,5 @@ class LiveHub:
         with self._lock:
             if not watched.viewers:
                 del self._watched[device]
-                client.unsubscribe(self._filter(device))
+                client.unsubscribe(self._filters(device))
         return True

@@ -17,14 +17,16 @@ from typing import Any
 
 import structlog
 from paho.mqtt.client import Client, MQTTMessage
+from sqlalchemy.exc import SQLAlchemyError
 
+from devices.messages.topics import live_topic
 from lab.core.clock import Clock
 from lab.core.mqtt import BrokerAddress, connect, new_client
 from telemetry.dead_letters import KEPT_BYTES
 from telemetry.intake import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, Arrived, Connection, ConnectionLostError
 from telemetry.sparkplug.payload import BOOLEAN, PayloadError, RawMetric, decode_payload, encode_payload
-from telemetry.sparkplug.session import AskRebirth, Heard, NodeSession, Outcome, Refused
-from telemetry.sparkplug.topics import ROOT, Place, command_topic, parse_sparkplug_topic, state_topic
+from telemetry.sparkplug.session import AskRebirth, Emit, Heard, NodeSession, Outcome, Refused
+from telemetry.sparkplug.topics import ROOT, Place, address_of, command_topic, parse_sparkplug_topic, state_topic
 from telemetry.sparkplug.translating import native_messages
 from telemetry.spool import SpooledMessage
 
@@ -69,6 +71,7 @@ class SparkplugHost:
         max_payload_bytes: of a longer payload only the first bytes are kept.
         hand_over: takes native messages; must not block.
         may_read: whether more may be handed over now.
+        device_at: gives the device at an address, so that its data are shown live.
         may_connect: asked before each connect; whether this is the recorder that records.
         must_leave: whether another one does; a connection is given up then.
     """
@@ -80,6 +83,7 @@ class SparkplugHost:
     max_payload_bytes: int
     hand_over: Callable[[Arrived], None]
     may_read: Callable[[], bool]
+    device_at: Callable[[str], str | None] = lambda _address: None
     may_connect: Callable[[], bool] = lambda: True
     must_leave: Callable[[], bool] = lambda: False
     counts: HostCounts = field(default_factory=HostCounts)
@@ -101,6 +105,11 @@ class SparkplugHost:
     def running(self) -> bool:
         """Whether its thread lives."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def problem(self) -> str | None:
+        """Why edge nodes are not heard just now."""
+        return None if self.ready.is_set() else self.counts.last_error or "no connection"
 
     def stop(self, *, timeout: float) -> None:
         """Say that the host is offline, and leave."""
@@ -251,10 +260,20 @@ class SparkplugHost:
                 kept = heard.content if len(heard.content) <= self.max_payload_bytes else heard.content[:KEPT_BYTES]
                 messages.append(self._spooled(heard.topic, kept, len(heard.content), heard.received_ns))
             else:
-                messages += [
-                    self._spooled(topic, payload, len(payload), outcome.received_ns)
-                    for topic, payload in native_messages(self.lab, self.names.group, node, outcome)
-                ]
+                native = native_messages(self.lab, self.names.group, node, outcome)
+                messages += [self._spooled(topic, one, len(one), outcome.received_ns) for topic, one in native]
+                if isinstance(outcome, Emit):
+                    self._show(client, address_of(self.names.group, node, outcome.device), [one for _, one in native])
+
+    def _show(self, client: Client, address: str, payloads: list[bytes]) -> None:
+        """Repeat data for the live streams, which know neither aliases nor addresses; nothing depends on it."""
+        try:
+            device = self.device_at(address)
+        except SQLAlchemyError:
+            return  # the database is away
+        if device is not None:
+            for payload in payloads:
+                client.publish(live_topic(self.lab, device, "data"), payload, qos=0)
 
     def _spooled(self, topic: str, payload: bytes, size: int, received_ns: int) -> SpooledMessage:
         # The session is clean: nothing can have entered the broker for us before we listened.
