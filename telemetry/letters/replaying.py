@@ -55,6 +55,7 @@ class Replayer:
         spool: may still hold a message of which the letter keeps only a part.
         clock: the lab's clock.
         forget: called with (device, boot) when its clock has learned something, and with room for letters.
+        refresh: called before, so that messages that come meanwhile are read with the new catalogue.
         max_payload_bytes: as of the recorder.
         tolerance_ns: as of the recorder.
     """
@@ -67,6 +68,7 @@ class Replayer:
         spool: Spool,
         clock: Clock,
         forget: Callable[[str, str], None],
+        refresh: Callable[[], None],
         *,
         max_payload_bytes: int,
         tolerance_ns: int,
@@ -77,6 +79,7 @@ class Replayer:
         self._spool = spool
         self._clock = clock
         self._forget = forget
+        self._refresh = refresh
         self._max_payload_bytes = max_payload_bytes
         self._tolerance_ns = tolerance_ns
         self._looked_at: float | None = None
@@ -102,6 +105,7 @@ class Replayer:
             self._do(request)
 
     def _do(self, request: ReplayRequest) -> None:
+        self._refresh()
         interpreter = self._interpreter()
         progress = _Progress()
         while self._read_some(request, interpreter, progress):
