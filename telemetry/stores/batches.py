@@ -24,16 +24,19 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class OrderedBatch:
-    """A batch sorted by series and device time in which no identity comes twice."""
+    """A batch as it came, and how it is sorted by series and device time, each identity once."""
 
     rows: pa.Table
-    """Schema ROWS; column `series` is `index`."""
+    """Schema ROWS, in the order in which they came, which is the order in which they take the least space; column
+    `series` is the position in `series`."""
+    places: NDArray[np.intp]
+    """(n,) the places in `rows` of those that stay, sorted by series and device time."""
     series: list[Series]
     """The distinct series, each with at least one row."""
     index: NDArray[np.int32]
-    """(n,) for each row the position of its series in `series`; never decreasing."""
+    """(n,) for each of `places` the position of its series in `series`; never decreasing."""
     times: NDArray[np.int64]
-    """(n,) device_ns; increasing within a series."""
+    """(n,) for each of `places` device_ns; increasing within a series."""
     duplicates: int
     """Rows left out because an earlier row of the batch has the same identity and value."""
     conflicts: pa.Table
@@ -43,6 +46,10 @@ class OrderedBatch:
         """The greatest device_ns of each series, in the order of `series`."""
         ends = np.flatnonzero(np.diff(self.index, append=len(self.series)))
         return [int(time) for time in self.times[ends]]
+
+    def taken(self, places: NDArray[np.intp]) -> pa.Table:
+        """Some of the sorted rows, by their position in `places`, schema ROWS."""
+        return self.rows.take(column_of(self.places[places]))
 
     def named(self, rows: pa.Table) -> pa.Table:
         """Rows of this batch with the names of their series, schema SAMPLES."""
@@ -83,19 +90,20 @@ def order_batch(samples: pa.Table | SampleBatch) -> OrderedBatch:
     """
     batch = as_batch(samples)
     rows = batch.rows
-    present, index = _compacted(numbers_of(rows, "series"), len(batch.series))
+    present, given = _compacted(numbers_of(rows, "series"), len(batch.series))
     series = [batch.series[place] for place in present.tolist()]
-    times: NDArray[np.int64] = numbers_of(rows, "device_ns")
+    index, times = given, numbers_of(rows, "device_ns")
+    places: NDArray[np.intp] = np.arange(len(index))
     if not _is_increasing(index, times):
-        order = _stable_order(index, len(series))
-        if not _is_increasing(index[order], times[order]):
-            order = np.lexsort((times, index))
-        rows, index, times = rows.take(column_of(order)), index[order], times[order]
-    rows = rows.set_column(0, ROWS.field("series"), column_of(index))
+        places = _stable_order(index, len(series))
+        if not _is_increasing(index[places], times[places]):
+            places = np.lexsort((times, index))
+        index, times = index[places], times[places]
+    rows = rows.set_column(0, ROWS.field("series"), column_of(given))
     first = _first_of_identity(index, times)
     if first.all():
-        return OrderedBatch(rows, series, index, times, 0, rows.slice(0, 0))
-    return _without_repetitions(rows, series, index, times, first)
+        return OrderedBatch(rows, places, series, index, times, 0, rows.slice(0, 0))
+    return _without_repetitions(rows, places, series, index, times, first)
 
 
 def same_value(ours: pa.Table, theirs: pa.Table) -> NDArray[np.bool_]:
@@ -110,6 +118,7 @@ def same_value(ours: pa.Table, theirs: pa.Table) -> NDArray[np.bool_]:
 
 def _without_repetitions(
     rows: pa.Table,
+    places: NDArray[np.intp],
     series: list[Series],
     index: NDArray[np.int32],
     times: NDArray[np.int64],
@@ -117,10 +126,11 @@ def _without_repetitions(
 ) -> OrderedBatch:
     winner = np.flatnonzero(first)[np.cumsum(first) - 1]  # for each row the first one of its identity
     later = np.flatnonzero(~first)
-    repeated = rows.take(column_of(later))
-    same = same_value(repeated, rows.take(column_of(winner[later])))
+    repeated = rows.take(column_of(places[later]))
+    same = same_value(repeated, rows.take(column_of(places[winner[later]])))
     return OrderedBatch(
-        rows.take(column_of(np.flatnonzero(first))),
+        rows,
+        places[first],
         series,
         index[first],
         times[first],

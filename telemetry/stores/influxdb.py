@@ -414,7 +414,7 @@ class InfluxDBStore:
 
     def _without_stored(self, batch: OrderedBatch) -> tuple[pa.Table, int, pa.Table]:
         """The rows to write, the number of duplicates, and the conflicts."""
-        samples = batch.named(batch.rows)
+        samples = batch.named(batch.rows.take(column_of(batch.places)))
         if not batch.series:
             return samples, 0, samples
         high = np.array([self._mark(series) for series in batch.series], dtype=np.int64)

@@ -1,7 +1,8 @@
-"""Rewriting closed days sorted by series and device time: neighbours in the file are neighbours in the signal.
+"""Rewriting closed days in one order: message by message, within a message by series and device time.
 
-As rows arrive, those of one message stand together: their times repeat, their values do not. Sorted, the values of one
-signal follow each other, which compresses better and lets a question about one signal skip the others.
+Measured: times and flags, the same for all signals of a message, then take a tenth of a byte a sample; sorted by series
+first, they would take ten bytes and the values half a byte less. Late samples and the many small pieces in which a day
+arrived find together.
 """
 
 import duckdb
@@ -39,15 +40,16 @@ def sort_piece(cursor: duckdb.DuckDBPyConnection, start: int, end: int) -> tuple
     cursor.begin()
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE piece AS SELECT {COLUMNS} FROM samples WHERE {where} "  # noqa: S608
-        "ORDER BY series, device_ns, received_ns"
+        "ORDER BY received_ns, series, device_ns"
     )
     [(rows, doubles)] = cursor.execute(
-        """SELECT count(*), count(*) FILTER (WHERE double) FROM (
-               SELECT series = lag(series) OVER () AND device_ns = lag(device_ns) OVER () AS double FROM piece)"""
+        "SELECT coalesce(sum(n), 0), coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM piece "
+        "GROUP BY series, device_ns)"
     ).fetchall()
     cursor.execute(f"DELETE FROM samples WHERE {where}")  # noqa: S608 - whole numbers
     unique = (
-        "QUALIFY row_number() OVER (PARTITION BY series, device_ns ORDER BY received_ns) = 1 ORDER BY ALL"
+        "QUALIFY row_number() OVER (PARTITION BY series, device_ns ORDER BY received_ns) = 1 "
+        "ORDER BY received_ns, series, device_ns"
         if doubles
         else ""
     )

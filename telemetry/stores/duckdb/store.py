@@ -73,7 +73,8 @@ class DuckDBStore(SampleReader):
             cursor.begin()
             ids, added = number_series(cursor, known.ids, batch.series)
             marks = _marks(cursor, known)
-            new, duplicates, conflicts = without_stored(cursor, batch, ids, marks)
+            news = without_stored(cursor, batch, ids, marks)
+            new = news.rows
             tally = known.tally
             if new.num_rows:
                 cursor.register("batch", new)
@@ -84,11 +85,13 @@ class DuckDBStore(SampleReader):
             known.add_series(added)
             known.tally = tally
             known.spools[spool] = raised
-            raise_marks(marks, *(numbers_of(new, name) for name in ("series", "device_ns", "settled_ns", "flags")))
-        taken = [batch.named(part) for part in (batch.conflicts, conflicts)]
+            at = batch.places[news.places]
+            settled, flags = (numbers_of(batch.rows, name)[at] for name in ("settled_ns", "flags"))
+            raise_marks(marks, ids[batch.index[news.places]], batch.times[news.places], settled, flags)
+        taken = [batch.named(part) for part in (batch.conflicts, news.conflicts)]
         return Written(
             stored=new.num_rows,
-            duplicates=batch.duplicates + duplicates,
+            duplicates=batch.duplicates + news.duplicates,
             conflicts=pa.concat_tables([*taken, refused]),
             rejected=refused,
         )

@@ -1,11 +1,13 @@
 """A batch meets what is stored: only what is new goes into the file (I3)."""
 
+from dataclasses import dataclass
+
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from telemetry.stores.batches import OrderedBatch, column_of
+from telemetry.stores.batches import OrderedBatch, column_of, numbers_of
 from telemetry.stores.duckdb.marks import NEVER, Mark
 from telemetry.stores.interface import Series
 
@@ -31,25 +33,46 @@ def number_series(
     return np.array(numbers, dtype=np.int32), added
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What of a batch is not stored yet."""
+
+    rows: pa.Table
+    """Columns of table `samples`, in the order in which they came."""
+    places: NDArray[np.intp]
+    """Their positions among the sorted rows of the batch, in order."""
+    duplicates: int
+    conflicts: pa.Table
+    """Schema ROWS."""
+
+
 def without_stored(
     cursor: duckdb.DuckDBPyConnection, batch: OrderedBatch, ids: NDArray[np.int32], marks: dict[int, Mark]
-) -> tuple[pa.Table, int, pa.Table]:
-    """The rows to insert (columns of table `samples`), the number of duplicates, and the conflicts (schema ROWS)."""
+) -> News:
+    """What of a batch has to be stored."""
     if not batch.series:
-        return batch.rows, 0, batch.rows
-    new = batch.rows.set_column(0, "series", column_of(ids[batch.index]))
+        return News(batch.rows, batch.places, 0, batch.rows)
     high = np.array([marks[number].high if number in marks else NEVER for number in ids.tolist()], dtype=np.int64)
     behind = np.flatnonzero(batch.times <= high[batch.index])
-    if not len(behind):
-        return new, 0, batch.rows.slice(0, 0)
-    cursor.register("suspects", new.take(column_of(behind)).append_column("row", column_of(behind)))
-    reach = [int(batch.times[behind].min()), int(batch.times[behind].max())]
-    twins = cursor.execute(_STORED_TWINS, reach).fetchnumpy()
-    cursor.unregister("suspects")
-    found = np.asarray(twins["row"], dtype=np.intp)
-    same = np.asarray(twins["same"], dtype=np.bool_)
-    absent = np.ones(len(batch.index), dtype=np.bool_)
-    absent[found] = False
-    conflicting = np.unique(found[~same])
-    duplicates = len(absent) - int(absent.sum()) - len(conflicting)
-    return new.take(column_of(np.flatnonzero(absent))), duplicates, batch.rows.take(column_of(conflicting))
+    absent = np.ones(len(batch.places), dtype=np.bool_)
+    conflicting, duplicates = np.zeros(0, dtype=np.intp), 0
+    if len(behind):
+        suspects = _numbered(batch.taken(behind), ids).append_column("row", column_of(behind))
+        cursor.register("suspects", suspects)
+        twins = cursor.execute(
+            _STORED_TWINS, [int(batch.times[behind].min()), int(batch.times[behind].max())]
+        ).fetchnumpy()
+        cursor.unregister("suspects")
+        found = np.asarray(twins["row"], dtype=np.intp)
+        absent[found] = False
+        conflicting = np.unique(found[~np.asarray(twins["same"], dtype=np.bool_)])
+        duplicates = len(absent) - int(absent.sum()) - len(conflicting)
+    left = np.flatnonzero(absent)
+    whole = len(left) == batch.rows.num_rows
+    rows = batch.rows if whole else batch.rows.take(column_of(np.sort(batch.places[left])))
+    return News(_numbered(rows, ids), left, duplicates, batch.taken(conflicting))
+
+
+def _numbered(rows: pa.Table, ids: NDArray[np.int32]) -> pa.Table:
+    """With the store's numbers of the series instead of the batch's."""
+    return rows.set_column(0, "series", column_of(ids[numbers_of(rows, "series")]))
