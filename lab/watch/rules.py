@@ -46,7 +46,7 @@ def disk_problem(free_bytes: int | None, *, low_bytes: int) -> str | None:
     if free_bytes is None or free_bytes >= low_bytes:
         return None
     return (
-        f"the disk has only {free_bytes / 1024**3:.2f} GiB left: make room; recording stops, without loss, when it is "
+        f"The disk has only {free_bytes / 1024**3:.2f} GiB left: make room; recording stops, without loss, when it is "
         "full"
     )
 
@@ -59,13 +59,13 @@ def recorder_problem(health: dict[str, object], *, age: timedelta) -> str | None
         age: how long ago it said so.
     """
     if age > timedelta(seconds=60):
-        return f"the recorder has said nothing for {int(age.total_seconds())} s: see that it runs"
+        return f"The recorder has said nothing for {int(age.total_seconds())} s: see that it runs"
     problem = health.get("problem")
     if problem:
-        return f"the recorder has a problem: {str(problem)[:300]}"
+        return f"The recorder has a problem: {str(problem)[:300]}"
     if health.get("connected") is False:
-        return "the recorder is not connected to the broker: see that the broker runs"
+        return "The recorder is not connected to the broker: see that the broker runs"
     lag = health.get("lag_seconds")
     if isinstance(lag, int | float) and lag > 60:
-        return f"what machines say is stored {lag:.0f} s late: see whether the store keeps up"
+        return f"What machines say is stored {lag:.0f} s late: see whether the store keeps up"
     return None

@@ -117,7 +117,7 @@ def _note(database: Database, keeper: AlarmKeeper, stop: Stop, command: DeviceCo
         run_id=stop.run_id,
     )
     said = "has refused to stop" if what == "stop-refused" else "has not confirmed that it stopped"
-    text = f"{command.device_id} {said} ({command.detail or 'no reason given'}): go to the machine and look"
+    text = f"Machine {command.device_id} {said} ({command.detail or 'no reason given'}): go to the machine and look"
     keeper.raised(rule, text, at_ns=instant_ns(now))
 
 

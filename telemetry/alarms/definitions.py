@@ -115,6 +115,8 @@ class SignalKind:
     unit: str = ""
     """As people write it."""
     choices: tuple[str, ...] | None = None
+    label: str = ""
+    """What people call it."""
 
 
 def written(definition: Definition) -> dict[str, Any]:

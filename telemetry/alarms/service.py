@@ -80,7 +80,7 @@ def signal_kind(device: Device, signal: str | None) -> SignalKind | None:
     for one in device.signals:
         if one.name == signal:
             choices = tuple(one.choices) if one.choices is not None else None
-            return SignalKind(one.type, one.expected_interval_ms, unit_symbol(one.unit), choices)
+            return SignalKind(one.type, one.expected_interval_ms, unit_symbol(one.unit), choices, one.label)
     raise AlarmRuleInvalidError(
         f"{device.id} has no signal {signal[:60]}",
         field="signal",

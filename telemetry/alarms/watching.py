@@ -196,7 +196,8 @@ class AlarmWatch:
 
 
 def _followed(rule: AlarmRule, watcher: Watcher, name: str, kind: SignalKind | None) -> _Followed:
-    what = f"{rule.signal} of {name}" if rule.signal is not None else f"the state of {name}"
+    called = (kind.label if kind is not None else "") or rule.signal
+    what = f"{called} of {name}" if called is not None else f"The state of {name}"
     unit = kind.unit if kind is not None else ""
     boolean = kind is not None and kind.type == "boolean"
     return _Followed(RuleFacts.of(rule), watcher, what, unit, boolean)

@@ -117,9 +117,9 @@ def watched(each_database: Database, lab_clock: LabClock) -> Watched:
 def test_a_limit_is_raised_with_words_and_clears(watched: Watched) -> None:
     watched.rule(LimitDefinition(kind="limit", high=2.0, hysteresis=0.5))
     watched.power(1.0, 2.5, 1.9, at=0)
-    assert watched.alarms() == [("spindle_power_kw of Mill 1 is 2.5 kW, above 2 kW", True)]
+    assert watched.alarms() == [("Spindle power kw of Mill 1 is 2.5 kW, above 2 kW", True)]
     watched.power(1.0, at=4)
-    assert watched.alarms() == [("spindle_power_kw of Mill 1 is 2.5 kW, above 2 kW", False)]
+    assert watched.alarms() == [("Spindle power kw of Mill 1 is 2.5 kW, above 2 kW", False)]
 
 
 @pytest.mark.parametrize("flag", [Flag.LATE, Flag.BUFFERED, Flag.UNCERTAIN])
@@ -140,10 +140,10 @@ def test_all_kinds_of_rules_are_followed(watched: Watched) -> None:
     watched.watch(Told([("door", 11, "closed", 0), ("door", 12, "open", 0), ("coolant", 13, 1.0, 0)]))
     watched.watch(Told(states=[(14, "Executing", 0), (15, "OutOfService", 0)]))
     assert [text for text, _ in watched.alarms()] == [
-        "spindle_power_kw of Mill 1 changes by 8 kW a second, more than 5 kW",
-        "door of Mill 1 is open",
-        "coolant of Mill 1 is true",
-        "the state of Mill 1 is OutOfService",
+        "Spindle power kw of Mill 1 changes by 8 kW a second, more than 5 kW",
+        "Door of Mill 1 is open",
+        "Coolant of Mill 1 is true",
+        "The state of Mill 1 is OutOfService",
     ]
     watched.watch(Told([("door", 16, "closed", 0), ("coolant", 16, 0.0, 0)], states=[(17, "NotExecuting", 0)]))
     assert [still for _, still in watched.alarms()] == [True, False, False, False]
@@ -158,7 +158,7 @@ def test_silence_is_told_by_the_clock(watched: Watched) -> None:
     watched.pass_time(3)
     watched.watch.tick()
     watched.watch.tick()
-    assert watched.alarms() == [("fast of Mill 1 has sent nothing for more than 5 s", True)]
+    assert watched.alarms() == [("Fast of Mill 1 has sent nothing for more than 5 s", True)]
     watched.watch(Told([("fast", 10, 1.0, 0)]))
     assert [still for _, still in watched.alarms()] == [False]
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_written_waits_and_is_told_meanwhile(watched: Watched, mo
     monkeypatch.setattr(watched.database, "transact", fail)
     watched.power(3.0, at=1)
     assert watched.alarms() == []
-    assert [text for _, text, _ in watched.keeper.unwritten()] == ["spindle_power_kw of Mill 1 is 3 kW, above 2 kW"]
+    assert [text for _, text, _ in watched.keeper.unwritten()] == ["Spindle power kw of Mill 1 is 3 kW, above 2 kW"]
     monkeypatch.setattr(watched.database, "transact", transact)
     watched.watch.tick()
     assert [still for _, still in watched.alarms()] == [True]

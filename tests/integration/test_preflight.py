@@ -127,7 +127,7 @@ def test_what_arrives_at_its_rate_is_green_and_what_does_not_is_not(
     lines = lab.lines()
     assert ("wrong", "Mill 1", "spindle_power_kw: 49 of 60 values in the last minute") in lines
     assert ("wrong", "Mill 1", "9 values of the last minute have a time that nobody can be sure of") in lines
-    assert ("wrong", "recorder", "the recorder has said nothing for 300 s") in lines
+    assert ("wrong", "recorder", "The recorder has said nothing for 300 s") in lines
     lab.store.close()
 
 

@@ -115,7 +115,7 @@ def recorder(age: timedelta = SECOND, **facts: object) -> list[tuple[str, str]]:
 def test_the_recorder_is_green_or_says_what_is_wrong() -> None:
     assert {level for level, _ in recorder()} == {"good"}
     assert told(recorder_lines(None, age=SECOND, low_disk_bytes=1, spool_max_bytes=1))[0][0] == "wrong"
-    assert recorder(age=90 * SECOND)[0] == ("wrong", "the recorder has said nothing for 90 s")
+    assert recorder(age=90 * SECOND)[0] == ("wrong", "The recorder has said nothing for 90 s")
     assert recorder(connected=False)[0][0] == "wrong"
     assert ("mind", "what machines say is stored 20 s late") in recorder(lag_seconds=20)
     assert any(level == "mind" and "spool" in fact for level, fact in recorder(spool_bytes=GIB))
