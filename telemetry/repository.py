@@ -159,8 +159,10 @@ def add_incidents(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     _add_absent(session, RecordingIncident, rows)
 
 
-def sequence_ranges(session: Session, device_id: str, boot: str, first: int, last: int) -> list[tuple[int, int]]:
-    """The ranges of one boot that share a number with `first … last`, in order."""
+def sequence_ranges(
+    session: Session, device_id: str, boot: str, first: int, last: int, *, limit: int | None = None
+) -> list[tuple[int, int]]:
+    """The ranges of one boot that share a number with `first … last`, in order; at most the first so many."""
     rows = session.execute(
         sa.select(SequenceRange.first, SequenceRange.last)
         .where(
@@ -170,8 +172,21 @@ def sequence_ranges(session: Session, device_id: str, boot: str, first: int, las
             SequenceRange.last >= first,
         )
         .order_by(SequenceRange.first)
+        .limit(limit)
     )
     return [(row.first, row.last) for row in rows]
+
+
+def highest_number(session: Session, device_id: str, boot: str) -> int | None:
+    """The highest number received of a boot; `None`: none was."""
+    ours = (SequenceRange.device_id == device_id, SequenceRange.boot == boot)
+    return session.scalar(sa.select(sa.func.max(SequenceRange.last)).where(*ours))
+
+
+def boot_heard_last(session: Session, device_id: str) -> str | None:
+    """The boot of a device that was heard last; `None`: none ever was."""
+    ours = sa.select(Boot.boot).where(Boot.device_id == device_id)
+    return session.scalar(ours.order_by(Boot.last_received_at.desc(), Boot.boot).limit(1))
 
 
 def replace_sequence_ranges(

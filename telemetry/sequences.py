@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy.orm import Session
 
 from telemetry import repository
 
+LARGEST = 2**63 - 1
 Range = tuple[int, int]
 """First and last number, both included."""
 
@@ -82,3 +84,17 @@ def completeness(session: Session, device_id: str, boot: str, first_seq: int, la
     ranges = repository.sequence_ranges(session, device_id, boot, first_seq, last_seq) if expected else []
     missing = gaps(ranges, first_seq, last_seq)
     return Completeness(expected, expected - sum(last - first + 1 for first, last in missing), missing)
+
+
+def highest_received(session: Session, device_id: str, boot: str | None) -> tuple[str, int] | None:
+    """The highest number received of a boot (none named: of the one heard last), with the boot; `None`: none was."""
+    if boot is None:
+        boot = repository.boot_heard_last(session, device_id)
+    last = None if boot is None else repository.highest_number(session, device_id, boot)
+    return None if boot is None or last is None else (boot, last)
+
+
+def gaps_of(session: Session, device_id: str, boot: str, *, limit: int) -> list[Range]:
+    """The numbers of a boot, between the first and the last received, that never came; the first so many gaps."""
+    ranges = repository.sequence_ranges(session, device_id, boot, 0, LARGEST, limit=limit + 1)
+    return [(before[1] + 1, after[0] - 1) for before, after in pairwise(ranges)]

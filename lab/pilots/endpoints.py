@@ -1,10 +1,15 @@
 """Pilots, plans and runs over HTTP."""
 
-from fastapi import APIRouter
+from typing import Annotated, cast
 
-from lab.core.http import ClockDep, DatabaseDep
+from fastapi import APIRouter, Depends, Request
+
+from devices.commanding import Sender
+from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.mqtt import BrokerAddress
 from lab.people.endpoints import PrincipalDep
 from lab.pilots import service
+from lab.pilots.closing import claims_at_end, claims_at_start
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.schemas import (
     PilotAnswer,
@@ -17,6 +22,15 @@ from lab.pilots.schemas import (
 )
 
 router = APIRouter(prefix="/api/v1", tags=["pilots"])
+
+
+def devices_of(request: Request, settings: SettingsDep, clock: ClockDep) -> Sender | None:
+    """The way to the devices; `None`: this program knows no broker."""
+    address = cast(BrokerAddress | None, request.app.state.broker_address)
+    return None if address is None else Sender(address, settings.lab, clock)
+
+
+DevicesDep = Annotated[Sender | None, Depends(devices_of)]
 
 
 @router.get("/pilots")
@@ -90,16 +104,34 @@ def start_run(
     """Start a run; for the staff."""
     return database.transact(
         lambda session: RunAnswer.of(
-            service.start_run(session, principal, pilot_id, number, request.booking_id, now=clock.now())
+            service.start_run(
+                session,
+                principal,
+                pilot_id,
+                number,
+                request.booking_id,
+                numbers=claims_at_start(session, pilot_id),
+                now=clock.now(),
+            )
         )
     )
 
 
 @router.post("/pilots/{pilot_id}/runs/{number}/stop")
 def stop_run(
-    pilot_id: str, number: int, request: RunStop, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+    pilot_id: str,
+    number: int,
+    request: RunStop,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    devices: DevicesDep,
 ) -> RunAnswer:
-    """Stop a run and note what was found out about the part; for the staff."""
+    """Stop a run and note what was found out about the part; for the staff.
+
+    Devices of which the request says nothing are asked for the number of their last message.
+    """
+    said = claims_at_end(database, devices, principal, pilot_id, number, request.completeness)
     return database.transact(
         lambda session: RunAnswer.of(
             service.stop_run(
@@ -108,7 +140,7 @@ def stop_run(
                 pilot_id,
                 number,
                 result=request.result,
-                completeness=request.completeness,
+                completeness=said,
                 now=clock.now(),
             )
         )

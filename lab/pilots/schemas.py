@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lab.pilots.closing import unproven_devices
 from lab.pilots.models import Pilot, Plan, Run
 from lab.pilots.plans import FieldName, Line, Prose, Setting
 
@@ -89,8 +90,11 @@ class RunAnswer(BaseModel):
     ended_at: datetime | None
     result: dict[str, Any]
     excluded: str | None
+    unproven: list[str] = []
+    """Devices that did not say themselves, at its end, how much they had sent: nobody knows whether all has come."""
 
     @classmethod
     def of(cls, run: Run) -> "RunAnswer":
         """From the table's row."""
-        return cls.model_validate(run, from_attributes=True)
+        answer = cls.model_validate(run, from_attributes=True)
+        return answer.model_copy(update={"unproven": unproven_devices(run)})

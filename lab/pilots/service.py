@@ -192,9 +192,25 @@ def planned_runs(session: Session, pilot_id: str) -> list[Run]:
 
 
 def start_run(
-    session: Session, principal: Principal, pilot_id: str, number: int, booking_id: str, *, now: datetime
+    session: Session,
+    principal: Principal,
+    pilot_id: str,
+    number: int,
+    booking_id: str,
+    *,
+    numbers: Mapping[str, Any] | None = None,
+    now: datetime,
 ) -> Run:
     """Note that a run starts now.
+
+    Args:
+        session: a write session.
+        principal: the staff.
+        pilot_id: the pilot.
+        number: of the run.
+        booking_id: whose time it uses.
+        numbers: by device, {"boot": …, "first_seq": …}: how far its messages are numbered.
+        now: the present instant.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -222,6 +238,7 @@ def start_run(
             )
     _check_booking(repository.find_booking(session, booking_id), booking_id, pilot, plan, now=now)
     run.booking_id, run.started_at = booking_id, now
+    run.completeness = dict(numbers) if numbers else None
     run.executed_order = 1 + max((other.executed_order or 0 for other in runs), default=0)
     pilot.state = "running"
     session.flush()

@@ -89,6 +89,8 @@ class BootAnswer(BaseModel):
     points: list[ClockPointAnswer]
     doubtful: list[DeviceSpanAnswer]
     assignments: list[TimeAssignmentAnswer]
+    gaps: list[tuple[int, int]]
+    """Message numbers (first and last of each gap) that never came, the first thousand gaps."""
 
     @classmethod
     def of(cls, found: BootTimes) -> "BootAnswer":
@@ -100,6 +102,7 @@ class BootAnswer(BaseModel):
             points=[ClockPointAnswer.of(point) for point in found.points],
             doubtful=[DeviceSpanAnswer.of(span) for span in found.doubtful],
             assignments=[TimeAssignmentAnswer.of(row) for row in found.assignments],
+            gaps=found.gaps,
         )
 
 

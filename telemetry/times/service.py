@@ -11,6 +11,7 @@ from lab.core.ids import new_id
 from lab.people.principals import Principal
 from telemetry.models import Boot, TimeAssignment
 from telemetry.repository import known_clock
+from telemetry.sequences import Range, gaps_of
 from telemetry.settling import ChangePoint
 from telemetry.times import repository, rules
 from telemetry.times.errors import BootUnknownError, OffsetUnknownError, SetBackError, SpanCertainError
@@ -18,6 +19,7 @@ from telemetry.times.rules import Span
 from telemetry.validation import is_storable_text
 
 MOST_BOOTS = 50
+MOST_GAPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class BootTimes:
     points: list[ChangePoint]
     doubtful: list[Span]
     assignments: list[TimeAssignment]
+    gaps: list[Range]
+    """Message numbers between the first and the last received that never came."""
 
 
 def clocks_of(session: Session, principal: Principal, device: str, *, limit: int = MOST_BOOTS) -> list[BootTimes]:
@@ -48,7 +52,13 @@ def clocks_of(session: Session, principal: Principal, device: str, *, limit: int
     for assignment in repository.assignments_of(session, device, names):
         assigned[assignment.boot].append(assignment)
     return [
-        BootTimes(boot, points[boot.boot], rules.doubtful_spans(points[boot.boot]), assigned[boot.boot])
+        BootTimes(
+            boot,
+            points[boot.boot],
+            rules.doubtful_spans(points[boot.boot]),
+            assigned[boot.boot],
+            gaps_of(session, device, boot.boot, limit=MOST_GAPS),
+        )
         for boot in boots
     ]
 

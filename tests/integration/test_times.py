@@ -79,8 +79,8 @@ def doubted(lab: TelemetryLab) -> TelemetryLab:
 
 def seen(lab: TelemetryLab, who: str) -> list[float]:
     with lab.client(who) as client:
-        found = client.get("/devices/mill-1/samples", params=LAST_DAY).json()["signals"]
-    return found.get("spindle_power_kw", {"value": []})["value"]
+        found: dict[str, Any] = client.get("/devices/mill-1/samples", params=LAST_DAY).json()["signals"]
+    return list(found.get("spindle_power_kw", {"value": []})["value"])
 
 
 def events_seen(lab: TelemetryLab, who: str) -> int:
