@@ -33,6 +33,7 @@ class Committer:
         acknowledge: called with a connection and message ids when they are.
         committed: called with the number of the newest safe message.
         entered_after_ns: what is known of the broker's queue; remembered now and then for the next start.
+        refused: told why when the spool takes nothing any more, and `None` when it does again.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Committer:
         acknowledge: Callable[[Connection, list[int]], None],
         committed: Callable[[int], None],
         entered_after_ns: Callable[[], int],
+        refused: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._spool = spool
         self._acknowledge = acknowledge
         self._committed = committed
         self._entered_after_ns = entered_after_ns
+        self._refused = refused
         self._waiting: deque[Arrived] = deque()
         self._messages_waiting = 0
         self._bytes_waiting = 0
@@ -100,10 +103,13 @@ class Committer:
                 else:
                     self._spool.remember("entered_after_ns", self._entered_after_ns())
                 delay = FIRST_DELAY_SECONDS
-                self.problem = None
+                if self.problem is not None:
+                    self.problem = None
+                    self._refused(None)
             except SpoolUnavailableError as error:
                 if self.problem is None:
                     log.warning("messages cannot be made safe and are not acknowledged", problem=error.message)
+                    self._refused(error.message)
                 self.problem = error.message
                 if self._wait(delay):
                     return

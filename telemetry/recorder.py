@@ -168,6 +168,7 @@ class Recorder:
         self._lease: Lease | None = None
         self._supervisor: Supervisor | None = None
         self._incidents = IncidentBox()
+        self._refused_since_ns = 0
         self._parts: tuple[Spool, Intake, Committer, Drain] | None = None
         self.failed = threading.Event()
         """Set when its threads keep dying: the process should end, and be started anew."""
@@ -233,6 +234,7 @@ class Recorder:
             lambda connection, ids: intake.acknowledge(connection, ids),
             drain.notice,
             lambda: intake.entered_after_ns,
+            self._note_refusal,
         )
         intake = Intake(
             self._address,
@@ -374,6 +376,23 @@ class Recorder:
             "lease_held": health.lease_held,
             "counts": {name: getattr(health, name) for name in COUNTED},
         }
+
+    def _note_refusal(self, problem: str | None) -> None:
+        now, now_ns = self._clock.now(), self._clock.now_ns()
+        if problem is not None:
+            self._refused_since_ns = now_ns
+        self._incidents.put(
+            incident(
+                "disk-full",
+                "the spool took no messages, so none was acknowledged; they waited in the broker and in the devices. "
+                + (problem or ""),
+                now=now,
+                key=f"{self._lab}/{self._refused_since_ns}",
+                span_ns=(self._refused_since_ns, now_ns if problem is None else None),
+                messages=0,
+                ended_at=now if problem is None else None,
+            )
+        )
 
     def _note_lost_session(self, from_ns: int, to_ns: int) -> None:
         now = self._clock.now()

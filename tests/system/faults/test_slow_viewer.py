@@ -1,0 +1,72 @@
+"""Row 15 of faults.md with the programs that people run: one of fifty viewers takes nothing."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lab.core.clock import SystemClock
+from telemetry.grants import BEGINNING_NS, END_NS
+from telemetry.stores.duckdb import DuckDBStore
+from tests.services import Mosquitto
+from tests.system.faults.rig import ROOT, Rig, assert_nothing_wrong
+from tests.system.faults.viewers import GAP_MS, Seen
+
+pytestmark = pytest.mark.faults
+
+VIEWERS = 50
+
+
+@pytest.fixture
+def rig(own_mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path, own_mosquitto.port)
+    yield made
+    made.clean_up()
+
+
+def watch(rig: Rig, *, count: int, blocked: int, seconds: float) -> tuple[Seen, tuple[int, int]]:
+    """Have so many viewers look for a while; also the span in which all of them did."""
+    with closing(rig.product.browser("manager", rig.product.manager_password)) as manager:
+        cookie = "; ".join(f"{name}={value}" for name, value in manager.cookies.items())
+        port = manager.base_url.port
+    command = [sys.executable, "-m", "tests.system.faults.viewers", str(port), cookie, "/api/v1/devices/mill-1/live"]
+    command += [str(count), str(seconds), "--blocked", str(blocked)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        begin = SystemClock().now_ns()
+        time.sleep(seconds)
+        end = SystemClock().now_ns()
+        return Seen(**json.loads(process.stdout.readline())), (begin, end)
+
+
+def received(rig: Rig, span: tuple[int, int]) -> int:
+    """Messages that the recorder received in a span, the product being stopped."""
+    store = DuckDBStore(rig.product.data / "samples.duckdb")
+    rows = store.read("mill-1", [], [(BEGINNING_NS, END_NS)], uncertain=True).column("received_ns").to_numpy()
+    store.close()
+    return int(((rows >= span[0]) & (rows < span[1])).sum())
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(10.0, 1200), pytest.param(30.0, 2000, marks=pytest.mark.faults_long)])
+def test_one_slow_viewer_among_fifty_disturbs_nobody(seconds: float, rate: int, rig: Rig) -> None:
+    rig.start()
+    machine = rig.publish("--rate", str(rate))
+    time.sleep(1)
+    before, span_before = watch(rig, count=VIEWERS - 1, blocked=0, seconds=seconds / 2)
+    beside, span_beside = watch(rig, count=VIEWERS - 1, blocked=1, seconds=seconds)
+    journal = machine.leave()
+    rig.wait_until_drained()
+    rig.stop()
+    ingest = received(rig, span_beside) / received(rig, span_before) / 2
+    print(f"row 15: without {before}\nrow 15: with one blocked {beside}\nrow 15: ingest {ingest:.3f} of before")
+    assert beside.blocked_gap_ms > GAP_MS, "the blocked viewer was not blocked"
+    assert beside.fewest_frames >= before.fewest_frames
+    assert beside.worst_p95_ms < 1000
+    assert ingest >= 0.95
+    assert_nothing_wrong(rig.hold_against(journal, label="row 15"))

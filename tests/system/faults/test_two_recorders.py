@@ -1,0 +1,90 @@
+"""Row 18 of faults.md: two `pilotlab recorder` of one lab, each with a volume of its own."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from devices.catalogue import DEFAULT_CATALOGUE
+from tests.services import InfluxDBServer, Mosquitto, PostgresCluster, wait_until
+from tests.system.deployment import MANAGER, PASSWORD, Deployment
+
+pytestmark = pytest.mark.faults
+
+POWER = "spindle_power_kw"
+TAKEOVER_SECONDS = 30
+
+
+@pytest.fixture
+def deployment(
+    tmp_path: Path, postgres_cluster: PostgresCluster, influxdb_server: InfluxDBServer, mosquitto_program: Path
+) -> Iterator[Deployment]:
+    """Databases, broker, people and devices are there."""
+    url = postgres_cluster.create_database()
+    made = Deployment(tmp_path, url, influxdb_server.create_bucket(), mosquitto_program=mosquitto_program)
+    for service in ("migrate", "broker-files"):
+        done = made.run(service)
+        assert done.returncode == 0, done.stderr
+    account = ("admin", "create", MANAGER, "--name", "Lab manager", "--password", PASSWORD)
+    with ThreadPoolExecutor() as together:
+        created = together.submit(made.run, "web", *account)
+        imported = together.submit(
+            made.run, "web", "devices", "import", "/dev/stdin", said=DEFAULT_CATALOGUE.read_text()
+        )
+    assert created.result().returncode == 0, created.result().stderr
+    assert imported.result().returncode == 0, imported.result().stderr
+    yield made
+    made.close()
+    postgres_cluster.drop_database(url)
+
+
+@pytest.fixture
+def broker(deployment: Deployment) -> Iterator[Mosquitto]:
+    """The broker, knowing the mill."""
+    done = deployment.run("web", "devices", "credentials", "mill-1")
+    deployment.device_passwords["mill-1"] = done.stdout.split("password ")[1].split()[0]
+    assert deployment.run("broker-files").returncode == 0
+    started = deployment.broker()
+    started.start()
+    yield started
+    started.remove()
+
+
+def test_the_second_waits_and_takes_over_when_the_first_is_killed(deployment: Deployment, broker: Mosquitto) -> None:
+    first = deployment.start("recorder", PILOTLAB_DATA_DIR=str(deployment.folder / "volume-1"))
+    wait_until(lambda: bool(first.saw("recorder listens")), timeout=30, what="the first recorder listens")
+    second = deployment.start("recorder", PILOTLAB_DATA_DIR=str(deployment.folder / "volume-2"))
+    wait_until(lambda: bool(second.saw("recording")), timeout=30, what="the second recorder has started")
+    machine = deployment.machine("mill-1", "boot-two")
+    for number in range(500):
+        machine.say(**{POWER: 1 + number / 1000})
+    machine.wait_for_confirmation()
+    time.sleep(6)  # longer than a beat
+    assert second.saw("recorder listens") == []
+    assert len(first.saw("recorder listens")) == 1
+
+    killed = time.monotonic()
+    first.end(signal.SIGKILL)
+    for number in range(500, 1000):
+        machine.say(**{POWER: 1 + number / 1000})
+    wait_until(lambda: bool(second.saw("recorder listens")), timeout=60, what="the second one takes over")
+    took = time.monotonic() - killed
+    again = deployment.start("recorder", PILOTLAB_DATA_DIR=str(deployment.folder / "volume-1"))
+    wait_until(lambda: bool(again.saw("recording")), timeout=30, what="the first one is back")
+    for number in range(1000, 1200):
+        machine.say(**{POWER: 1 + number / 1000})
+    machine.wait_for_confirmation()
+    machine.leave()
+    deployment.start_web(0)
+    deployment.sign_in()
+    wait_until(lambda: deployment.complete("mill-1", "boot-two", 1199), timeout=30, what="every message stored")
+    values = deployment.values("mill-1", POWER, "boot-two")
+    print(f"row 18: taken over after {took:.1f} s; 1200 sent, {len(values)} stored, {len(set(values))} different")
+    assert sorted(values) == [1 + number / 1000 for number in range(1200)]
+    assert took <= TAKEOVER_SECONDS
+    assert len(second.saw("recorder listens")) == 1, "no flapping"
+    assert again.saw("recorder listens") == []
+    assert [again.end(), second.end()] == [0, 0]
