@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from devices import commanding
 from devices.command_schemas import CommandAnswer, CommandList, CommandRequest
-from devices.errors import CommandNotSentError
+from devices.errors import BrokerUnknownError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.core.mqtt import BrokerAddress
 from lab.core.paging import PageDep, say_next
@@ -19,11 +19,14 @@ def sender_of(request: Request, settings: SettingsDep, clock: ClockDep) -> comma
     """The way to the devices.
 
     Raises:
-        CommandNotSentError: if this program knows no broker.
+        BrokerUnknownError: if this program knows no broker.
     """
     address = cast(BrokerAddress | None, getattr(request.app.state, "broker_address", None))
     if address is None:
-        raise CommandNotSentError("this program knows no broker, so that machines cannot be asked anything")
+        raise BrokerUnknownError(
+            "this program knows no broker, so that machines cannot be asked anything; see `pilotlab doctor`",
+            rule="broker",
+        )
     return commanding.Sender(address, settings.lab, clock)
 
 

@@ -37,3 +37,7 @@ class SignalKnownError(ConflictError):
 
 class SignalUnknownError(NotFoundError):
     """The device has no such signal. Facts: `field`, `rule`, `nearest`."""
+
+
+class BrokerUnknownError(ConflictError):
+    """This program was started without a broker, so that machines cannot be asked anything."""

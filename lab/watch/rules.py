@@ -45,10 +45,8 @@ def disk_problem(free_bytes: int | None, *, low_bytes: int) -> str | None:
     """What is wrong with the space on a disk."""
     if free_bytes is None or free_bytes >= low_bytes:
         return None
-    return (
-        f"The disk has only {free_bytes / 1024**3:.2f} GiB left: make room; recording stops, without loss, when it is "
-        "full"
-    )
+    left = f"{free_bytes / 1024**3:.1f} GiB" if free_bytes >= 1024**3 else f"{free_bytes // 1024**2} MiB"
+    return f"The disk has only {left} left: make room; recording stops, without loss, when it is full"
 
 
 def recorder_problem(health: dict[str, object], *, age: timedelta) -> str | None:

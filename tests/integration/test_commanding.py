@@ -154,7 +154,7 @@ def test_only_the_staff_asks_machines_anything(
     with pytest.raises(DeviceUnknownError):
         command_device(database, sender, SYSTEM, "mill-9", "stop", reason="test")
     away = create_app(settings=settings, database=database, clock=sender.clock, store=None, live=None)
-    assert town.program(away, "engineer").post("/api/v1/devices/mill-1/commands", json=wanted).status_code == 503
+    assert town.program(away, "engineer").post("/api/v1/devices/mill-1/commands", json=wanted).status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,9 @@ def test_the_recorder_is_green_or_says_what_is_wrong() -> None:
     assert recorder(connected=False)[0][0] == "wrong"
     assert ("mind", "what machines say is stored 20 s late") in recorder(lag_seconds=20)
     assert any(level == "mind" and "spool" in fact for level, fact in recorder(spool_bytes=GIB))
-    assert any(level == "wrong" and "GiB left" in fact for level, fact in recorder(disk_free_bytes=GIB))
+    assert any(
+        level == "wrong" and "has only 100 MiB left" in fact for level, fact in recorder(disk_free_bytes=100 * 1024**2)
+    )
 
 
 def test_open_alarms_are_told() -> None:
