@@ -155,6 +155,7 @@ class SparkplugHost:
                 self._turn(client, connection)
             self._leave(client)
         finally:
+            self._take_the_rest(client, connection)
             connection.alive = False
             self.ready.clear()
             socket: Any = client.socket()
@@ -229,6 +230,17 @@ class SparkplugHost:
             self._carry_out(client, place.node, outcomes, received_ns, messages)
         for node, session in self._sessions.items():
             self._carry_out(client, node, session.tick(received_ns), received_ns, messages)
+        if messages:
+            self.hand_over(Arrived(connection, messages, []))
+
+    def _take_the_rest(self, client: Client, connection: Connection) -> None:
+        """The connection ends: hand over what has arrived, and what waited for messages before it."""
+        arrived, self._arrived = self._arrived, []
+        self._take(client, connection, arrived)
+        messages: list[SpooledMessage] = []
+        now_ns = self.clock.now_ns()
+        for node, session in self._sessions.items():
+            self._carry_out(client, node, session.close(now_ns), now_ns, messages)
         if messages:
             self.hand_over(Arrived(connection, messages, []))
 

@@ -156,6 +156,10 @@ class NodeSession:
             return []
         return [*self._ask("messages are missing", now_ns), *self._give_up_waiting(now_ns)]
 
+    def close(self, now_ns: int) -> list[Outcome]:
+        """The connection has ended: what waited for others before it waits no longer."""
+        return self._give_up_waiting(now_ns) if self._held else []
+
     def _give_up_waiting(self, now_ns: int) -> list[Outcome]:
         """Understand what was held without those before it, counting what is missing."""
         held = sorted(self._held.items(), key=lambda item: (item[0] - self._expected) % _SEQ_RANGE)

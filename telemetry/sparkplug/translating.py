@@ -3,6 +3,8 @@
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from devices.messages.native import Birth, Data, Death, encode
 from devices.messages.times import LATEST_NS
 from devices.messages.topics import topic
@@ -11,6 +13,8 @@ from telemetry.sparkplug.session import Born, Died, Emit, Reading
 from telemetry.sparkplug.topics import ROOT, address_of, level_of, parse_sparkplug_topic
 from telemetry.validation import Fault
 
+_LONGEST_BYTES = 60_000
+"""Of a native message: many metrics with long names make several, so that none is refused for its size."""
 _EARLIER_MS = 1000
 """A value this much older than its message was recorded earlier: it says nothing about the clock."""
 
@@ -22,10 +26,11 @@ def native_messages(lab: str, group: str, node: str, said: Emit | Born | Died) -
     """
     level = level_of(address_of(group, node, said.device))
     if isinstance(said, Born):
-        return [(topic(lab, level, "birth"), encode(Birth(said.boot, _nanoseconds(said.time_ms), None, [*said.names])))]
+        birth = Birth(said.boot, _nanoseconds(said.time_ms), None, _first(said.names))
+        return [(topic(lab, level, "birth"), encode(birth))]
     if isinstance(said, Died):
         return [(topic(lab, level, "death"), encode(Death(said.boot)))]
-    return [(topic(lab, level, "data"), encode(data)) for data in _data_of(said)]
+    return [(topic(lab, level, "data"), payload) for data in _data_of(said) for payload in _payloads(data)]
 
 
 def reason_of(topic: str, payload: bytes) -> tuple[str, Fault] | None:
@@ -61,6 +66,27 @@ def _data_of(said: Emit) -> list[Data]:
             for values in _without_repetition([*readings])
         ]
     return messages or [Data(said.boot, said.seq, _nanoseconds(said.sent_ms), {}, buffered=True)]
+
+
+def _payloads(data: Data) -> list[bytes]:
+    payload = encode(data)
+    values = [*(data.values or {}).items()]
+    if len(payload) <= _LONGEST_BYTES or len(values) < 2:
+        return [payload]
+    half = len(values) // 2
+    parts = (dict(values[:half]), dict(values[half:]))
+    return [one for part in parts for one in _payloads(msgspec.structs.replace(data, values=part))]
+
+
+def _first(names: tuple[str, ...]) -> list[str]:
+    """As many names as a birth keeps."""
+    kept, size = [], 0
+    for name in names:
+        size += len(name.encode()) + 3
+        if size > _LONGEST_BYTES:
+            break
+        kept.append(name)
+    return kept
 
 
 def _moment(reading: Reading) -> tuple[int, bool]:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import sqlalchemy as sa
@@ -271,26 +271,38 @@ threading.Event().wait()
 """
 
 
+def start_host(folder: Path, address: BrokerAddress, database: Database, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """A recorder with a Sparkplug host, which listens when this returns, in a process that may be killed."""
+    url = database.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", _HOST, str(folder), str(address.port), url, GROUP, HOST_ID]
+    host = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
+    assert host.stdout is not None
+    host.stdout.readline()
+    return host
+
+
+def kill(host: "subprocess.Popen[bytes]") -> None:
+    """`kill -9`."""
+    host.kill()
+    host.wait(10)
+    assert host.stdout is not None
+    host.stdout.close()
+
+
 def test_a_killed_host_is_offline_by_its_last_will_and_loses_nothing_that_it_took(
     address: BrokerAddress, database: Database, tmp_path: Path
 ) -> None:
     add_press(database)
     node = EdgeNode(address)
     folder = tmp_path / "host"
-    url = database.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", _HOST, str(folder), str(address.port), url, GROUP, HOST_ID]
     with (tmp_path / "host.log").open("wb") as log:
-        host = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
-        assert host.stdout is not None
-        host.stdout.readline()
+        host = start_host(folder, address, database, log)
         wait_until(lambda: bool(node.states), what="the host")
         node.birth(metric("power", 1.0, alias=1))
         for step in range(2, 50):
             node.say("NDATA", metric(None, float(step), alias=1))
         wait_until(lambda: is_alive(database, "press-1") is True, timeout=15, what="the birth")
-        host.kill()
-        host.wait(10)
-        host.stdout.close()
+        kill(host)
     wait_until(lambda: not node.states[-1]["online"], timeout=15, what="the last will")
     assert node.states[0]["online"]
     assert node.states[-1]["timestamp"] == node.states[0]["timestamp"], "birth and will have one timestamp"

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import Phase, given, settings
 
+from devices.messages.native import Birth, Data, decode
 from telemetry.sparkplug.payload import (
     PayloadError,
     RawMetric,
@@ -26,6 +27,7 @@ from telemetry.sparkplug.session import (
     Heard,
     NodeSession,
     Outcome,
+    Reading,
     Refused,
 )
 from telemetry.sparkplug.topics import Place, address_of, address_on, level_of, parse_sparkplug_topic
@@ -280,6 +282,30 @@ def test_topics_are_read_and_addresses_fit_into_one_level() -> None:
     assert address == "sparkplug:g/n/d"
     assert address_on(level_of(address)) == address
     assert address_on("mill-1") is None
+
+
+def test_what_waits_when_the_connection_ends_is_not_lost() -> None:
+    session = born(metric("x", 0, alias=1))
+    session.take(heard("NDATA", 2, metric("x", 2), metric(None, 3, alias=1)), NOW)
+    outcomes = session.close(NOW)
+    assert (kinds(outcomes), values(outcomes)) == ([Emit, Refused], [("x", 2)])
+    assert session.close(NOW) == []
+
+
+def test_a_node_with_very_many_metrics_makes_several_messages() -> None:
+    readings = tuple(Reading(f"{'long' * 20}/{number}", 5, number, False) for number in range(5000))
+    said = Emit(None, "b", 7, readings, 5, NOW)
+    messages = [decode("data", payload) for _, payload in native_messages("lab", "g", "n", said)]
+    assert max(len(payload) for _, payload in native_messages("lab", "g", "n", said)) <= 60_000
+    found = {name: value for message in messages if isinstance(message, Data) for name, value in message.values.items()}
+    assert found == {reading.name: reading.value for reading in readings}
+    assert {message.seq for message in messages if isinstance(message, Data)} == {7}
+
+    names = tuple(reading.name for reading in readings)
+    ((_, payload),) = native_messages("lab", "g", "n", Born(None, "b", 5, names, NOW))
+    birth = decode("birth", payload)
+    assert isinstance(birth, Birth)
+    assert 100 < len(birth.signals) < 5000
 
 
 class Node:
