@@ -49,17 +49,21 @@ def letters_of_values(
     return letters
 
 
-def letters_of_conflicts(conflicts: pa.Table) -> list[dict[str, Any]]:
-    """The letters of samples whose identity is taken by another value (I3).
+def letters_of_conflicts(conflicts: pa.Table, rejected: pa.Table | None = None) -> list[dict[str, Any]]:
+    """The letters of samples whose identity is taken by another value (I3), or which the store cannot hold.
 
     Args:
         conflicts: schema SAMPLES.
+        rejected: those of them that the store refuses for themselves.
     """
     letters = []
+    unfit = {(row["signal"], row["device_ns"], row["value"]) for row in rejected.to_pylist()} if rejected else set()
     for row in conflicts.to_pylist():
         identity = f"{row['device']}/{row['signal']}/{row['boot']}/{row['device_ns']}"
         refused = row["text"] if row["text"] is not None else repr(row["value"])
         fault = Fault("other-value-stored", f"{identity} is stored with another value; refused: {refused[:200]}")
+        if (row["signal"], row["device_ns"], row["value"]) in unfit:
+            fault = Fault("store-refused", f"the store of samples cannot hold {identity} with {refused[:200]}")
         payload = refused.encode()
         letters.append(
             {

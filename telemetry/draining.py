@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -35,7 +34,7 @@ from telemetry.repairs import incident_of_repair
 from telemetry.sequences import note_received
 from telemetry.spool import Spool
 from telemetry.spool_retention import SpoolLimits, SpoolRetention
-from telemetry.stores.interface import SampleStore
+from telemetry.stores.interface import SampleStore, Written
 from telemetry.validation import Fault
 
 log = structlog.get_logger(__name__)
@@ -301,7 +300,7 @@ class Drain:
         self._count_letters(letters)
         self.facts_through = max(self.facts_through, batch.last_number)
         written = self._store.write(batch.samples.build(), watermark=batch.last_number, spool=self._spool.id)
-        self._database.transact(lambda session: self._write_receipts(session, batch, written.conflicts))
+        self._database.transact(lambda session: self._write_receipts(session, batch, written))
         self._count_letters(letters)
         self._position = batch.last_number
         self._note_position(every=1.0)
@@ -320,12 +319,12 @@ class Drain:
             except Exception:
                 log.exception("whoever looks at what is stored stumbled")
 
-    def _write_receipts(self, session: Session, batch: Batch, conflicts: pa.Table) -> None:
+    def _write_receipts(self, session: Session, batch: Batch, written: Written) -> None:
         """What may be said only when the samples are stored: who looks whether a run is complete reads them next."""
         for (device, boot), numbers in batch.sequences.items():
             note_received(session, device, boot, numbers)
-        if conflicts.num_rows:
-            self._add_letters(session, letters_of_conflicts(conflicts))
+        if written.conflicts.num_rows:
+            self._add_letters(session, letters_of_conflicts(written.conflicts, written.rejected))
 
     def _note_position(self, *, every: float) -> None:
         """Remember how far all is done, conflicts told; a note that is too old only costs work at the next start."""

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 LINES_PER_REQUEST = 10_000
 TIMEOUT_MS = 30_000
 _NANOSECONDS: Any = WritePrecision.NS
+_BUSY = {429, 503}
+_LONGEST_PEACE_S = 60.0
 _NOT_FOUND = 404
 _REFUSED = {400, 422}
 """The request itself is wrong: a point in it cannot be stored. The others of it may be stored already."""
@@ -45,6 +48,8 @@ class InfluxDBConnection:
         self._bucket = bucket
         self._client: Any = InfluxDBClient(url, token, org=org, timeout=TIMEOUT_MS)
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        self._not_before = 0.0
+        """Not asked again before (by `time.monotonic`), because the server said so."""
         self._mapping = threading.Lock()
         self._mapped = False
 
@@ -153,6 +158,9 @@ class InfluxDBConnection:
 
     def _asked(self, call: Callable[[], T]) -> T:
         """The answer to a call, its failure as one of our errors."""
+        wait = self._not_before - time.monotonic()
+        if wait > 0:
+            raise StoreUnavailableError(f"InfluxDB is busy and wants to be asked again in {wait:.0f} s")
         try:
             return call()
         except ApiException as error:
@@ -161,6 +169,7 @@ class InfluxDBConnection:
                 raise _RefusedError(detail) from error
             if error.status == _NOT_FOUND:
                 raise _NotFoundError(detail) from error
+            self._not_before = time.monotonic() + _retry_after(error)
             raise StoreUnavailableError(detail) from error
         except (HTTPError, OSError) as error:
             raise StoreUnavailableError(f"InfluxDB cannot be reached: {type(error).__name__}") from error
@@ -172,6 +181,13 @@ class _RefusedError(StoreUnavailableError):
 
 class _NotFoundError(StoreUnavailableError):
     """The path, the bucket or the database is not there."""
+
+
+def _retry_after(error: ApiException) -> float:
+    """Seconds for which the server wants peace; 0 if it does not say."""
+    headers: Any = error.headers
+    said = str(headers.get("Retry-After", "")) if headers and error.status in _BUSY else ""
+    return min(float(said), _LONGEST_PEACE_S) if said.isdigit() else 0.0
 
 
 def _text(content: bytes | str) -> str:
