@@ -13,14 +13,18 @@ from sqlalchemy.orm import Session
 from devices.catalogue import load_catalogue
 from devices.credentials import hash_mqtt_password
 from devices.service import ImportResult, broker_passwords, import_catalogue, issue_credentials
+from lab.checking import examine_device
 from lab.core.broker import BrokerAccounts, new_password, write_mosquitto_files
 from lab.core.database import Database
 from lab.core.errors import SetupError
+from lab.core.findings import Finding
+from lab.core.folder import FolderInUseError, hold_folder
 from lab.core.settings import Settings
 from lab.people.models import Account, Organisation
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account, create_organisation, reset_password
-from lab.system import clock_of, open_database
+from lab.system import clock_of, open_database, open_store
+from telemetry.stores.interface import SampleStore
 
 
 @contextmanager
@@ -149,3 +153,32 @@ def write_broker_files(settings: Settings, folder: Path) -> list[Path]:
         return write_mosquitto_files(folder, accounts, mode=0o640)
     except OSError as error:
         raise SetupError(f"broker-files: {folder} cannot be written ({error.strerror})") from error
+
+
+def check_device(settings: Settings, device: str, *, seconds: float) -> list[Finding]:
+    """Every line about the connection of one device (see `lab.checking`).
+
+    Raises:
+        DeviceUnknownError: if the lab owns none of this name, and nothing was heard of one.
+    """
+    with opened(settings) as database, _readable_store(settings) as store:
+        return examine_device(settings, database, clock_of(settings), device, store=store, seconds=seconds)
+
+
+@contextmanager
+def _readable_store(settings: Settings) -> Iterator[SampleStore | None]:
+    """The store of samples; `None` while another process has it open, or where there is none yet."""
+    if settings.store == "duckdb":
+        if not settings.duckdb_path.exists():
+            yield None
+            return
+        try:
+            hold_folder(settings.data_dir).close()
+        except FolderInUseError:
+            yield None
+            return
+    store = open_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()

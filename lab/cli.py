@@ -262,6 +262,22 @@ def devices_credentials(
     out.print(f"sign-in name {device}, password {password} (shown once; {when})", soft_wrap=True)
 
 
+@devices.command("check")
+def devices_check(
+    device: Annotated[str, typer.Argument(help="The device's short name.")],
+    data: DataOption = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long to watch its messages.")] = 5.0,
+) -> None:
+    """Say whether a machine is connected as it should be, and what to do where it is not."""
+    from lab.administration import check_device
+    from lab.doctor import print_findings
+
+    findings = check_device(_settings(data_dir=data), device, seconds=seconds)
+    print_findings(findings, out)
+    if any(finding.level == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
 def _end_in_order(number: int, _: object) -> NoReturn:
     """What was started is stopped on the way out, once."""
     signal.signal(number, signal.SIG_IGN)
