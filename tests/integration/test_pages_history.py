@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ def fill(lab: TelemetryLab) -> None:
     rows["feed_mm_s"] = (times[::7200], np.arange(count)[::7200] / 7200)
     for number, (signal, (at, values)) in enumerate(rows.items()):
         known = {"device": "mill-1", "signal": signal, "boot": "7f3a"}
-        columns = {name: [text] * len(at) for name, text in known.items()}
+        columns: dict[str, Any] = {name: [text] * len(at) for name, text in known.items()}
         columns |= {"device_ns": at, "settled_ns": at, "received_ns": at + 1, "value": values}
         columns |= {"text": pa.nulls(len(at), pa.string()), "flags": np.zeros(len(at), np.uint8)}
         lab.store.write(pa.table(columns, schema=SAMPLES), watermark=number + 1)
