@@ -28,6 +28,7 @@ from lab.core.clock import SystemClock
 from lab.core.database import Base, Database
 from lab.core.logs import set_up_logs
 from lab.core.mqtt import BrokerAddress, connect, new_client
+from telemetry.lean import do_without_pandas
 from telemetry.recorder import Recorder
 from telemetry.spool import Spool, SpooledMessage
 from telemetry.stores.duckdb import DuckDBStore
@@ -177,6 +178,7 @@ def count_only(address: BrokerAddress, count: int) -> float:
 
 def record(address: BrokerAddress, count: int, folder: Path) -> float:
     """Ours; gives the time when everything is in DuckDB."""
+    do_without_pandas()
     database = Database(f"sqlite:///{folder / 'lab.sqlite'}")
     Base.metadata.create_all(database.engine)
     with database.write() as session:

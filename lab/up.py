@@ -16,6 +16,7 @@ from lab.core.settings import Settings
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account
 from lab.system import System, listen, running, serve, stop_signals
+from telemetry.lean import do_without_pandas
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +113,7 @@ def run_recorder(settings: Settings) -> None:
         SystemExit: with `RECORDER_FAILED` when its threads keep dying.
     """
     stop = _asked_to_stop()
+    do_without_pandas()
     with running(settings, recorder=True) as system:
         assert system.recorder is not None
         failed = system.recorder.failed

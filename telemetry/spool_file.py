@@ -296,5 +296,5 @@ def _copy_stretch(old: sqlite3.Connection, into: sqlite3.Connection, low: int, h
         passing = isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _PASSING
         if passing and not is_damage(error):
             raise
-        return int(reached) if isinstance(reached, int) else low
+        return int(reached)
     return None
