@@ -1,4 +1,4 @@
-"""A recorder without pandas: pyarrow imports it (40 MB) at its first array where it is installed, only to look for it."""
+"""A recorder without pandas: pyarrow loads it (40 MB) at its first array wherever it is installed, to look for it."""
 
 import sys
 from collections.abc import Sequence

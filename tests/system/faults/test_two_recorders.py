@@ -53,6 +53,7 @@ def broker(deployment: Deployment) -> Iterator[Mosquitto]:
     started.remove()
 
 
+@pytest.mark.faults_long
 def test_the_second_waits_and_takes_over_when_the_first_is_killed(deployment: Deployment, broker: Mosquitto) -> None:
     first = deployment.start("recorder", PILOTLAB_DATA_DIR=str(deployment.folder / "volume-1"))
     wait_until(lambda: bool(first.saw("recorder listens")), timeout=30, what="the first recorder listens")
