@@ -22,6 +22,7 @@ from lab.preflight.broker import BrokerTrial, broker_lines, keeping_of, message_
 from lab.preflight.lines import LOOKED_AT, DeviceSeen, SignalSeen, alarm_lines, device_lines, recorder_lines
 from telemetry.alarms.repository import open_alarms
 from telemetry.grants import Grant
+from telemetry.leases import lease_name
 from telemetry.models import ClockOffset, RecorderLease
 from telemetry.queries import visible_spans
 from telemetry.stores.interface import SampleStore
@@ -68,7 +69,7 @@ def preflight(
         except UnavailableError as error:
             lines.append(Finding("wrong", "store", error.message, "see that the store of samples runs"))
     lines += _broker(session, parts, births)
-    lease = session.get(RecorderLease, f"recorder/{parts.settings.lab}")
+    lease = session.get(RecorderLease, lease_name(parts.settings.lab))
     lines += recorder_lines(
         lease.health if lease is not None else None,
         age=now - lease.health_at if lease is not None else timedelta(0),

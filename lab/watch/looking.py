@@ -23,6 +23,7 @@ from telemetry.alarms.keeping import AlarmKeeper
 from telemetry.alarms.models import AlarmRule
 from telemetry.alarms.repository import rules_in_force, rules_with_open_alarm
 from telemetry.alarms.service import RuleFacts, instant_ns
+from telemetry.leases import lease_name
 from telemetry.models import RecorderLease
 from telemetry.stores.interface import SampleStore
 
@@ -76,7 +77,7 @@ class LabWatch:
             with self._database.read() as session:
                 if self._opened is None:
                     self._opened = rules_with_open_alarm(session)
-                lease = session.get(RecorderLease, f"recorder/{self._settings.lab}")
+                lease = session.get(RecorderLease, lease_name(self._settings.lab))
                 self._look_at_machines(session, now)
         except (SQLAlchemyError, UnavailableError) as error:
             log.warning("the lab cannot be watched just now", problem=f"{type(error).__name__}: {error}"[:300])

@@ -35,9 +35,11 @@ from telemetry.alarms.definitions import UnbookedDefinition
 from telemetry.alarms.keeping import AlarmKeeper
 from telemetry.alarms.models import Alarm, AlarmNote, AlarmRule
 from telemetry.alarms.service import RuleFacts
+from telemetry.alarms.watching import AlarmWatch
 from telemetry.models import MachineEvent, RecorderLease
 from telemetry.stores.duckdb import DuckDBStore
 from tests.factories import MONDAY_MORNING, make_device
+from tests.integration.test_alarm_watching import Told
 from tests.placed_bookings import place_booking
 from tests.services import Mosquitto
 from tests.telemetry_lab import samples
@@ -261,11 +263,16 @@ def test_the_mill_is_stopped_and_its_answer_is_noted(
     assert mill.do({"do": "start", "device": "mill-1"})["ok"]
     try:
         begin_run(lab, demo_with(CRITERION))
-        alarm = beyond(lab)
-        (command,) = commands(lab)
+        watch = AlarmWatch(lab.database, lab.clock, lab.keeper)
+        watch(Told([("spindle_power_kw", 0, 1.9, 0)]))
+        lab.worker.run_due()
+        assert commands(lab) == []
+        watch(Told([("spindle_power_kw", 1, 2.1, 0)]))
+        lab.worker.run_due()
+        (alarm,), (command,) = lab.alarms("limit"), commands(lab)
         assert (command.command, command.result, command.asked_by) == ("stop", "done", "system")
         assert (command.alarm_id, command.run_id) == (alarm.id, alarm.run_id)
-        assert command.reason == "stop criterion: too much power"
+        assert command.reason == "stop criterion: Spindle power kw of Mill 1 is 2.1 kW, above 2 kW"
         assert "stop-done" in lab.notes(alarm)
         assert lab.alarms("stop") == []
     finally:
