@@ -20,6 +20,7 @@ from tests.system.faults.viewers import GAP_MS, Seen
 pytestmark = pytest.mark.faults
 
 VIEWERS = 50
+BEFORE_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -53,20 +54,20 @@ def received(rig: Rig, span: tuple[int, int]) -> int:
     return int(((rows >= span[0]) & (rows < span[1])).sum())
 
 
-@pytest.mark.parametrize(("seconds", "rate"), [(10.0, 1200), pytest.param(30.0, 2000, marks=pytest.mark.faults_long)])
+@pytest.mark.parametrize(("seconds", "rate"), [(16.0, 1000), pytest.param(30.0, 2000, marks=pytest.mark.faults_long)])
 def test_one_slow_viewer_among_fifty_disturbs_nobody(seconds: float, rate: int, rig: Rig) -> None:
     rig.start()
     machine = rig.publish("--rate", str(rate))
     time.sleep(1)
-    before, span_before = watch(rig, count=VIEWERS - 1, blocked=0, seconds=seconds / 2)
+    before, span_before = watch(rig, count=VIEWERS - 1, blocked=0, seconds=BEFORE_SECONDS)
     beside, span_beside = watch(rig, count=VIEWERS - 1, blocked=1, seconds=seconds)
     journal = machine.leave()
     rig.wait_until_drained()
     rig.stop()
-    ingest = received(rig, span_beside) / received(rig, span_before) / 2
+    ingest = received(rig, span_beside) / seconds / (received(rig, span_before) / BEFORE_SECONDS)
     print(f"row 15: without {before}\nrow 15: with one blocked {beside}\nrow 15: ingest {ingest:.3f} of before")
     assert beside.blocked_gap_ms > GAP_MS, "the blocked viewer was not blocked"
-    assert beside.fewest_frames >= before.fewest_frames
+    assert beside.fewest_frames >= 0.5 * before.fewest_frames * seconds / BEFORE_SECONDS
     assert beside.worst_p95_ms < 1000
     assert ingest >= 0.95
     assert_nothing_wrong(rig.hold_against(journal, label="row 15"))

@@ -1,8 +1,8 @@
 """Viewers of a live stream, many in a process of their own.
 
 `python -m tests.system.faults.viewers PORT COOKIE PATH COUNT SECONDS [--blocked N]` opens so many streams. Those
-that are blocked take nothing until the time is over; then they read until they see what they have lost. Latency is the time between a
-point's own time and its arrival. Prints `ready`, and at the end one line of JSON (see `Seen`).
+that are blocked take nothing until the time is over; then they read until they see what they have lost. Latency is the
+time between a point's own time and its arrival. Prints `ready`, and at the end one line of JSON (see `Seen`).
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 
 from lab.core.clock import SystemClock
 
@@ -47,7 +48,7 @@ class _Stream:
     def longest_gap_ms(self) -> float:
         """Between two frames."""
         times = self.frame_times
-        return max((b - a for a, b in zip(times, times[1:], strict=False)), default=0.0)
+        return max((b - a for a, b in pairwise(times)), default=0.0)
 
 
 async def _until(condition: Callable[[], bool], *, seconds: float) -> None:
@@ -103,8 +104,6 @@ async def _watch(given: argparse.Namespace) -> Seen:
     await asyncio.sleep(given.seconds)
     for task in tasks:
         task.cancel()
-    for _, writer in sleepers:
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     late = [_Stream() for _ in sleepers]
     waking = [asyncio.create_task(_read(reader, stream)) for (reader, _), stream in zip(sleepers, late, strict=True)]
     if waking:
