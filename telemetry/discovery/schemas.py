@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from devices.catalogue import DeviceEntry, SignalEntry
+from telemetry.letters.schemas import NO_CONTROLS
 from telemetry.models import HeardSignal
 
 
@@ -49,8 +50,8 @@ class HeardSignalAnswer(BaseModel):
 class _Wish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    device: str = Field(min_length=1, max_length=40)
-    heard: str = Field(min_length=1, max_length=200)
+    device: str = Field(min_length=1, max_length=40, pattern=NO_CONTROLS)
+    heard: str = Field(min_length=1, max_length=200, pattern=NO_CONTROLS)
     """As the machine says it."""
 
 
@@ -63,7 +64,7 @@ class SignalAdoption(_Wish):
 class AliasAdoption(_Wish):
     """A heard signal that is one of the catalogue's, under another name."""
 
-    signal: str = Field(min_length=1, max_length=100)
+    signal: str = Field(min_length=1, max_length=100, pattern=NO_CONTROLS)
     """As the catalogue names it."""
 
 

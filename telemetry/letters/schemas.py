@@ -11,6 +11,8 @@ from telemetry.models import DeadLetter, DeadLetterCount, ReplayRequest
 from telemetry.schemas import CursorInvalidError
 
 _PAYLOAD_SHOWN = 2048
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+"""Names as people and machines write them; a text with half a character is no JSON to begin with."""
 
 
 class DeadLetterAnswer(BaseModel):
@@ -105,9 +107,9 @@ class ReplayWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    device: str = Field(min_length=1, max_length=200)
+    device: str = Field(min_length=1, max_length=200, pattern=NO_CONTROLS)
     """As the topic names it."""
-    signal: str | None = Field(None, min_length=1, max_length=200)
+    signal: str | None = Field(None, min_length=1, max_length=200, pattern=NO_CONTROLS)
     """Only letters of this signal; null: all."""
 
 

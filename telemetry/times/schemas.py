@@ -130,5 +130,5 @@ class TimeAssignmentRequest(BaseModel):
     """Last message number."""
     offset_ms: float | None = Field(None, ge=-4e12, le=4e12, allow_inf_nan=False)
     """True minus device time; null: as of the rest of the boot."""
-    reason: str = Field(min_length=3, max_length=1000)
+    reason: str = Field(min_length=3, max_length=1000, pattern=r"^[^\x00]*$")
     """How you know; kept with the assignment."""
