@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -33,16 +34,18 @@ def measure(quick: bool) -> list[Measurement]:
         count = fill(store, int(hours * 3600 * RATE_HZ))
         store.checkpoint()
         stored_s = time.process_time() - started
-        plain = _size(store) / count
+        plain = store.size_bytes() / count
         started = time.process_time()
         done = store.compact(before_ns=2**63 - 1)
         compacted_s = time.process_time() - started
         store.close()
-        compacted = _size(store) / count
+        compacted = _used_bytes(Path(name) / "samples.duckdb") / count
+        after = store.size_bytes() / count
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{count:,} samples stored in {stored_s:.1f} s and {done.rows:,} compacted in {compacted_s:.1f} s of processor "
-        f"time, {memory:.0f} MB of memory at most, {done.doubles} doubles"
+        f"time, {memory:.0f} MB of memory at most, {done.doubles} doubles; "
+        f"the file with its free blocks: {after:.2f} bytes a sample"
     )
     return [
         _measurement("bytes a sample on disk, as arrived", plain, 6.0),
@@ -54,9 +57,11 @@ def _measurement(name: str, value: float, most: float) -> Measurement:
     return Measurement(name, value, "bytes", most, value / most, f"<= {most}", value <= most)
 
 
-def _size(store: DuckDBStore) -> int:
-    """With what is free inside the file, which the next samples take."""
-    return store.size_bytes()
+def _used_bytes(path: Path) -> int:
+    """Without the blocks that compaction has left free in the file: the next samples take them."""
+    with duckdb.connect(path, read_only=True) as connection:
+        [(used,)] = connection.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchall()
+    return int(used)
 
 
 def fill(store: DuckDBStore, messages: int, *, signals: int = SIGNALS) -> int:

@@ -18,8 +18,10 @@ def incident_of_repair(repair: Repair, spool: Spool, *, now: datetime) -> dict[s
         now: when it is noted.
     """
     holds = repair.watermarks.get(spool.id)
+    if not repair.watermarks and spool.begins_at:
+        holds = spool.begins_at - 1  # all that was ever recorded came through this spool
     oldest = spool.oldest
-    first_left_ns = spool.received_after(oldest - 1) if oldest else None
+    first_left_ns = (spool.received_after(oldest - 1) if oldest else None) or to_nanoseconds(now)
     if holds is not None and (not oldest or holds >= oldest - 1) and holds <= spool.head:
         again = max(0, spool.head - holds)
         return incident(
@@ -35,12 +37,11 @@ def incident_of_repair(repair: Repair, spool: Spool, *, now: datetime) -> dict[s
     last = oldest - 1 if oldest else spool.head
     missing = None if holds is None else max(0, last - holds)
     since = "the beginning" if repair.received_ns is None else f"{repair.received_ns} ns"
-    until = "now" if first_left_ns is None else f"{first_left_ns} ns"
     count = "it cannot be known how many" if missing is None else f"{missing}"
     return incident(
         repair.kind,
-        f"{repair.detail}; missing are the messages received after {since} and before {until} ({count}); what came "
-        "later is drained again from the spool",
+        f"{repair.detail}; missing are the messages received after {since} and before {first_left_ns} ns ({count}); "
+        "what came later is drained again from the spool",
         now=now,
         key=repair.detail,
         span_ns=(repair.received_ns, first_left_ns),

@@ -98,6 +98,13 @@ class Spool:
         return int(row[0]) if row else 0
 
     @property
+    def begins_at(self) -> int:
+        """The first number it ever gave, if no other spool was here before it; 0 if that is not known."""
+        with self._reads() as reader:
+            row = reader.execute("SELECT after, first FROM jumps ORDER BY first LIMIT 1").fetchone()
+        return int(row[1]) if row and row[0] == 0 else 0
+
+    @property
     def depth(self) -> int:
         """How many messages it holds."""
         with self._reads() as reader:

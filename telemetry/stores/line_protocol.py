@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote
 
 import pyarrow as pa
 
+from telemetry.stores.batches import as_batch, numbers_of
+
 _SAFE = ":-._~"
 _EMPTY = "%"
 """Stands for the empty text, which a tag cannot hold; no encoded text is a lone per cent sign."""
@@ -27,16 +29,26 @@ def decode_tag(tag: str) -> str:
 
 def sample_lines(samples: pa.Table) -> list[bytes]:
     """One line for each sample (schema SAMPLES), times in nanoseconds."""
-    prefixes: dict[tuple[str, str, str], str] = {}
+    batch = as_batch(samples)
+    prefixes = [
+        f"samples,boot={encode_tag(boot)},device={encode_tag(device)},signal={encode_tag(signal)} ".encode()
+        for device, signal, boot in batch.series
+    ]
+    rows = batch.rows
+    series, times, settled, received, flags = (
+        numbers_of(rows, name).tolist() for name in ("series", "device_ns", "settled_ns", "received_ns", "flags")
+    )
+    values, texts = (rows.column(name).to_pylist() for name in ("value", "text"))
+    endings: dict[tuple[int, int, int, int], bytes] = {}  # the signals of a message share theirs
     lines = []
-    columns = (samples.column(name).to_pylist() for name in samples.schema.names)
-    for device, signal, boot, device_ns, settled, received, value, text, flags in zip(*columns, strict=True):
-        prefix = prefixes.get((device, signal, boot))
-        if prefix is None:
-            tags = f"boot={encode_tag(boot)},device={encode_tag(device)},signal={encode_tag(signal)}"
-            prefix = prefixes[device, signal, boot] = f"samples,{tags}"
+    heads = zip(times, settled, received, flags, strict=True)
+    for place, head, value, text in zip(series, heads, values, texts, strict=True):
+        ending = endings.get(head)
+        if ending is None:
+            ending = b",settled=%di,received=%di,flags=%di %d" % (head[1], head[2], head[3], head[0])
+            endings[head] = ending
         content = f"value={value!r}" if text is None else f"text={_quoted(text)}"
-        lines.append(f"{prefix} {content},settled={settled}i,received={received}i,flags={flags}i {device_ns}".encode())
+        lines.append(prefixes[place] + content.encode() + ending)
     return lines
 
 
