@@ -321,7 +321,10 @@ class _Reading:
     def _in_known_units(self, data: Data, units: dict[str, str]) -> Data:
         """The message without what it says in another unit than the catalogue's: that would be a wrong value."""
         other = set()
+        said = data.values or data.waves or data.samples or {}
         for signal, unit in units.items():
+            if signal not in said:
+                continue
             facts = self._facts_of(signal)
             if facts is not None and facts.type == "number" and unit != facts.unit:
                 detail = f"it came in {unit[:40]!r}, the catalogue has it in {facts.unit!r}"

@@ -23,10 +23,11 @@ def facts_of(session: Session, device: str, heard: Collection[str] = ()) -> Devi
         device: which one.
         heard: boots whose clocks are needed besides the newest ones.
     """
-    signals = session.scalars(sa.select(Signal.name).where(Signal.device_id == device))
+    rows = session.execute(sa.select(Signal.name, Signal.unit).where(Signal.device_id == device))
+    units = {row.name: row.unit for row in rows}
     aliases = session.execute(sa.select(SignalAlias.heard, SignalAlias.signal).where(SignalAlias.device_id == device))
     names = {row.heard: row.signal for row in aliases}
-    return DeviceFacts(frozenset(signals), _clocks(session, device, heard), names)
+    return DeviceFacts(frozenset(units), _clocks(session, device, heard), names, units)
 
 
 def _clocks(session: Session, device: str, heard: Collection[str]) -> dict[str, BootClock]:

@@ -65,13 +65,16 @@ class DeviceFacts:
     """What the recorder has found out about the device's clock, by boot."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """What the machine calls a signal → its name."""
+    units: Mapping[str, str | None] = field(default_factory=dict)
+    """Unit of a signal, if it is a number."""
 
 
 def stamp(message: Data, facts: DeviceFacts, *, now_ns: int) -> Stamped:
     """What a message says of known signals, at settled times.
 
-    Left out: unknown signals, values that are no finite number, boolean or text, stamps in the future, and, while
-    nothing is known of the clock of this boot, stamps that are not of the present.
+    Left out: unknown signals, values that are no finite number, boolean or text, values in another unit than the
+    catalogue's, stamps in the future, and, while nothing is known of the clock of this boot, stamps that are not of
+    the present.
 
     Args:
         message: as it came.
@@ -82,7 +85,7 @@ def stamp(message: Data, facts: DeviceFacts, *, now_ns: int) -> Stamped:
     clock = facts.clocks.get(message.boot)
     for heard, points in _timed(message):
         signal = facts.aliases.get(heard, heard)
-        if signal in facts.signals:
+        if signal in facts.signals and not _in_other_unit(message, heard, facts.units.get(signal)):
             settled = sorted(_settled(clock, points, now_ns), key=_time)
             if settled:
                 found[signal] = reduced(settled, MESSAGE_POINTS)
@@ -139,6 +142,11 @@ def _settled(clock: BootClock | None, points: Sequence[tuple[int, Value]], now_n
         if settled_ns <= now_ns + TOLERANCE_NS:  # nothing is measured after it was received
             settled_ns = min(settled_ns, now_ns)
             yield Stamp(settled_ns, value, known.uncertain, settled_ns)
+
+
+def _in_other_unit(message: Data, heard: str, unit: str | None) -> bool:
+    said = message.units.get(heard) if message.units else None
+    return said is not None and unit is not None and said != unit
 
 
 def _time(found: Stamp) -> int:

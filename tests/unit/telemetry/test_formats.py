@@ -118,3 +118,17 @@ def test_a_format_that_nobody_speaks_is_named() -> None:
     with pytest.raises(MessageError) as refusal:
         decode("data/xml", b"<data/>")
     assert refusal.value.reason == "unknown-kind"
+
+
+def test_a_value_in_another_unit_is_not_shown_live() -> None:
+    facts = DeviceFacts(frozenset({"power"}), units={"power": "kW"})
+    for unit, shown in ({"power": "W"}, False), ({"power": "kW"}, True), (None, True):
+        message = Data("b", 0, time=NOW, values={"power": 1.5}, units=unit)
+        assert bool(stamp(message, facts, now_ns=NOW)) == shown
+
+
+def test_a_unit_of_what_is_not_said_is_passed_over() -> None:
+    message = Data("b", 0, time=NOW, values={"power": 1.5}, units={"power": "kW", "absent": "W"})
+    batch = read("data", encode(message))
+    assert rows(batch) == [("power", NOW, 1.5)]
+    assert not batch.letters
