@@ -236,3 +236,25 @@ def test_a_failed_write_leaves_nothing_and_can_be_repeated(tmp_path: Path, monke
     result = store.write(pa.concat_tables([one(1), one(2)]), watermark=2)
     assert (result.stored, result.duplicates) == (1, 1)
     store.close()
+
+
+def test_a_file_of_the_release_before_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "samples.duckdb"
+    with duckdb.connect(path) as old:
+        old.execute("CREATE TABLE series (id INTEGER, device VARCHAR, signal VARCHAR, boot VARCHAR)")
+        old.execute(
+            "CREATE TABLE samples (series INTEGER, device_ns BIGINT, settled_ns BIGINT, received_ns BIGINT, "
+            "value DOUBLE, text VARCHAR, flags UTINYINT)"
+        )
+        old.execute("CREATE TABLE progress (watermark BIGINT NOT NULL)")
+        old.execute("INSERT INTO series VALUES (1, 'mill-1', 'power', 'a')")
+        old.execute("INSERT INTO samples VALUES (1, 1, 1, 1, 1.0, NULL, 0)")
+        old.execute("INSERT INTO progress VALUES (41)")
+    store = DuckDBStore(path)
+    assert (store.watermark(), store.watermark("a new spool")) == (41, 0)
+    assert store.write(one(1), watermark=1, spool="a new spool").duplicates == 1
+    store.close()
+    store = DuckDBStore(path)
+    assert (store.watermark(), store.watermark("a new spool")) == (41, 1)
+    assert store.read("mill-1", [], EVER).equals(one(1))
+    store.close()
