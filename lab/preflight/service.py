@@ -72,7 +72,7 @@ def preflight(
     lease = session.get(RecorderLease, lease_name(parts.settings.lab))
     lines += recorder_lines(
         lease.health if lease is not None else None,
-        age=now - lease.health_at if lease is not None else timedelta(0),
+        age=timedelta(0) if lease is None or parts.settings.steered_clock is not None else now - lease.health_at,
         low_disk_bytes=parts.settings.low_disk_bytes,
         spool_max_bytes=parts.settings.spool_max_bytes,
     )

@@ -94,7 +94,9 @@ class LabWatch:
             log.warning("the free space of the disk is not known", problem=str(error))
         disk = disk_problem(min(free, default=None), low_bytes=self._settings.low_disk_bytes)
         self._see(RuleFacts(DISK, "", "disk", "critical"), disk, now, AT_ONCE)
-        if lease is not None:
+        if (
+            lease is not None and self._settings.steered_clock is None
+        ):  # how late something is, a steered clock mistakes
             problem = recorder_problem(health, age=now - lease.health_at)
             self._see(RuleFacts(RECORDER, "", "recorder", "critical"), problem, now, RECORDER_PATIENCE)
 

@@ -468,3 +468,11 @@ def test_a_recorder_that_is_silent_or_late_is_told_after_half_a_minute(lab: Lab)
     assert [kind for kind in lab.look() if kind[0] == "recorder"] == [("recorder", False)]
     assert ("recorder", True) in lab.look(3)
     assert "said nothing" in lab.alarms("recorder")[-1].text
+
+
+def test_a_steered_clock_makes_no_recorder_late(lab: Lab) -> None:
+    health(lab)
+    lab.settings = lab.settings.model_copy(update={"steered_clock": Path("clock.json")})
+    lab.restart()
+    lab.clock.advance(HOUR)
+    assert [kind for kind, _ in lab.look(3) if kind == "recorder"] == []
