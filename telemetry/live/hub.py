@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+import anyio.to_thread
 import structlog
 from fastapi.concurrency import run_in_threadpool
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -31,6 +32,8 @@ BEAT_SECONDS = 0.2
 """Longest time for which a viewer sleeps: then it looks whether it may still see."""
 LEARN_SECONDS = 5.0
 PING_SECONDS = 15.0
+PAST_SECONDS = 4.0
+"""How long a viewer waits for what is stored; then it begins without, before its right to see is asked for again."""
 LINGER_SECONDS = 60.0
 """How long a device stays subscribed after its last viewer, so that a page that is loaded again has values at once."""
 RETRY_MS = 2000
@@ -196,7 +199,8 @@ class LiveHub:
         past: Mapping[str, Sequence[Shown]] = {}
         if viewing.past is not None:
             try:
-                past = await run_in_threadpool(viewing.past)
+                async with asyncio.timeout(PAST_SECONDS):
+                    past = await anyio.to_thread.run_sync(viewing.past, abandon_on_cancel=True)
             except Exception:
                 log.exception("cannot read what is stored of the last minutes", device=viewing.device)
         edition = watched.make_edition(self._clock.now_ns())

@@ -452,3 +452,23 @@ def test_a_store_that_is_away_costs_only_the_past(world: tuple[TelemetryLab, Mac
     viewer = watch("engineer", "/devices/mill-1/live?catch_up_s=300")
     assert viewer.events[0] == ("values", {"t": viewer.events[0][1]["t"], "values": {}})
     keep_saying(machine, viewer, spindle_power_kw=1.0)
+
+
+def test_a_store_that_is_slow_holds_up_no_viewer_for_long(
+    world: tuple[TelemetryLab, Machine, Callable[..., Viewer]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, machine, watch = world
+    monkeypatch.setattr(hub, "PAST_SECONDS", 0.3)
+    answers = threading.Event()
+
+    def slow(*_: object, **__: object) -> Iterator[pa.RecordBatch]:
+        answers.wait(20)
+        return iter(())
+
+    lab.store.stream = slow  # type: ignore[method-assign]
+    try:
+        viewer = watch("engineer", "/devices/mill-1/live?catch_up_s=300")
+        keep_saying(machine, viewer, spindle_power_kw=1.0)
+        assert not viewer.ended.is_set()
+    finally:
+        answers.set()
