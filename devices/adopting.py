@@ -9,7 +9,7 @@ from devices.catalogue import DeviceEntry, SignalEntry
 from devices.errors import DeviceKnownError, SignalKnownError, SignalUnknownError
 from devices.models import Device, Signal, SignalAlias
 from devices.repository import device_exists
-from devices.service import get_device, new_device, new_signal
+from devices.service import get_device, new_device, new_signal, set_addresses
 from lab.core.audit import note_change
 from lab.people.principals import Principal
 
@@ -91,6 +91,7 @@ def add_device(session: Session, principal: Principal, entry: DeviceEntry, *, no
         raise DeviceKnownError(f"there is a device {entry.id} already", field="device.id", rule="device-new")
     device = new_device(entry, now=now)
     session.add(device)
+    set_addresses(session, entry)
     session.flush()
     _note(session, device, "adopted", principal, now, {"device": entry.model_dump(mode="json")})
     return device

@@ -87,6 +87,7 @@ class CapabilityEntry(BaseModel):
     name: str = Field(min_length=1, max_length=100)
 
 
+ADDRESS = r"^sparkplug:[^+#/|]+/[^+#/|]+(/[^+#/|]+)?$"
 RESERVED_IDS = frozenset({PRODUCT_USER, "recorder"})
 """Names that the product uses at the broker: a device of that name could speak as the product."""
 
@@ -108,6 +109,8 @@ class DeviceEntry(BaseModel):
     cleanup_minutes: int = Field(0, ge=0, le=1440)
     software_version: str | None = Field(None, max_length=60)
     signals: list[SignalEntry] = Field(min_length=1)
+    addresses: list[Annotated[str, Field(pattern=ADDRESS, max_length=300)]] = []
+    """Where it is heard besides its own topics: `sparkplug:group/node` or `sparkplug:group/node/device`."""
 
     @field_validator("id")
     @classmethod

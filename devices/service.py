@@ -11,7 +11,7 @@ from devices.credentials import hash_mqtt_password
 from devices.errors import DeviceUnknownError, SignalChangedError
 from devices.messages.native import Birth, Death
 from devices.messages.times import TimeFormatError, parse_time
-from devices.models import Device, DeviceBirth, Signal
+from devices.models import Device, DeviceAddress, DeviceBirth, Signal
 from devices.rules import birth_is_news, death_is_stale
 from lab.people.principals import Principal
 
@@ -56,12 +56,29 @@ def import_catalogue(session: Session, principal: Principal, catalogue: Catalogu
         if device is None:
             session.add(new_device(entry, now=now))
             result.created.append(entry.id)
-        elif _update_device(device, entry):
+            set_addresses(session, entry)
+        elif set_addresses(session, entry) | _update_device(device, entry):
             result.updated.append(entry.id)
         else:
             result.unchanged.append(entry.id)
     session.flush()
     return result
+
+
+def set_addresses(session: Session, entry: DeviceEntry) -> bool:
+    """Note where a device is heard besides its own topics; whether that is news. Addresses left out stay."""
+    session.flush()
+    changed = False
+    for address in dict.fromkeys(entry.addresses):
+        known = session.get(DeviceAddress, address)
+        if known is None:
+            session.add(DeviceAddress(address=address, device_id=entry.id))
+        elif known.device_id != entry.id:
+            known.device_id = entry.id
+        else:
+            continue
+        changed = True
+    return changed
 
 
 def list_devices(session: Session) -> list[Device]:

@@ -65,6 +65,8 @@ def adopt_device(session: Session, principal: Principal, entry: DeviceEntry, *, 
     add_device(session, principal, entry, now=now)
     for signal in entry.signals:
         repository.note_adopted(session, entry.id, signal.name, now=now)
+    for address in entry.addresses:
+        ask_replay(session, principal, device=address, signal=None, now=now)
     return ask_replay(session, principal, device=entry.id, signal=None, now=now)
 
 

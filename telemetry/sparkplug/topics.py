@@ -24,7 +24,9 @@ class Place:
 def parse_sparkplug_topic(topic: str) -> Place | None:
     """Read a topic; `None` if it is none of an edge node's."""
     parts = topic.split("/")
-    if parts[0] != ROOT or len(parts) not in {4, 5} or not all(parts) or parts[2] not in HEARD_KINDS:
+    if parts[0] != ROOT or len(parts) not in {4, 5} or not all(parts) or _SEPARATOR in topic:
+        return None
+    if parts[2] not in HEARD_KINDS:
         return None
     if (parts[2][0] == "D") != (len(parts) == 5):
         return None
