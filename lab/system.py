@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -37,7 +38,7 @@ from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
 from telemetry.alarms.keeping import AlarmKeeper
 from telemetry.alarms.watching import TICK_SECONDS, AlarmWatch
-from telemetry.recorder import Recorder
+from telemetry.recorder import CLOCK_TOLERANCE, Recorder
 from telemetry.serving import HealthServer
 from telemetry.sparkplug.host import SparkplugNames
 from telemetry.spool_retention import SpoolLimits
@@ -53,6 +54,10 @@ log = structlog.get_logger(__name__)
 CREDENTIALS_CHECK_SECONDS = 3.0
 WORKERS_STOP_SECONDS = 8.0
 STORE_STOP_SECONDS = 1.5
+
+
+_STEERED_TOLERANCE = timedelta(minutes=10)
+"""A steered clock goes a hundred times as fast as messages travel, and jumps; its machines have no other clock."""
 
 
 @dataclass(slots=True)
@@ -198,6 +203,7 @@ def _start_recorder(system: System, stack: ExitStack) -> None:
         client_id=f"pilotlab-recorder-{settings.lab}",
         max_payload_bytes=settings.max_payload_bytes,
         letters_per_device=settings.dead_letters_per_device,
+        clock_tolerance=_STEERED_TOLERANCE if settings.steered_clock is not None else CLOCK_TOLERANCE,
         sparkplug=_sparkplug_names(settings),
         spool_limits=SpoolLimits(
             keep_hours=settings.spool_keep_hours,

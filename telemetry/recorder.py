@@ -50,6 +50,7 @@ from telemetry.times.applying import Applier
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 5.0
+CLOCK_TOLERANCE = timedelta(microseconds=TOLERANCE_NS // 1000)
 CATALOGUE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0
 COUNTED = (
@@ -144,7 +145,7 @@ class Recorder:
         clock: Clock,
         client_id: str,
         max_payload_bytes: int = 262_144,
-        clock_tolerance: timedelta = timedelta(microseconds=TOLERANCE_NS // 1000),
+        clock_tolerance: timedelta = CLOCK_TOLERANCE,
         spool_limits: SpoolLimits | None = None,
         observers: Sequence[Observer] = (),
         letters_per_device: int = 1000,
