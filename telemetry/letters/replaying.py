@@ -28,6 +28,7 @@ from telemetry.letters.box import LetterBox
 from telemetry.models import DeadLetter, ReplayRequest
 from telemetry.sequences import note_received
 from telemetry.settling import KnownClock
+from telemetry.sparkplug.addresses import Addresses
 from telemetry.spool import Spool, SpooledMessage
 from telemetry.stores.interface import SampleStore
 
@@ -128,6 +129,7 @@ class Replayer:
             letters=LetterBox(per_device=_EVERYTHING),
             spool_id=self._spool.id,
             aliases=lambda: aliases,
+            device_at=Addresses(self._database).device_at,
         )
 
     def _load_clock(self, device: str, boot: str) -> KnownClock | None:

@@ -10,10 +10,13 @@ from typing import IO, Any
 import pytest
 import sqlalchemy as sa
 
+from devices.catalogue import DeviceEntry
 from devices.models import DeviceAddress, DeviceBirth
 from lab.core.clock import SystemClock
 from lab.core.database import Database
 from lab.core.mqtt import BrokerAddress
+from lab.people.principals import SYSTEM
+from telemetry.discovery.service import adopt_device
 from telemetry.models import DeadLetter
 from telemetry.recorder import Recorder
 from telemetry.sparkplug.host import SparkplugNames
@@ -225,6 +228,31 @@ def test_a_node_that_nobody_knows_is_heard_under_its_address(
     stranger.say("NDATA", metric("power", 2.0))
     wait_for(store, "press-1", "power", 1)
     assert values(store, "press-1", "power") == [2.0]
+    stranger.leave()
+
+
+def test_an_adopted_node_has_what_it_said_before(
+    recorder: Recorder, address: BrokerAddress, database: Database, store: DuckDBStore
+) -> None:
+    stranger = EdgeNode(address, "stranger")
+    stranger.birth(metric("power", 1.0, alias=1))
+    stranger.say("NDATA", metric(None, 2.0, alias=1))
+    wait_until(lambda: len(letters(database)) >= 3, what="the letters")
+    signal = {"name": "power", "label": "Power", "type": "number", "unit": "kW"}
+    entry = DeviceEntry.model_validate(
+        {
+            "id": "press-9",
+            "name": "Press 9",
+            "kind": "press",
+            "price_eur_per_hour": 0,
+            "signals": [signal],
+            "addresses": [f"sparkplug:{GROUP}/stranger"],
+        }
+    )
+    with database.write() as session:
+        adopt_device(session, SYSTEM, entry, now=SystemClock().now())
+    wait_for(store, "press-9", "power", 2)
+    assert values(store, "press-9", "power") == [1.0, 2.0]
     stranger.leave()
 
 
