@@ -200,7 +200,7 @@ class Settings(BaseSettings):
             raise ValueError(f"'{value}' is no IANA time zone; 'Europe/Warsaw' is one") from error
         return value
 
-    @field_validator("smtp_host", "smtp_username", "smtp_password", "mail_from", mode="before")
+    @field_validator("smtp_host", "smtp_username", "smtp_password", "mail_from", "sparkplug_group", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value  # compose.yaml hands on what is not set as an empty text
