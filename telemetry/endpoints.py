@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from devices.messages.times import format_time
 from lab.core.errors import ForbiddenError, InvalidError, UnauthenticatedError
@@ -31,6 +31,17 @@ MOST_CATCH_UP_S = 3600
 """Of stored time with which a live stream may begin."""
 _DEFAULT_SPAN_NS = 3600 * 1_000_000_000
 _USUAL_BUCKETS = 1000
+
+_EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "data": {"type": "string"},
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
+"""Of Server-Sent Events, as OpenAPI 3.2 describes a stream."""
 
 router = APIRouter(prefix="/api/v1", tags=["telemetry"])
 
@@ -183,7 +194,11 @@ def present_grant(device: str, grant: GrantDep, clock: ClockDep) -> Grant:
     return grant
 
 
-@router.get("/devices/{device}/live", response_class=LiveResponse)
+@router.get(
+    "/devices/{device}/live",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {"itemSchema": _EVENT_SCHEMA}}}},
+)
 async def watch_device(
     request: Request,
     device: str,

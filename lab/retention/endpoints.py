@@ -72,9 +72,9 @@ def set_lab_rule(
 @router.delete("/retention/lab", status_code=204, summary="Managers: set nothing for the lab any more")
 def remove_lab_rule(
     principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, reason: Reason = None, if_match: IfMatch = None
-) -> None:
+) -> Response:
     """The installation's settings hold again."""
-    _remove(LAB, principal, database, clock, reason, if_match)
+    return _remove(LAB, principal, database, clock, reason, if_match)
 
 
 @router.get("/retention/pilots/{pilot_id}", summary="Staff: what is set for a pilot")
@@ -107,9 +107,9 @@ def remove_pilot_rule(
     clock: ClockDep,
     reason: Reason = None,
     if_match: IfMatch = None,
-) -> None:
+) -> Response:
     """The lab's rule holds again."""
-    _remove(pilot_id, principal, database, clock, reason, if_match)
+    return _remove(pilot_id, principal, database, clock, reason, if_match)
 
 
 @router.get("/data-sets", summary="Staff: sealed data sets, and until when they are kept")
@@ -197,11 +197,12 @@ def _remove(
     clock: ClockDep,
     reason: str | None,
     if_match: str | None,
-) -> None:
+) -> Response:
     version = version_of(if_match)
     database.transact(
         lambda session: service.remove_rule(session, principal, scope, reason=reason, version=version, now=clock.now())
     )
+    return Response(status_code=204)
 
 
 def _span(span: Span) -> schemas.SpanAnswer:

@@ -31,6 +31,8 @@ TICK_SECONDS = 0.02
 BEAT_SECONDS = 0.2
 """Longest time for which a viewer sleeps: then it looks whether it may still see."""
 LEARN_SECONDS = 5.0
+SUBSCRIBED_SECONDS = 1.0
+"""How long a new viewer waits for the broker; the stream then begins with the news that it is away."""
 PING_SECONDS = 15.0
 PAST_SECONDS = 4.0
 """How long a viewer waits for what is stored; then it begins without, before its right to see is asked for again."""
@@ -65,6 +67,8 @@ class _Watched:
         self.woken_at = 0.0
         self.edited_at = 0.0
         self.news = asyncio.Event()
+        self.subscribed = False
+        """Whether the broker has said that it sends what comes."""
 
     def _between(self, after: int, through: int, signals: frozenset[str]) -> Mapping[str, Sequence[Point]]:
         with self.lock:
@@ -129,6 +133,8 @@ class LiveHub:
         self._clock = clock
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
+        self._subscribing: dict[int, str] = {}
+        """By the number of the request: the device whose subscription the broker has not answered yet."""
         self._client: Client | None = None
         self._connected = False
         self._closing = False
@@ -157,8 +163,9 @@ class LiveHub:
         viewer = Viewer(viewing)
         connected: bool | None = None
         try:
-            yield _GREETING
+            await self._subscribed(watched)
             await watched.known.wait()
+            yield _GREETING
             yield await self._first_frame(watched, viewer, viewing)
             sent_at = time.monotonic()
             while True:
@@ -194,6 +201,12 @@ class LiveHub:
         if client is not None:
             client.disconnect()
             client.loop_stop()
+
+    async def _subscribed(self, watched: _Watched) -> None:
+        """Wait until nothing can be missed any more, but not long for a broker that is away."""
+        end = time.monotonic() + SUBSCRIBED_SECONDS
+        while not (watched.subscribed or self._closing) and time.monotonic() < end:
+            await asyncio.sleep(TICK_SECONDS)
 
     async def _first_frame(self, watched: _Watched, viewer: Viewer, viewing: Viewing) -> bytes:
         past: Mapping[str, Sequence[Shown]] = {}
@@ -234,7 +247,7 @@ class LiveHub:
             if watched is None:
                 watched = self._watched[viewing.device] = _Watched(viewing)
                 if self._client is not None:
-                    self._client.subscribe([(one, 0) for one in self._filters(viewing.device)])
+                    self._subscribe(self._client, viewing.device)
             watched.viewers += 1
             watched.asks = viewing
             if self._client is None and not self._closing:
@@ -253,9 +266,16 @@ class LiveHub:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.connect_async(self._address.host, self._address.port, KEEP_ALIVE_SECONDS)
         client.loop_start()  # connects, and connects again whenever it must
         return client
+
+    def _subscribe(self, client: Client, device: str) -> None:
+        """With the lock held, so that the answer finds its number."""
+        _, number = client.subscribe([(one, 0) for one in self._filters(device)])
+        if number is not None:
+            self._subscribing[number] = device
 
     def _filters(self, device: str) -> list[str]:
         """What is sent on `data` itself is meant too; the other one is where the Sparkplug host repeats edge nodes."""
@@ -272,13 +292,25 @@ class LiveHub:
             return
         with self._lock:
             for device in self._watched:
-                client.subscribe([(one, 0) for one in self._filters(device)])
+                self._subscribe(client, device)
             self._connected = True
+
+    def _on_subscribe(
+        self, _: Client, __: object, number: int, reasons: list[ReasonCode], ___: Properties | None
+    ) -> None:
+        with self._lock:
+            watched = self._watched.get(self._subscribing.pop(number, ""))
+            if watched is not None:
+                watched.subscribed = True
+        if any(reason.is_failure for reason in reasons):
+            log.warning("the broker refuses what live streams subscribe to", reasons=[str(one) for one in reasons])
 
     def _on_disconnect(
         self, _: Client, __: object, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
     ) -> None:
         self._connected = False
+        with self._lock:
+            self._subscribing.clear()
         if reason.is_failure:
             log.warning("live client lost the broker", reason=str(reason))
 

@@ -12,6 +12,8 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # no proxy 
 class LiveResponse(StreamingResponse):
     """Sends what the stream gives, as it is; the stream is closed whatever happens to the connection.
 
+    The answer begins with the first event: whoever has it misses nothing that comes from then on.
+
     Sending waits while the viewer takes nothing, and so does the stream: what waits is bounded by the server's buffer.
 
     Args:
@@ -27,5 +29,10 @@ class LiveResponse(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Send until the stream ends or the viewer has gone."""
-        async with aclosing(self._events):
-            await super().stream_response(send)
+        async with aclosing(self._events) as events:
+            piece = await anext(events, b"")
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while piece:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece = await anext(events, b"")
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

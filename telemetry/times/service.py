@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from devices.service import get_device
 from lab.core.audit import note_change
 from lab.core.database import storable
 from lab.core.ids import new_id
@@ -39,10 +40,10 @@ def clocks_of(session: Session, principal: Principal, device: str, *, limit: int
 
     Raises:
         ForbiddenError: for anybody but the lab's staff.
+        DeviceUnknownError: the lab owns none of this name.
     """
     principal.require_staff("look at the clocks of devices")
-    if not storable(device):
-        return []
+    get_device(session, device)
     boots = repository.boots_of(session, device, limit=limit)
     names = [boot.boot for boot in boots]
     points: dict[str, list[ChangePoint]] = {name: [] for name in names}

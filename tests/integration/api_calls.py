@@ -31,7 +31,7 @@ from lab.pilots.examples import demo_plan
 from tests.factories import MONDAY_MORNING, make_account
 from tests.telemetry_lab import served_lab
 
-STREAM_SECONDS = 1.0
+STREAM_SECONDS = 5.0
 """A live stream never ends by itself."""
 _CALENDAR = re.compile(r"/calendars/([^/]+)\.ics")
 Pick = Callable[[str], int | None]

@@ -232,7 +232,7 @@ def test_a_machine_in_ones_own_running_slot_has_the_live_chart_and_its_table(lab
     lab.say("mill-1", "spindle_power_kw", 1.75, seconds_ago=5)
     for who in ("founder", "engineer"):
         page = lab.get(who, "/devices/mill-1")
-        assert 'data-address="/api/v1/devices/mill-1/live"' in page.text
+        assert 'data-address="/api/v1/devices/mill-1/live?catch_up_s=60"' in page.text
         assert 'data-zone="Europe/Warsaw"' in page.text
         assert re.search(r'<script type="module" src="/static/live.js\?v=[0-9a-f]{12}"></script>', page.text)
         assert "Spindle power kw 1.75 kW Mon 23 Nov 2026, 07:59:55" in words(page)

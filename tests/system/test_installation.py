@@ -344,7 +344,9 @@ def test_small_commands(running: Installation, tmp_path: Path) -> None:
     written = pilotlab(*words, cwd=tmp_path, broker_password="the product's own")
     assert written.returncode == 0, written
     assert {line.split(":")[0] for line in (folder / "passwords").read_text().splitlines()} >= {"pilotlab", "printer-1"}
-    assert "pattern write pilotlab/gliwice/%u/#" in (folder / "acl").read_text()
+    allowed = (folder / "acl").read_text().splitlines()
+    assert {"pattern write pilotlab/gliwice/%u/data", "pattern read pilotlab/gliwice/%u/command"} <= set(allowed)
+    assert "pattern write pilotlab/gliwice/%u/command" not in allowed
     assert (folder / "passwords").stat().st_mode & 0o007 == 0
     (tmp_path / "letter.txt").write_text("mine")
     words[1] = str(tmp_path / "letter.txt")
