@@ -358,6 +358,8 @@ class BootClock:
         level = self._level
         if level is None or not _is_dated(device_ns):
             return None
+        if self.tolerance_ns > LATE_NS and not level.uncertain:
+            return None  # where so much counts as right, nobody looks for jumps either
         away_ns = self._away_ns
         if device_ns <= (self._last_device_ns if away_ns is None else away_ns - self.tolerance_ns):
             silent_ns = arrival.received_ns - self._last_device_ns - level.offset_ns

@@ -289,7 +289,7 @@ def test_pilot_is_sealed_and_reported_by_the_worker(
             bool(reports.extend(deployment.api("GET", "/reports", web=1, params={"pilot_id": pilot["id"]}).json()))
             or bool(reports)
         ),
-        timeout=40,
+        timeout=120,
         what="the report",
     )
     for web in (0, 1):
