@@ -165,7 +165,8 @@ def test_a_flood_of_nonsense_harms_nobody_else(seconds: int, flood: int, rig: St
         assert p99[1] <= max(2 * p99[0], 50)
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.faults_long)])
+@pytest.mark.faults_long
+@pytest.mark.parametrize("seconds", [5, 60])
 def test_a_burst_is_taken_and_worked_off(seconds: int, rig: Start) -> None:
     product, dice = rig(), random.Random(seconds)
     product.start()
