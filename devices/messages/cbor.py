@@ -71,6 +71,8 @@ def decode_cbor(payload: bytes) -> Data:
         plain["waves"] = {name: [] if name in arrays else wave for name, wave in waves.items()}
     try:
         message = msgspec.convert(plain, Data)
+    except AttributeError as error:  # msgspec asks whatever stands where a map belongs for its keys
+        raise MessageError("wrong-form", "a typed array stands where a map belongs") from error
     except (msgspec.ValidationError, RecursionError, OverflowError, UnicodeEncodeError) as error:
         raise MessageError("wrong-form", printable(str(error))) from error
     if message.waves is not None:

@@ -191,5 +191,7 @@ FIELDS = st.sampled_from(["boot", "seq", "time", "values", "start", "rate_hz", "
 
 @settings(deadline=None)
 @given(st.dictionaries(FIELDS, PLAIN))
+@example({"values": cbor2.CBORTag(64, b"")})
+@example({"units": cbor2.CBORTag(64, b"")})
 def test_any_cbor_is_a_message_or_refused(content: dict[str, Any]) -> None:
     assert outcome(cbor2.dumps(content)) in {"read", "wrong-form", "not-cbor"}
