@@ -5,27 +5,27 @@
 
 import signal
 import sys
-import threading
 import time
 
 from devices.messages.native import Data, encode
 from devices.messages.topics import topic
 from lab.core.clock import SystemClock
 from lab.core.mqtt import BrokerAddress, connect, new_client
+from lab.core.stopping import StopAsked
 
 LAB, DEVICE = "gliwice", "mill-1"
 
 
 def main() -> None:
     port, signals, hz = (int(argument) for argument in sys.argv[1:4])
-    ending = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    ending = StopAsked()
+    signal.signal(signal.SIGTERM, ending.ask)
     address = BrokerAddress("127.0.0.1", port)
     client, clock = new_client(address, "live-machine"), SystemClock()
     connect(client, address)
     client.loop_start()
     boot, number, started = f"boot-{clock.now_ns()}", 0, time.monotonic()
-    while not ending.is_set():
+    while not ending.asked:
         due = started + number / (signals * hz)
         if (early := due - time.monotonic()) > 0:
             ending.wait(early)

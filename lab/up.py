@@ -13,6 +13,7 @@ from devices.catalogue import Catalogue, load_catalogue
 from devices.service import import_catalogue
 from lab.administration import ask_password, describe_import, has_manager, lab_organisation
 from lab.core.settings import Settings
+from lab.core.stopping import StopAsked
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account
 from lab.system import System, listen, running, serve, stop_signals
@@ -139,8 +140,8 @@ def run_worker(settings: Settings) -> None:
         log.info("stopping")
 
 
-def _asked_to_stop() -> threading.Event:
-    stop = threading.Event()
+def _asked_to_stop() -> StopAsked:
+    stop = StopAsked()
     for number in stop_signals():
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     return stop

@@ -4,6 +4,7 @@ A write session on SQLite begins with `BEGIN IMMEDIATE`, one at a time through a
 in the order in which they came instead of failing with "database is locked". Everybody else reads at the same time.
 """
 
+import random
 import sqlite3
 import threading
 import time
@@ -30,7 +31,9 @@ RETRIES = 5
 _IDLE_SECONDS = 1.0
 """A connection that nobody has used for so long is tried before it is given out; at each time it would cost a trip."""
 _EXCLUSION_VIOLATION = "23P01"
-_RETRYABLE_SQLSTATES = {"40001", "40P01", _EXCLUSION_VIOLATION}  # serialisation failure, deadlock detected
+_DEADLOCK = "40P01"
+_RETRYABLE_SQLSTATES = {"40001", _DEADLOCK, _EXCLUSION_VIOLATION}  # the first: serialisation failure
+_APART_SECONDS = 0.2
 
 
 class Base(DeclarativeBase):
@@ -191,6 +194,8 @@ class Database:
                 sqlstate = getattr(error.orig, "sqlstate", None)
                 if sqlstate not in _RETRYABLE_SQLSTATES or (sqlstate == _EXCLUSION_VIOLATION and tried == RETRIES):
                     raise
+                if sqlstate == _DEADLOCK:  # those who met in a circle would meet in the same one again
+                    time.sleep(random.uniform(0, _APART_SECONDS))  # noqa: S311 - not a secret
         raise UnavailableError("the database is too busy for this change just now; please try again")
 
     def close(self) -> None:

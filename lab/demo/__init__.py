@@ -2,7 +2,6 @@
 
 import signal
 import tempfile
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from lab.core.clock import SystemClock
 from lab.core.errors import SetupError
+from lab.core.stopping import StopAsked
 
 if TYPE_CHECKING:
     from lab.demo.story import Finished, Narrator
@@ -140,9 +140,9 @@ def _print_result(finished: "Finished", url: str, console: Console, *, live: boo
 
 
 def _wait_for_ctrl_c(console: Console) -> None:
-    stop = threading.Event()
+    stop = StopAsked()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     console.print("Sign in as one of the people above; Ctrl-C stops.")
     while not stop.wait(0.5):
         pass

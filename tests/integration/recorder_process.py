@@ -6,7 +6,6 @@ Prints `ready` when it listens. SIGTERM stops it in good order. `--die STAGE` ki
 import argparse
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from lab.core.clock import SystemClock
 from lab.core.database import Database
 from lab.core.logs import set_up_logs
 from lab.core.mqtt import BrokerAddress
+from lab.core.stopping import StopAsked
 from telemetry.committing import Committer
 from telemetry.draining import Drain
 from telemetry.intake import Intake
@@ -64,8 +64,8 @@ def main() -> None:
     if given.die:
         die_at(given.die, given.count)
     set_up_logs()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = StopAsked()
+    signal.signal(signal.SIGTERM, stop.ask)
     database = Database(f"sqlite:///{given.folder / 'tables.sqlite'}")
     store = DuckDBStore(given.folder / "samples.duckdb")
     recorder = Recorder(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.core.clock import SystemClock
 from lab.core.mqtt import BrokerAddress, connect, new_client
+from lab.core.stopping import StopAsked
 
 PATIENCE_SECONDS = 60
 SIGNAL = "spindle_power_kw"
@@ -98,13 +99,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--malformed", type=int, help="seed; sends nonsense instead, unconfirmed")
     given = parser.parse_args()
-    ending = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    ending = StopAsked()
+    signal.signal(signal.SIGTERM, ending.ask)
     machine = Machine(given.port, given.device, window=given.window)
     print("ready", flush=True)
     dice = random.Random(given.malformed)
     started, sent = time.monotonic(), 0
-    while not ending.is_set() and time.monotonic() - started < given.seconds:
+    while not ending.asked and time.monotonic() - started < given.seconds:
         due = int((time.monotonic() - started) * given.rate) - sent
         for _ in range(min(due, 200)):
             if given.malformed is None:

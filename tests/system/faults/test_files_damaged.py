@@ -15,7 +15,6 @@ from tests.system.installation import pilotlab
 pytestmark = pytest.mark.faults
 
 RATE = 300
-pytestmark = pytest.mark.faults_long
 STORE = ("samples.duckdb", "samples.duckdb.wal")
 SPOOL = ("spool.sqlite", "spool.sqlite-wal")
 _HEAD_BYTES = 16_384
