@@ -163,6 +163,20 @@ def restore(
 
 
 @app.command()
+def verify(
+    package: Annotated[Path, typer.Argument(help="package.zip of a report, or the folder it was unpacked into.")],
+) -> None:
+    """Check a data package and compute every number of its report again; needs nothing but the package."""
+    from lab.doctor import print_findings
+    from lab.reports.verifying import verify_package
+
+    findings = verify_package(package)
+    print_findings(findings, out)
+    if any(finding.level == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def openapi() -> None:
     """Print the OpenAPI document of `/api/v1`."""
     from lab.app import create_app
