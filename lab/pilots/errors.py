@@ -7,6 +7,9 @@ InvalidError
 ├── OneRunArmError             an arm with fewer than two runs
 ├── EffectZeroError            break-even or expected effect is not above zero
 ├── ExpectedEffectError        the expected effect is not above break-even
+├── EstimateOrderError         low, likely and high of a figure do not rise
+├── EconomicRangeError         a figure of the economics is outside of what it can be
+├── BreakEvenError             break-even is not that of the economics, or there is none
 ├── GuardMarginError           a guard without a margin, or a margin without a guard
 ├── UnitMismatchError          what is measured cannot be given in the KPI's unit
 ├── UnknownSignalError         no such device or signal in the catalogue
@@ -50,6 +53,18 @@ class EffectZeroError(InvalidError):
 
 class ExpectedEffectError(InvalidError):
     """The expected effect is not above break-even: the pilot could not end in Invest."""
+
+
+class EstimateOrderError(InvalidError):
+    """Low, likely and high of a figure do not rise in this order."""
+
+
+class EconomicRangeError(InvalidError):
+    """A figure of the economics is negative, zero or larger than it can be."""
+
+
+class BreakEvenError(InvalidError):
+    """Break-even is not that of the economics, or the economics have none."""
 
 
 class GuardMarginError(InvalidError):

@@ -5,9 +5,14 @@ The shape is here; whether it makes sense is for `lab.pilots.rules` to say, with
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from lab.core.errors import InvalidError
+from lab.pilots.economics.inputs import EconomicInputs
+from lab.pilots.economics.rules import computed_break_even
+from lab.pilots.plan_part import PlanPart
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"  # they break charts, tables and PostgreSQL
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
@@ -17,12 +22,6 @@ Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Setting = float | Line | bool
 
 
-class PlanPart(BaseModel):
-    """A part of a plan: frozen, nothing unknown, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
 class Arm(PlanPart):
     """One way of working that is tried."""
 
@@ -30,7 +29,7 @@ class Arm(PlanPart):
     label: Line
     role: Literal["baseline", "treatment", "other"]
     """`other`: runs that are recorded and shown, but not compared."""
-    settings: dict[FieldName, Setting] = {}
+    settings: dict[FieldName, Setting] = Field(default={})
 
 
 class SignalReference(PlanPart):
@@ -137,8 +136,13 @@ class AnalysisPlan(PlanPart):
     hypothesis: Prose
     arms: tuple[Arm, ...]
     kpis: tuple[Kpi, ...]
-    break_even: float
-    """Effect at which the investment just pays (Δ0): an improvement of the primary KPI, in its unit, > 0."""
+    economics: EconomicInputs | None = None
+    """What the investment costs and what an improvement is worth, by the company's own figures."""
+    break_even: float = 0.0
+    """Effect at which the investment just pays (Δ0): an improvement of the primary KPI, in its unit, > 0.
+
+    Left out: computed from `economics`, and kept as a number, so that it is locked with the plan.
+    """
     expected: float
     """Effect that the company hopes for (Δ1), above break-even."""
     design: Literal["completely_randomised", "as_recorded"]
@@ -166,6 +170,18 @@ class AnalysisPlan(PlanPart):
     """What the pilot says nothing about."""
     stop: tuple[StopCriterion, ...] = Field(default=(), max_length=20)
     """Values at which a run is stopped. No safety function."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compute_break_even(cls, given: Any) -> Any:
+        """Take break-even from the economics where it is left out; what cannot be computed is refused by the rules."""
+        if not isinstance(given, dict) or given.get("economics") is None or given.get("break_even") is not None:
+            return given
+        rest = {name: value for name, value in given.items() if name != "break_even"}
+        try:
+            return rest | {"break_even": computed_break_even(EconomicInputs.model_validate(given["economics"]))}
+        except (ValidationError, InvalidError):
+            return rest
 
     def arm(self, name: str) -> Arm:
         """The arm of this name.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lab.pilots.economics.rules import check_break_even
 from lab.pilots.errors import (
     ArmsError,
     EffectZeroError,
@@ -98,10 +99,13 @@ def _check_kpis(plan: AnalysisPlan) -> None:
 
 
 def _check_effects(plan: AnalysisPlan) -> None:
+    if plan.economics is not None:
+        check_break_even(plan.economics, plan.break_even)
     for field in ("break_even", "expected"):
         if getattr(plan, field) <= 0:
             raise EffectZeroError(
-                f"{field} must be an improvement above zero in the unit of {plan.primary.key}",
+                f"{field} must be an improvement above zero in the unit of {plan.primary.key}"
+                + ("; give it, or the economics from which it follows" if field == "break_even" else ""),
                 field=field,
                 rule="above-zero",
             )
