@@ -50,7 +50,7 @@ def compare_numbers(
         NoInferenceError: with fewer than two runs in an arm, or without any spread.
     """
     base, treat = np.asarray(baseline, float), np.asarray(treatment, float)
-    _require_runs(len(base), len(treat))
+    require_runs(len(base), len(treat))
     if _is_constant(base) and _is_constant(treat):
         raise NoInferenceError(
             "no inference possible: within each arm every run gave the same number, "
@@ -99,7 +99,7 @@ def compare_proportions(
     Raises:
         NoInferenceError: with fewer than two runs in an arm.
     """
-    _require_runs(len(baseline), len(treatment))
+    require_runs(len(baseline), len(treatment))
     yes_base, yes_treat = int(sum(baseline)), int(sum(treatment))
     n_base, n_treat = len(baseline), len(treatment)
     low, high = confint_proportions_2indep(
@@ -175,7 +175,12 @@ def spread(baseline: Sequence[float], treatment: Sequence[float]) -> float | Non
     return math.sqrt((float(np.var(baseline, ddof=1)) + float(np.var(treatment, ddof=1))) / 2)
 
 
-def _require_runs(n_base: int, n_treat: int) -> None:
+def require_runs(n_base: int, n_treat: int) -> None:
+    """Two runs of each arm are the least.
+
+    Raises:
+        NoInferenceError: where there are fewer.
+    """
     if min(n_base, n_treat) < 2:
         raise NoInferenceError(
             f"no inference possible: the comparison has {n_base} run(s) of the baseline and {n_treat} of the "
