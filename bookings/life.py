@@ -29,6 +29,10 @@ from lab.core.time import Span
 from lab.people.principals import SYSTEM, Principal
 
 
+_UTC = "UTC"
+"""A sentence that is made where nobody knows the lab's own zone names this one."""
+
+
 def approve_booking(
     session: Session, principal: Principal, booking_id: str, *, version: int | None, now: datetime
 ) -> Booking:
@@ -366,9 +370,9 @@ def _lapsed(booking: Booking, now: datetime) -> bool:
 
 
 def _no_request(booking: Booking, now: datetime, done: str) -> NoRequestError:
-    if booking.state == BookingState.REQUESTED and _lapsed(booking, now):
+    if booking.state == BookingState.REQUESTED and booking.lapses_at is not None and booking.lapses_at <= now:
         return NoRequestError(
-            f"this request has lapsed at {_text(booking)}; reinstate it if its slot is still free",
+            f"this request has lapsed at {wall(booking.lapses_at, _UTC)}; reinstate it if its slot is still free",
             rule="request-in-time",
             state=booking.state,
         )
@@ -382,5 +386,5 @@ def _text(booking: Booking) -> str:
 
 def _not_started(booking: Booking, rule: str, what: str) -> BookingNotStartedError:
     return BookingNotStartedError(
-        f"this booking starts at {_text(booking)}; from then on {what}", rule=rule, start=_text(booking)
+        f"this booking starts at {wall(booking.start_at, _UTC)}; from then on {what}", rule=rule, start=_text(booking)
     )

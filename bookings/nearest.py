@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bookings.ruleset import Rules
-from bookings.slots import on_grid, without
+from bookings.slots import before_grid, on_grid, without
 from lab.core.time import Span
 
 _SEARCH_DAYS = 14
@@ -25,7 +25,7 @@ def nearest_allowed(span: Span, *, now: datetime, rules: Rules, closed: Sequence
         wished += rules.granularity - wished % rules.granularity
         wished = wished if wished <= rules.longest else wished - rules.granularity
     # Before anything is added to it, a wish in the year 1 or 9999 is drawn to the part of time that can be booked.
-    start = min(max(span.start, now), max(now, now + rules.horizon - wished))
+    start = min(max(span.start, now), before_grid(max(now, now + rules.horizon - wished)))
     near = Span(start, start + max(wished, _MINUTE))
     found = [
         (abs(wished - fitting.length), abs(fitting.start - start), fitting)

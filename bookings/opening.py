@@ -186,7 +186,9 @@ def _read_stretch(part: str, text: str, field: str) -> DayHours:
     hours = DayHours(timedelta(hours=opens_hour, minutes=opens_minute), timedelta(hours=closing[0], minutes=closing[1]))
     if hours.closes <= hours.opens:
         raise OpeningHoursError(
-            f"setting {field}: '{text}' closes before it opens; leave the day out if it is closed", field=field
+            f"setting {field}: '{text}' closes before it opens; a night is written as 22:00-24:00 and, on the next "
+            "day, 00:00-06:00; leave a day out if it is closed",
+            field=field,
         )
     return hours
 

@@ -180,11 +180,12 @@ def on_grid(earliest: datetime) -> datetime:
     return earliest + (EPOCH - earliest) % GRID
 
 
-def _before_grid(latest: datetime) -> datetime:
+def before_grid(latest: datetime) -> datetime:
+    """The last full five minutes at or before an instant."""
     return latest - (latest - EPOCH) % GRID
 
 
-FIVE_MINUTES = Steps(on_grid, _before_grid, strict=False)
+FIVE_MINUTES = Steps(on_grid, before_grid, strict=False)
 _MOST_TRIES = 200
 """So many refused candidates in one direction, and nothing more is looked for there."""
 

@@ -95,8 +95,11 @@ _PLAIN_WORDS = {
     "dict_type": "must be an object with named fields",
     "model_attributes_type": "must be an object with named fields",
     "none_required": "must be left out or null",
+    "string_pattern_mismatch": "has characters that are not possible here, or is empty or too long",
 }
 """Pydantic's most frequent findings as somebody without Python reads them."""
+_NOBODY_SPEAKS_OF = re.compile(r"^(?:input|string|value|list|dictionary) (?=should )")
+"""The field is named before it: `title should have at most 200 characters`."""
 _PROBLEM_SCHEMA = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -280,5 +283,5 @@ def _in_plain_words(fault: Mapping[str, Any]) -> dict[str, str]:
     message = _PLAIN_WORDS.get(fault["type"])
     if message is None:
         message = fault["msg"].removeprefix("Value error, ")
-        message = message[:1].lower() + message[1:]
+        message = _NOBODY_SPEAKS_OF.sub("", message[:1].lower() + message[1:])
     return {"field": ".".join(inside) or str(place[0]), "rule": fault["type"].replace("_", "-"), "message": message}

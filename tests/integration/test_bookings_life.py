@@ -97,6 +97,8 @@ def test_what_has_lapsed_is_not_approved_but_reinstated_if_it_is_still_free(lab:
     with pytest.raises(NoRequestError) as refused:
         lab.transact(life.approve_booking, lab.engineer, asked.id, version=None, now=later)
     assert refused.value.facts["rule"] == "request-in-time"
+    assert asked.lapses_at is not None
+    assert f"lapsed at {asked.lapses_at:%Y-%m-%d %H:%M}" in refused.value.message
     back = lab.transact(life.reinstate_booking, lab.engineer, asked.id, version=None, now=later, rules=RULES)
     assert (back.state, back.lapses_at) == ("confirmed", None)
     assert lab.held("robot-1") == [at(12)]

@@ -99,8 +99,11 @@ def test_a_body_with_faults_is_told_field_by_field_in_plain_words(app: FastAPI, 
     assert errors_by_field["device_ids"] == "must be a list"
     assert errors_by_field["end"] == "is needed"
     assert errors_by_field["colour"] == "is not known here; please leave it out"
-    assert "title" in errors_by_field
+    assert errors_by_field["title"] == "should have at least 1 character"
     assert "end is needed" in str(found["detail"])
+    found = problem(client.post("/api/v1/bookings", json={**body, "title": "one\x00two"}), 422)
+    errors_by_field = {fault["field"]: fault["message"] for fault in found["errors"]}  # type: ignore[attr-defined]
+    assert errors_by_field["title"] == "has characters that are not possible here, or is empty or too long"
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[1]", b'"text"', b"\xff\xfe", b"null"])

@@ -103,7 +103,7 @@ def test_the_default_settings_open_on_weekdays_from_seven_to_seven() -> None:
         ({"mon": "7-19"}, "not HH:MM-HH:MM"),
         ({"mon": "25:00-26:00"}, "not HH:MM-HH:MM"),
         ({"mon": "07:00-24:01"}, "not HH:MM-HH:MM"),
-        ({"mon": "19:00-07:00"}, "closes before it opens"),
+        ({"mon": "19:00-07:00"}, "a night is written as 22:00-24:00 and, on the next day, 00:00-06:00"),
         ({"mon": "07:00-07:00"}, "closes before it opens"),
     ],
 )

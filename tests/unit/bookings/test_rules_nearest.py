@@ -122,6 +122,14 @@ def test_the_nearest_choice_is_as_long_as_the_wish_and_then_as_near_as_can_be(
     assert (found[0].rule, found[0].nearest) == (rule, span(*nearest))
 
 
+def test_the_last_choice_before_the_horizon_begins_at_full_five_minutes_like_any_other() -> None:
+    now = NOW + timedelta(seconds=37.6)
+    wish = Span(now + timedelta(days=4000), now + timedelta(days=4000) + 2 * HOUR)
+    (refusal,) = refusals(wish, now=now, rules=ALWAYS)
+    last = NOW + ALWAYS.horizon
+    assert (refusal.rule, refusal.nearest) == ("horizon", Span(last - 2 * HOUR, last))
+
+
 def test_the_edges_of_each_rule_are_allowed_and_what_lies_beyond_is_not() -> None:
     rules = replace(ALWAYS, lead=3 * HOUR, shortest=HOUR, longest=4 * HOUR, horizon=timedelta(days=10))
     tick = timedelta.resolution
