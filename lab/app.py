@@ -42,6 +42,7 @@ from lab.post.endpoints import router as post_router
 from lab.preflight.endpoints import router as preflight_router
 from lab.reports.endpoints import router as reports_router
 from lab.retention.endpoints import router as retention_router
+from lab.sign_in_document import document_sign_in
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
 from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
@@ -164,6 +165,7 @@ def create_app(
     state.company_of_pilot, state.downloads = company_of_pilot, DownloadPlaces()
     state.broker_address, state.unwritten_alarms = broker, None
     _include_routers(app)
+    document_sign_in(app)
     _answer_errors(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, answer=_answer)

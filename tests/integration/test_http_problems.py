@@ -1,5 +1,7 @@
 """Refusals over HTTP: the same shape everywhere, naming the field and the rule, telling nothing of the inside."""
 
+import re
+
 import pytest
 from fastapi import APIRouter, FastAPI
 from httpx import Response
@@ -133,6 +135,27 @@ def test_the_api_describes_itself_without_pages_or_foreign_scripts(app: FastAPI)
         assert "application/problem+json" in method["responses"]["4XX"]["content"]
     for path in ("/docs", "/redoc"):
         assert client.get(path).status_code == 404
+
+
+def test_the_api_says_which_operations_need_a_sign_in_and_those_alone_ask_for_it(app: FastAPI) -> None:
+    client = program(app)
+    document = client.get("/api/v1/openapi.json").json()
+    ways = document["components"]["securitySchemes"]
+    assert (ways["token"]["scheme"], ways["session"]["in"], ways["session"]["name"]) == (
+        "bearer",
+        "cookie",
+        "pilotlab_session",
+    )
+    operations = [(method, path, asked) for path, found in document["paths"].items() for method, asked in found.items()]
+    for method, path, asked in operations:
+        needs = asked["security"] == [{"token": []}, {"session": []}]
+        assert needs or asked["security"] == [], (method, path)
+        answer = client.call(method.upper(), re.sub(r"\{[^}]*\}", "1", path))
+        assert (answer.status_code == 401) == needs, (method, path, answer.status_code)
+    assert {path for _, path, asked in operations if not asked["security"]} == {
+        "/api/v1/session",
+        "/calendars/{secret}.ics",
+    }
 
 
 class Recorder:
