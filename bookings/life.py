@@ -28,7 +28,6 @@ from bookings.waitlist.repository import is_offer
 from lab.core.time import Span
 from lab.people.principals import SYSTEM, Principal
 
-
 _UTC = "UTC"
 """A sentence that is made where nobody knows the lab's own zone names this one."""
 

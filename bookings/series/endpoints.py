@@ -13,6 +13,7 @@ from bookings.series.schemas import (
     SeriesAnswer,
     SeriesBooked,
     SeriesCancelled,
+    SeriesPreview,
     SeriesRequest,
 )
 from lab.core.http import ClockDep, DatabaseDep
@@ -43,6 +44,23 @@ def book_series(
         ),
         answer=lambda booked: SeriesBooked.of(booked.series, booked.outcomes),
         headers=lambda booked: {"Location": f"/api/v1/bookings/series/{booked.series.id}"},
+    )
+
+
+@router.post("/bookings/series/preview", summary="What would become of a series, before it is sent")
+def preview_series(
+    request: SeriesRequest,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    rules: RulesDep,
+    pilots: PilotsDep,
+) -> SeriesPreview:
+    """Every occurrence that would be refused is named with what is in its way; nothing is booked, held or told."""
+    return database.rehearse(
+        lambda session: SeriesPreview.of(
+            service.preview_series(session, principal, request, now=clock.now(), rules=rules, company_of_pilot=pilots)
+        )
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bookings.models import Booking, BookingSeries
 from bookings.schemas import BookingAnswer, BookingRequest, Instant, Reason, Reference
 from bookings.series.outcomes import Mode, Outcome, refusal_facts
+from bookings.states import BookingState
 from lab.core.time import Span
 
 MOST_AT_ONCE = 100
@@ -114,6 +115,63 @@ class BulkAnswer(BaseModel):
     def of(cls, outcomes: Sequence[Outcome]) -> "BulkAnswer":
         """Translate."""
         return cls(**_counts(outcomes), results=[ResultAnswer.of(outcome) for outcome in outcomes])
+
+
+class OccurrencePreview(BaseModel):
+    """What would become of one occurrence."""
+
+    number: int
+    """Counted from 1."""
+    start: datetime | None
+    end: datetime | None
+    local_start: str
+    """By the clock on the lab's wall."""
+    local_end: str
+    state: BookingState | None
+    """What the booking would be, confirmed or requested; null: it would be refused."""
+    price_cents: int | None
+    """What the company would pay."""
+    support_cents: int | None
+    """Public support in it."""
+    refusal: RefusalAnswer | None
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> "OccurrencePreview":
+        """Translate."""
+        booking, refusal = outcome.booking, outcome.refusal
+        facts: dict[str, Any] = {"start": None, "end": None, **outcome.facts}
+        return cls(
+            number=outcome.number,
+            state=BookingState(booking.state) if booking is not None else None,
+            price_cents=booking.price_cents if booking is not None else None,
+            support_cents=booking.support_cents if booking is not None else None,
+            refusal=RefusalAnswer(**refusal_facts(refusal)) if refusal is not None else None,
+            **facts,
+        )
+
+
+class SeriesPreview(BaseModel):
+    """What would become of a series that is sent now; nothing of it is booked."""
+
+    possible: int
+    refused: int
+    price_cents: int
+    """What the company would pay for all that is possible."""
+    support_cents: int
+    results: list[OccurrencePreview]
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome]) -> "SeriesPreview":
+        """Translate."""
+        results = [OccurrencePreview.of(outcome) for outcome in outcomes]
+        refused = sum(result.refusal is not None for result in results)
+        return cls(
+            possible=len(results) - refused,
+            refused=refused,
+            price_cents=sum(result.price_cents or 0 for result in results),
+            support_cents=sum(result.support_cents or 0 for result in results),
+            results=results,
+        )
 
 
 class SeriesFacts(BaseModel):

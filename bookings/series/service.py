@@ -19,7 +19,7 @@ from bookings.recurrence import Occurrence, occurrences
 from bookings.rules import Rules, require_device_ids, span_facts, wall
 from bookings.series import repository
 from bookings.series.errors import ClockTimeError, SeriesUnknownError
-from bookings.series.outcomes import REFUSALS, Outcome, is_decided, proposals, require_enough
+from bookings.series.outcomes import REFUSALS, Mode, Outcome, is_decided, proposals, require_enough
 from bookings.series.schemas import SeriesRequest
 from bookings.service import CompanyOfPilot, book_devices, no_pilots, require_may_book
 from bookings.states import OPEN
@@ -74,12 +74,67 @@ def book_series(
         NothingBookedError: no occurrence can be booked.
         PilotLabError: what `book_devices` raises: of the whole, or, in mode "all", of the first occurrence refused.
     """
+    series_id = new_id("ser")
+    outcomes = _book_each(
+        session, principal, request, series_id, now=now, rules=rules, company_of_pilot=company_of_pilot
+    )
+    require_enough(outcomes, request.mode)
+    series = BookingSeries(
+        id=series_id,
+        organisation_id=next(one.booking.organisation_id for one in outcomes if one.booking is not None),
+        rrule=request.rrule.strip(),
+        created_by=principal.account_id,
+        created_at=now,
+    )
+    session.add(series)
+    session.flush()
+    return BookedSeries(series, outcomes)
+
+
+def preview_series(
+    session: Session,
+    principal: Principal,
+    request: SeriesRequest,
+    *,
+    now: datetime,
+    rules: Rules,
+    company_of_pilot: CompanyOfPilot = no_pilots,
+) -> Sequence[Outcome]:
+    """What would become of each occurrence if the series were sent now, all of them told, whatever its mode.
+
+    It books them as `book_series` does, so that both judge alike.
+
+    Args:
+        session: of a write transaction that is undone afterwards (`Database.rehearse`).
+        principal: who would book.
+        request: the first occurrence and the rule.
+        now: the present instant.
+        rules: `Rules.from_settings`.
+        company_of_pilot: knows whose a pilot is.
+
+    Raises:
+        RecurrenceError: the rule cannot be read, has no end, or gives more than `MOST_OCCURRENCES`.
+        PilotLabError: what `book_devices` raises of the whole.
+    """
+    told = request.model_copy(update={"mode": Mode.POSSIBLE})
+    return _book_each(session, principal, told, new_id("ser"), now=now, rules=rules, company_of_pilot=company_of_pilot)
+
+
+def _book_each(
+    session: Session,
+    principal: Principal,
+    request: SeriesRequest,
+    series_id: str,
+    *,
+    now: datetime,
+    rules: Rules,
+    company_of_pilot: CompanyOfPilot,
+) -> list[Outcome]:
+    """Book one occurrence after the other, until it is decided that nothing is to be kept."""
     require_may_book(principal)
     require_device_ids(request.device_ids)
     first = clear_span(request.start, request.end, zone=rules.zone)
     found = occurrences(request.rrule, first, zone=rules.zone, most=MOST_OCCURRENCES)
-    series_id = new_id("ser")
-
     outcomes: list[Outcome] = []
 
     def book(occurrence: Occurrence) -> Booking:
@@ -104,17 +159,7 @@ def book_series(
             outcomes.append(Outcome(number, name, facts, refusal=error))
             if is_decided(outcomes, request.mode):
                 break
-    require_enough(outcomes, request.mode)
-    series = BookingSeries(
-        id=series_id,
-        organisation_id=next(one.booking.organisation_id for one in outcomes if one.booking is not None),
-        rrule=request.rrule.strip(),
-        created_by=principal.account_id,
-        created_at=now,
-    )
-    session.add(series)
-    session.flush()
-    return BookedSeries(series, outcomes)
+    return outcomes
 
 
 def get_series(session: Session, principal: Principal, series_id: str) -> tuple[BookingSeries, Sequence[Booking]]:

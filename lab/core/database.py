@@ -198,6 +198,20 @@ class Database:
                     time.sleep(random.uniform(0, _APART_SECONDS))  # noqa: S311 - not a secret
         raise UnavailableError("the database is too busy for this change just now; please try again")
 
+    def rehearse(self, work: Callable[[Session], T]) -> T:
+        """Run `work` as `transact` does, and undo it: what it gives is what would come of it just now.
+
+        Args:
+            work: gives values, nothing that still belongs to the session.
+        """
+
+        def undone(session: Session) -> T:
+            found = work(session)
+            session.rollback()
+            return found
+
+        return self.transact(undone)
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()

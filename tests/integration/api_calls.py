@@ -86,6 +86,7 @@ _WIDE = spans(hours=24 * 6)
 GOOD_BODIES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "POST /api/v1/bookings": _BOOKING,
     "POST /api/v1/bookings/series": _BOOKING.map(lambda wish: {**wish, "rrule": "FREQ=DAILY;COUNT=3"}),
+    "POST /api/v1/bookings/series/preview": _BOOKING.map(lambda wish: {**wish, "rrule": "FREQ=DAILY;COUNT=3"}),
     "POST /api/v1/bookings/bulk": st.lists(_BOOKING, min_size=1, max_size=3).map(lambda found: {"bookings": found}),
     "POST /api/v1/bookings/{booking_id}/move": spans(),
     "POST /api/v1/bookings/{booking_id}/extend": spans().map(lambda span: {"end": span["end"]}),

@@ -13,8 +13,10 @@ from bookings.series import service
 from bookings.series.outcomes import Mode
 from bookings.series.schemas import SeriesRequest
 from bookings.service import book_devices
+from lab.core.audit import AuditEntry
 from lab.core.clock import LabClock
 from lab.core.database import Database
+from lab.core.jobs import Job
 from lab.core.time import Span
 from tests.booking_lab import RULES, BookingLab, at, make_booking_lab
 from tests.booking_town import BookingTown, problem, race, wish
@@ -90,6 +92,48 @@ def test_a_series_of_which_nothing_is_possible_is_a_conflict_and_leaves_nothing(
 def test_a_series_that_cannot_be_is_given_up_after_ten_refusals(town: BookingTown) -> None:
     found = problem(town.post("founder", "/bookings/series", series(at(20, day=24), rrule="FREQ=DAILY;COUNT=90")), 422)
     assert [one["number"] for one in found["refusals"]] == list(range(1, 11))
+
+
+def test_conflicts_of_a_series_are_named_before_it_is_sent_and_nothing_is_left_of_the_question(
+    town: BookingTown,
+) -> None:
+    town.book("joiner", later(at(9.5, day=24), days=7))
+    town.book("founder", later(at(9, day=24), days=21))
+    rows = (town.count(Booking), town.count(BookingSeries), town.count(AuditEntry), town.count(Job), town.held())
+    asked = town.post("founder", "/bookings/series/preview", series(at(9, day=24)))
+    assert asked.status_code == 200, asked.text
+    found = asked.json()
+    assert (found["possible"], found["refused"]) == (2, 2)
+    assert [one["state"] for one in found["results"]] == ["confirmed", None, "confirmed", None]
+    assert found["price_cents"] == sum(one["price_cents"] or 0 for one in found["results"]) > 0
+    taken, own = found["results"][1], found["results"][3]
+    assert taken["local_start"] == "2026-12-01T09:00"
+    assert taken["refusal"]["conflicts"] == [{"device_id": "mill-1", "what": "taken"}]
+    assert len(taken["refusal"]["alternatives"]) == 3
+    assert own["refusal"]["conflicts"][0]["what"] == "own booking"
+    assert rows == (
+        town.count(Booking),
+        town.count(BookingSeries),
+        town.count(AuditEntry),
+        town.count(Job),
+        town.held(),
+    )
+    sent = town.post("founder", "/bookings/series", series(at(9, day=24), mode="possible")).json()
+    assert [one["start"] for one in sent["results"] if one["booking"]] == [
+        one["start"] for one in found["results"] if one["state"]
+    ]
+
+
+def test_a_preview_tells_more_refusals_than_a_series_that_is_given_up(town: BookingTown) -> None:
+    town.rule(week_quota_minutes=60)
+    found = town.post("founder", "/bookings/series/preview", series(at(9, day=24), rrule="FREQ=DAILY;COUNT=60")).json()
+    assert (found["possible"], found["refused"]) == (9, 51)
+    problem(town.post("founder", "/bookings/series/preview", series(at(9, day=24), rrule="FREQ=DAILY")), 422)
+    problem(town.post("founder", "/bookings/series/preview", series(at(9, day=24), "saw-9")), 422)
+    problem(town.post("reader", "/bookings/series/preview", series(at(9, day=24))), 403)
+    other = series(at(9, day=24), organisation_id=town.town.joinery.id)
+    problem(town.post("founder", "/bookings/series/preview", other), 403)
+    assert town.count(Booking) == 0
 
 
 def test_an_hour_that_the_clock_skips_or_repeats_is_told_by_name(town: BookingTown) -> None:
