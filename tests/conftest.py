@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -61,6 +62,28 @@ def pytest_configure() -> None:
         pytest.exit("SIGTERM", returncode=143)
 
     signal.signal(signal.SIGTERM, end)
+
+
+_running: dict[str, float] = {}
+"""Tests that have begun and not ended, in whichever process, and since when (monotonic seconds)."""
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Remember what runs."""
+    _running[nodeid] = time.monotonic()
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """It runs no more."""
+    _running.pop(nodeid, None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """Name the tests that a run which is cut off did not finish."""
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return
+    for nodeid, since in _running.items():
+        terminalreporter.write_line(f"cut off after {time.monotonic() - since:.0f} s: {nodeid}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,8 +18,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from lab.core.settings import Settings
-from tests.services import ServiceMissingError, free_port
-from tests.services.programs import find_program
+from tests.services import free_port
+from tests.services.programs import installed_program
 
 PASSWORD = "of the lab"
 INVITATION = "\r\n".join(
@@ -152,9 +152,7 @@ class Receiver:
 
 def make_certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
     """A server's side of TLS with a fresh certificate for these names (`DNS:…` or `IP:…`), and the file to trust."""
-    program = find_program("openssl")
-    if program is None:
-        raise ServiceMissingError("openssl is not installed")
+    program = installed_program("openssl")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     request = [str(program), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     request += ["-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={','.join(names)}"]

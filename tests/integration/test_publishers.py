@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,10 +21,12 @@ from telemetry.models import HeardSignal
 from telemetry.recorder import Recorder
 from telemetry.sequences import highest_received
 from telemetry.stores.duckdb import DuckDBStore
+from tests.conftest import have
 from tests.integration.recording import BOOT, LAB, Publisher, add_mill, now_ns, stored
 from tests.integration.test_discovery import wait_until
 from tests.integration.test_recorder import new_recorder
 from tests.services import Mosquitto
+from tests.services.programs import installed_program
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "publishers"
 DOCS = Path(__file__).parents[2] / "docs" / "connecting.md"
@@ -74,10 +75,10 @@ def test_the_python_publisher_is_recorded(
     assert {(row["boot"], row["signal"], row["flags"]) for row in rows} == {(boot, "spindle_power_kw", 0)}
 
 
-@pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="mosquitto_pub is not installed")
 def test_the_shell_publisher_is_recorded(
     own_mosquitto: Mosquitto, recorder: Recorder, database: Database, store: DuckDBStore
 ) -> None:
+    have(lambda: installed_program("mosquitto_pub"))
     told = {"HOST": own_mosquitto.host, "PORT": str(own_mosquitto.port), "LAB": LAB, "DEVICE": "mill-1"}
     told |= {"SIGNAL": "spindle_power_kw", "COUNT": "10", "INTERVAL": "0.02"}
     subprocess.run(["sh", str(EXAMPLES / "publisher.sh")], check=True, timeout=30, env={**os.environ, **told})

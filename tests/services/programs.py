@@ -32,6 +32,18 @@ def find_program(name: str, *more_folders: str) -> Path | None:
     return Path(found) if found else None
 
 
+def installed_program(name: str) -> Path:
+    """The program's path.
+
+    Raises:
+        ServiceMissingError: when it is not installed.
+    """
+    found = find_program(name)
+    if found is None:
+        raise ServiceMissingError(f"{name} is not installed")
+    return found
+
+
 def answers(host: str, port: int) -> bool:
     """Whether somebody accepts connections there."""
     try:
