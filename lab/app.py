@@ -41,6 +41,7 @@ from lab.pilots.service import company_of_pilot
 from lab.post.endpoints import router as post_router
 from lab.preflight.endpoints import router as preflight_router
 from lab.reports.endpoints import router as reports_router
+from lab.reports.links.endpoints import router as report_links_router
 from lab.retention.endpoints import router as retention_router
 from lab.sign_in_document import document_sign_in
 from lab.web.endpoints import router as pages_router
@@ -203,6 +204,7 @@ def _include_routers(app: FastAPI) -> None:
         preflight_router,
         pilots_router,
         reports_router,
+        report_links_router,
         retention_router,
     ):
         app.include_router(router)

@@ -51,6 +51,7 @@ MODELS = [
     "telemetry.alarms.models",
     "lab.pilots.models",
     "lab.reports.models",
+    "lab.reports.links.models",
     "lab.retention.models",
 ]
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lab.core.errors import ConflictError, UnavailableError
 from lab.core.time import Span, in_zone
+from lab.demo.client import ApiClient
 from lab.demo.stage import Stage
 from lab.people.principals import Role
 from lab.pilots.plans import AnalysisPlan
@@ -132,16 +133,41 @@ def report(stage: Stage, narrator: Narrator, pilot: dict[str, Any], booking: dic
     _repeatable(lambda: engineer.post(f"/bookings/{booking['id']}/finish"))
     engineer.post(f"/pilots/{pilot['id']}/seal")
     deadline = time.monotonic() + _REPORT_PATIENCE_SECONDS
-    while not (made := member.get("/reports", pilot_id=pilot["id"])):
+    drafted = _wait_for_report(member, pilot, deadline, lambda report: report["is_written"])
+    narrator.step("Data sealed, comparison computed, report and data package drafted")
+    made = _approve(stage, member, pilot, drafted, deadline)
+    output.mkdir(parents=True, exist_ok=True)
+    pdf, package = output / "report.pdf", output / f"{made['number']}-package.zip"
+    pdf.write_bytes(member.download(f"/reports/{made['id']}/report.pdf"))
+    package.write_bytes(member.download(f"/reports/{made['id']}/package.zip"))
+    narrator.step("Report reviewed by the engineer and approved by the manager")
+    return Finished(pilot, member.get(f"/reports/{made['id']}"), pdf, package)
+
+
+def _approve(
+    stage: Stage, member: ApiClient, pilot: dict[str, Any], drafted: dict[str, Any], deadline: float
+) -> dict[str, Any]:
+    """Two people stand for the report: one reviews, another one approves."""
+    address = f"/reports/{drafted['id']}"
+    _repeatable(lambda: stage.client(Role.ENGINEER).post(f"{address}/review"))
+    _wait_for_report(member, pilot, deadline, lambda report: report["status"] != "draft" and report["is_written"])
+    _repeatable(lambda: stage.client(Role.MANAGER).post(f"{address}/approve"))
+    return _wait_for_report(
+        member, pilot, deadline, lambda report: report["status"] == "approved" and report["is_written"]
+    )
+
+
+def _wait_for_report(
+    member: ApiClient, pilot: dict[str, Any], deadline: float, wanted: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    while True:
+        found = member.get("/reports", pilot_id=pilot["id"])
+        if found and wanted(found[0]):
+            newest: dict[str, Any] = found[0]
+            return newest
         if time.monotonic() > deadline:
             raise UnavailableError("the report was not made; the reason is in the product's log")
         time.sleep(0.1)
-    output.mkdir(parents=True, exist_ok=True)
-    pdf, package = output / "report.pdf", output / f"{made[0]['number']}-package.zip"
-    pdf.write_bytes(member.download(f"/reports/{made[0]['id']}/report.pdf"))
-    package.write_bytes(member.download(f"/reports/{made[0]['id']}/package.zip"))
-    narrator.step("Data sealed, comparison computed, report and data package written")
-    return Finished(pilot, member.get(f"/reports/{made[0]['id']}"), pdf, package)
 
 
 def _repeatable(call: Callable[[], Any]) -> None:

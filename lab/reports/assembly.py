@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab.pilots.units import unit_label
 from lab.reports import advice
+from lab.reports.issue import ReportIssue, report_number
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.quality import run_quality
 from lab.reports.results import (
@@ -44,17 +45,18 @@ _DESIGNS = {
 }
 
 
-def compute_results(folder: Path, *, manifest_sha256: str | None = None) -> Results:
+def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: ReportIssue | None = None) -> Results:
     """Everything that a report says about a sealed data set.
 
     Args:
         folder: of the data set: manifest.json and the files that it names.
         manifest_sha256: what the manifest must have, where that is known.
+        issue: what people say in the report; None: nothing yet, a first draft.
 
     Raises:
         DataSetAlteredError: if a file is missing or not what was sealed.
     """
-    data = read_data_set(folder, manifest_sha256=manifest_sha256)
+    data, issue = read_data_set(folder, manifest_sha256=manifest_sha256), issue or ReportIssue()
     plan = data.plan
     made = sorted(data.runs, key=lambda run: (run.executed_order is None, run.executed_order or 0, run.number))
     quality = tuple(run_quality(data, run) for run in made)
@@ -68,7 +70,8 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None) -> Resu
     further = advice.further_runs(plan, primary, grade) if verdict is Verdict.EXTEND else None
     devices = _devices(data)
     return Results(
-        identification=_identification(data),
+        identification=_identification(data, issue),
+        issue=issue,
         question=data.pilot.question,
         answer=advice.answer(plan, verdict, primary, guards, grade),
         verdict=verdict,
@@ -94,18 +97,18 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None) -> Resu
     )
 
 
-def _identification(data: SealedData) -> Identification:
+def _identification(data: SealedData, issue: ReportIssue) -> Identification:
     pilot = data.pilot
     return Identification(
-        report_number=f"{pilot.number}-R{pilot.data_set_version}",
-        version=pilot.data_set_version,
-        status="draft",
+        report_number=report_number(pilot.number, issue.version),
+        version=issue.version,
+        status=issue.status,
         pilot_number=pilot.number,
         pilot_title=pilot.title,
         lab_name=pilot.lab_name,
         customer=pilot.customer,
         time_zone=pilot.time_zone,
-        dated=pilot.sealed_at,
+        dated=pilot.sealed_at if issue.approved is None else issue.approved.at,
         data_from=min((run.started_at for run in data.runs if run.started_at is not None), default=None),
         data_to=max((run.ended_at for run in data.runs if run.ended_at is not None), default=None),
         data_set_version=pilot.data_set_version,

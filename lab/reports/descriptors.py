@@ -238,6 +238,7 @@ def readme(results: Results, sealed: Sequence[ManifestEntry]) -> bytes:
         "  runs.csv                   one line a run: when, which way of working, what was found",
         "  data/run-NN.parquet        everything the machines sent during run NN (pandas, DuckDB and others read it)",
         "  plan.json                  the analysis plan as it was locked",
+        "  issue.json                 what people say in the report, and who stands for it",
         "  manifest.json              the list of the sealed files; its hash is printed in the report",
         "  charts/                    the charts of the report",
         "  datapackage.json, ro-crate-metadata.json    descriptions for programs (Frictionless Data, RO-Crate)",

@@ -1,18 +1,23 @@
 """Reports over HTTP."""
 
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from lab.core.errors import UnavailableError
+from lab.core.etags import IfMatch, version_of
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
-from lab.reports import service
+from lab.reports import issuing, service
+from lab.reports.issue import Statement
 from lab.reports.models import Report
-from lab.reports.schemas import ReportAnswer, ReportSummary, SealAnswer
+from lab.reports.schemas import Reasoned, ReportAnswer, ReportSummary, SealAnswer
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
+
+_MEDIA_TYPES = {"report.pdf": "application/pdf", "package.zip": "application/zip"}
 
 
 @router.post("/pilots/{pilot_id}/seal", status_code=202)
@@ -37,12 +42,86 @@ def get_report(report_id: str, principal: PrincipalDep, database: DatabaseDep) -
         return ReportAnswer.of(service.get_report(session, principal, report_id))
 
 
+@router.put("/reports/{report_id}/statement")
+def write_statement(
+    report_id: str,
+    statement: Statement,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    if_match: IfMatch = None,
+) -> ReportSummary:
+    """Write what people say in a draft: authors, risks, next steps, readiness and more; for the staff."""
+    version = version_of(if_match)
+    return database.transact(
+        lambda session: ReportSummary.of(
+            issuing.write_statement(session, principal, report_id, statement, version=version, now=clock.now())
+        )
+    )
+
+
+@router.post("/reports/{report_id}/review")
+def review_report(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, if_match: IfMatch = None
+) -> ReportSummary:
+    """Stand for it that a draft is right; for the staff."""
+    version = version_of(if_match)
+    return database.transact(
+        lambda session: ReportSummary.of(
+            issuing.review_report(session, principal, report_id, version=version, now=clock.now())
+        )
+    )
+
+
+@router.post("/reports/{report_id}/approve")
+def approve_report(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, if_match: IfMatch = None
+) -> ReportSummary:
+    """Issue a reviewed report, for good; for a manager who has not reviewed it."""
+    version = version_of(if_match)
+    return database.transact(
+        lambda session: ReportSummary.of(
+            issuing.approve_report(session, principal, report_id, version=version, now=clock.now())
+        )
+    )
+
+
+@router.post("/reports/{report_id}/send-back")
+def send_back(
+    report_id: str,
+    request: Reasoned,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    if_match: IfMatch = None,
+) -> ReportSummary:
+    """Make a reviewed report a draft again; for the staff."""
+    version = version_of(if_match)
+    return database.transact(
+        lambda session: ReportSummary.of(
+            issuing.send_back(session, principal, report_id, reason=request.reason, version=version, now=clock.now())
+        )
+    )
+
+
+@router.post("/reports/{report_id}/correct", status_code=201)
+def correct_report(
+    report_id: str, request: Reasoned, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> ReportSummary:
+    """Begin a new version of an approved report; the old one stays as it is; for the staff."""
+    return database.transact(
+        lambda session: ReportSummary.of(
+            issuing.correct_report(session, principal, report_id, reason=request.reason, now=clock.now())
+        )
+    )
+
+
 @router.get("/reports/{report_id}/report.pdf")
 def get_pdf(report_id: str, principal: PrincipalDep, database: DatabaseDep, settings: SettingsDep) -> FileResponse:
     """The report as PDF."""
     with database.read() as session:
         report = service.get_report(session, principal, report_id)
-    return _file(report, settings.data_dir, "report.pdf", "application/pdf")
+    return report_file(report, settings.data_dir, "report.pdf")
 
 
 @router.get("/reports/{report_id}/package.zip")
@@ -50,11 +129,18 @@ def get_package(report_id: str, principal: PrincipalDep, database: DatabaseDep, 
     """The data package: report, sealed data, results and hashes."""
     with database.read() as session:
         report = service.get_report(session, principal, report_id)
-    return _file(report, settings.data_dir, "package.zip", "application/zip")
+    return report_file(report, settings.data_dir, "package.zip")
 
 
-def _file(report: Report, data_dir: Path, name: str, media_type: str) -> FileResponse:
-    path = data_dir / report.folder / name
+def report_file(report: Report, data_dir: Path, name: Literal["report.pdf", "package.zip"]) -> FileResponse:
+    """A file of a report, as an answer.
+
+    Raises:
+        UnavailableError: while it is being written, or if it is not on this machine.
+    """
+    path, media_type = data_dir / report.folder / name, _MEDIA_TYPES[name]
+    if not report.written_revision or (report.status == "approved" and not report.is_written):
+        raise UnavailableError(f"report {report.number} is being written; please try again in a few seconds")
     if not path.is_file():
         raise UnavailableError(f"{name} of report {report.number} is not on this machine just now; please try again")
     return FileResponse(path, media_type=media_type, filename=f"{report.number}-{name}")

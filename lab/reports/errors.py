@@ -2,13 +2,20 @@
 
 NotFoundError
 ├── ReportUnknownError      no such report, or another company's
-└── DataSetUnknownError     no such data set, or another company's
+├── DataSetUnknownError     no such data set, or another company's
+└── LinkUnknownError        no such link, or it is revoked or over
 ConflictError
 ├── PilotUnfinishedError    runs are neither made nor excluded
-└── DataSetAlteredError     a sealed file is missing or not what was sealed
+├── DataSetAlteredError     a sealed file is missing or not what was sealed
+├── ReportStateError        a draft, reviewed or approved report where another one is needed
+└── SameReviewerError       whoever reviewed a report does not approve it
+InvalidError
+└── LinkTermError           a link lasts a day at least, a year at most
+StaleError
+└── ReportChangedError      decided on an older state of the report
 """
 
-from lab.core.errors import ConflictError, NotFoundError
+from lab.core.errors import ConflictError, InvalidError, NotFoundError, StaleError
 
 
 class ReportUnknownError(NotFoundError):
@@ -25,3 +32,23 @@ class PilotUnfinishedError(ConflictError):
 
 class DataSetAlteredError(ConflictError):
     """A sealed file is missing or not what was sealed."""
+
+
+class LinkUnknownError(NotFoundError):
+    """No such link, or it is revoked or over; which of these is not said."""
+
+
+class ReportStateError(ConflictError):
+    """The report is not in the state that this needs. Facts: `now`."""
+
+
+class SameReviewerError(ConflictError):
+    """Whoever has reviewed a report does not approve it."""
+
+
+class LinkTermError(InvalidError):
+    """A link lasts a day at least and a year at most. Facts: `nearest`."""
+
+
+class ReportChangedError(StaleError):
+    """Somebody changed the report meanwhile. Facts: `now`."""

@@ -7,14 +7,18 @@ from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.jobs import ClaimedJob, Handler, enqueue
 from lab.people.principals import SYSTEM
-from lab.reports.service import LAB_TIME_ZONE, make_report, seal_pilot
+from lab.reports.issuing import WRITE_JOB, make_report, write_again
+from lab.reports.service import LAB_TIME_ZONE, seal_pilot
 from telemetry.stores.interface import SampleStore
 
 
 def report_handlers(
     database: Database, store: SampleStore, *, data_dir: Path, clock: Clock, time_zone: str = LAB_TIME_ZONE
 ) -> Mapping[str, Handler]:
-    """Handlers of the jobs `seal` (payload `pilot_id`; asks for the report) and `report` (payload `data_set_id`)."""
+    """Handlers of the jobs `seal` (payload `pilot_id`), `report` (`data_set_id`) and `write-report` (`report_id`).
+
+    Sealing asks for the report; a report is written again when its files no longer say what it says.
+    """
 
     def seal(job: ClaimedJob) -> None:
         data_set = seal_pilot(
@@ -33,4 +37,7 @@ def report_handlers(
     def report(job: ClaimedJob) -> None:
         make_report(database, SYSTEM, job.payload["data_set_id"], data_dir=data_dir, clock=clock)
 
-    return {"seal": seal, "report": report}
+    def write(job: ClaimedJob) -> None:
+        write_again(database, job.payload["report_id"], data_dir=data_dir, clock=clock)
+
+    return {"seal": seal, "report": report, WRITE_JOB: write}

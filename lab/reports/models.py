@@ -45,6 +45,25 @@ class Report(Base):
     package_sha256: Mapped[str] = mapped_column(sa.String(64))
     folder: Mapped[str] = mapped_column(sa.Text)
     """Relative to the data folder: report.pdf, package.zip, charts/*.svg."""
+    status: Mapped[str] = mapped_column(sa.String(20), default="draft")
+    """draft, reviewed or approved; an approved report does not change."""
+    issue: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    """What people say in it, and who stands for it (`lab.reports.issue.ReportIssue`)."""
+    revision: Mapped[int] = mapped_column(default=1)
+    """Counts the changes of `issue`."""
+    written_revision: Mapped[int] = mapped_column(default=1)
+    """The revision from which the files were written; a smaller one: they are being written again."""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the files say what `issue` says."""
+        return self.written_revision == self.revision
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is approved and written as approved."""
+        return self.status == "approved" and self.is_written
 
 
 attach(cast(sa.Table, DataSet.__table__), constraints.UPGRADE)
+attach(cast(sa.Table, Report.__table__), constraints.REPORTS)

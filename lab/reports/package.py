@@ -23,6 +23,7 @@ from lab.reports.results import ManifestEntry, Results
 MANIFEST = "manifest.json"
 CHECKSUMS = "checksums.sha256"
 CRATE = "ro-crate-metadata.json"
+ISSUE = "issue.json"
 PORTION = 1 << 20
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # a zip knows nothing before
 
@@ -70,6 +71,7 @@ def write_package(
     parts |= {
         "report.pdf": pdf,
         "report.html": page.encode(),
+        ISSUE: results.issue.model_dump_json(indent=1).encode() + b"\n",
         "results/results.json": to_json(json.loads(results.model_dump_json())),
         "results/run-values.csv": run_values_csv(results),
         "README.txt": readme(results, results.manifest.files),

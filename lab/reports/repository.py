@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bookings.models import BookingDevice
+from lab.core.audit import AuditEntry
 from lab.core.database import storable
 from lab.people.models import Account, Organisation
 from lab.pilots.models import Pilot
@@ -23,8 +24,44 @@ def latest_data_set(session: Session, pilot_id: str) -> DataSet | None:
 
 
 def report_of(session: Session, data_set_id: str) -> Report | None:
-    """The report on a data set."""
-    return session.scalar(sa.select(Report).where(Report.data_set_id == data_set_id))
+    """The newest report on a data set."""
+    query = sa.select(Report).where(Report.data_set_id == data_set_id)
+    return session.scalar(query.order_by(Report.version.desc()).limit(1))
+
+
+def report(session: Session, report_id: str) -> Report | None:
+    """A report by its id."""
+    return session.get(Report, report_id) if storable(report_id) else None
+
+
+def lock_report(session: Session, report_id: str) -> Report | None:
+    """A report as it is now, kept from other changes until this transaction ends."""
+    if not storable(report_id):
+        return None
+    query = sa.select(Report).where(Report.id == report_id).with_for_update()
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def newest_report(session: Session, pilot_id: str) -> Report | None:
+    """The newest version of a pilot's report."""
+    return session.scalar(sa.select(Report).where(Report.pilot_id == pilot_id).order_by(Report.version.desc()).limit(1))
+
+
+def last_actor(session: Session, report_id: str, what: str) -> str | None:
+    """The account that did something to a report last, by the log of changes."""
+    return session.scalar(
+        sa.select(AuditEntry.by)
+        .where(AuditEntry.subject == "report", AuditEntry.subject_id == report_id, AuditEntry.what == what)
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+
+
+def company_of(session: Session, pilot_id: str) -> tuple[Pilot, list[Account]]:
+    """A pilot and the people of its company whose accounts are open."""
+    pilot = session.get_one(Pilot, pilot_id)
+    members = sa.select(Account).where(Account.organisation_id == pilot.organisation_id, Account.disabled_at.is_(None))
+    return pilot, list(session.scalars(members.order_by(Account.id)))
 
 
 def find_report(session: Session, report_id: str) -> tuple[Report, Pilot] | None:

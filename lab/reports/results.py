@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lab.reports.issue import ReportIssue
+
 RELATES_ONLY = "Results relate only to the items tested."
 LAB_OEE = "Lab OEE is not your plant's OEE."
 
@@ -52,7 +54,7 @@ class Identification(Value):
     time_zone: str
     """IANA zone of the lab, for showing times."""
     dated: datetime
-    """The report's own date: when the data were sealed. Also the PDF's fixed time stamp."""
+    """The report's own date: when it was approved, before that when the data were sealed. Also the PDF's time stamp."""
     data_from: datetime | None
     """Start of the first run."""
     data_to: datetime | None
@@ -392,6 +394,8 @@ class Results(Value):
 
     format: Literal[1] = 1
     identification: Identification
+    issue: ReportIssue
+    """What people say in this version, and who stands for it."""
     question: str
     answer: str
     """One sentence."""

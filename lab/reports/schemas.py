@@ -3,14 +3,25 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from lab.core.jobs import Job
+from lab.pilots.plans import Prose
 from lab.reports.models import Report
+
+
+class Reasoned(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Prose
 
 
 class ReportSummary(BaseModel):
     """A report, without what it says."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     id: str
     pilot_id: str
@@ -18,6 +29,12 @@ class ReportSummary(BaseModel):
     version: int
     created_at: datetime
     verdict: str
+    status: str
+    """draft, reviewed or approved."""
+    revision: int
+    """Counts its changes; the version for If-Match."""
+    is_written: bool
+    """Whether its files say what it says; a moment after a change they do."""
     pdf_sha256: str
     package_sha256: str
 

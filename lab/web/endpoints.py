@@ -12,6 +12,7 @@ from lab.web import (
     preflight_pages,
     report_pages,
     session_pages,
+    shared_report_pages,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -24,6 +25,7 @@ for pages in (
     alarm_pages,
     pilot_pages,
     report_pages,
+    shared_report_pages,
     health,
 ):
     router.include_router(pages.router)

@@ -42,6 +42,9 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+_SECRET_PLACES = ("/calendars/", "/shared/")
+"""Below these an address is a key."""
+
 Answer = Callable[[Request, int, str, Exception | None], Response]
 """Makes the response for a refusal: request, status, one sentence, and the error if there is one."""
 
@@ -94,8 +97,8 @@ def _caching(scope: Scope, status: int) -> str:
 
 
 def _told(path: str) -> str:
-    """A path for the log: of a calendar link without its secret."""
-    return "/calendars/(secret)" if path.startswith("/calendars/") else path
+    """A path for the log: of a secret link without its secret."""
+    return next((f"{place}(secret)" for place in _SECRET_PLACES if path.startswith(place)), path)
 
 
 class UnexpectedErrors:

@@ -28,7 +28,7 @@ def show_report(
     with database.read() as session:
         report = get_report(session, principal, report_id)
         newer = list_reports(session, principal, report.pilot_id)[0]
-    fragment = render_html(report.results, _charts(settings.data_dir / report.folder))
+    fragment = render_html(report.results, charts_of(settings.data_dir / report.folder))
     return page(
         request,
         "report.html",
@@ -52,5 +52,6 @@ def newest_reports(session: Session, principal: Principal) -> Mapping[str, Repor
     return newest
 
 
-def _charts(folder: Path) -> dict[str, bytes]:
+def charts_of(folder: Path) -> dict[str, bytes]:
+    """The charts of a report, by file name."""
     return {path.name: path.read_bytes() for path in sorted((folder / "charts").glob("*.svg"))}

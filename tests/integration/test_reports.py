@@ -27,7 +27,7 @@ from lab.pilots import service as pilots
 from lab.pilots.errors import PilotStateError
 from lab.pilots.examples import demo_plan
 from lab.pilots.models import Pilot
-from lab.reports import service
+from lab.reports import issuing, service
 from lab.reports.assembly import compute_results
 from lab.reports.errors import DataSetAlteredError, PilotUnfinishedError, ReportUnknownError
 from lab.reports.gathering import gather, grant_of_company, samples_of
@@ -126,7 +126,7 @@ class Lab:
 
     def report(self) -> Report:
         data_set = self.seal()
-        return service.make_report(self.database, self.engineer, data_set.id, data_dir=self.folder, clock=self.clock)
+        return issuing.make_report(self.database, self.engineer, data_set.id, data_dir=self.folder, clock=self.clock)
 
     def count(self, table) -> int:
         with self.database.read() as session:
@@ -190,7 +190,7 @@ def quick_layout(monkeypatch):
         (folder / "report.pdf").write_bytes(b"%PDF-1.7 short")
         (folder / "package.zip").write_bytes(b"PK short")
 
-    monkeypatch.setattr("lab.reports.service.write_report", lay_out)
+    monkeypatch.setattr("lab.reports.issuing.write_report", lay_out)
 
 
 def test_sealed_data_hold_what_the_store_has_and_nothing_else(lab):
@@ -377,7 +377,7 @@ class Http:
         async def send():
             transport = ASGITransport(self.app, raise_app_exceptions=False)
             async with AsyncClient(transport=transport, base_url="http://lab.example") as client:
-                headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+                headers = {"Authorization": f"Bearer {self.tokens[who]}", **options.pop("headers", {})}
                 return await client.request(method, f"/api/v1{path}", headers=headers, **options)
 
         return asyncio.run(send())

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from lab.core.findings import Finding
 from lab.reports.errors import DataSetAlteredError
-from lab.reports.package import MANIFEST, write_package
+from lab.reports.issue import ReportIssue
+from lab.reports.package import ISSUE, MANIFEST, write_package
 from lab.reports.results import Results
 from lab.reports.sealing import file_sha256
 from lab.reports.verifying.comparing import Compared, Difference, compare
@@ -39,10 +40,11 @@ def verify_package(package: Path) -> list[Finding]:
     """
     with unpacked(package) as files:
         findings = [*_hashes(files)]
-        if {RESULTS, MANIFEST} <= files.sound:
+        if {RESULTS, MANIFEST, ISSUE} <= files.sound:
             findings += _recomputed(files.folder, package if package.is_file() else None)
         else:
-            findings.append(Finding("wrong", "numbers", f"cannot be computed again without {RESULTS} and {MANIFEST}"))
+            fact = f"cannot be computed again without {RESULTS}, {MANIFEST} and {ISSUE}"
+            findings.append(Finding("wrong", "numbers", fact))
     return [*findings, _answer(findings)]
 
 
@@ -60,7 +62,8 @@ def _recomputed(folder: Path, archive: Path | None) -> list[Finding]:
     try:
         then = json.loads((folder / RESULTS).read_bytes())
         sealed = str(then["manifest"]["sha256"])
-        results = compute_results(folder, manifest_sha256=sealed)
+        issue = ReportIssue.model_validate_json((folder / ISSUE).read_bytes())
+        results = compute_results(folder, manifest_sha256=sealed, issue=issue)
     except DataSetAlteredError as error:
         return [Finding("wrong", "sealed data", error.message)]
     except (ValueError, KeyError, TypeError, ValidationError) as error:

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from lab.cli import app
 from lab.core.errors import InvalidError
 from lab.reports.assembly import compute_results
+from lab.reports.files import write_report
 from lab.reports.results import Results
-from lab.reports.service import write_report
 from lab.reports.verifying import verify_package
 from lab.reports.verifying.comparing import compare
 from lab.reports.verifying.unpacking import NotAPackageError
