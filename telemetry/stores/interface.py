@@ -173,7 +173,8 @@ class SampleStore(Protocol):
     def write(self, samples: pa.Table | SampleBatch, *, watermark: int, spool: str = "") -> Written:
         """Store a batch and remember `watermark`, the last spool row it came from.
 
-        Both in one transaction where the store has transactions; else the samples first.
+        Both in one transaction where the store has transactions; else the samples first, and the watermark at the
+        latest with the next batch, or when it is asked for.
 
         Args:
             samples: schema SAMPLES, or a `SampleBatch`.

@@ -28,7 +28,7 @@ from tests.services import Mosquitto
 pytestmark = pytest.mark.faults
 
 EVER = [(-(2**63), 2**63 - 1)]
-POISON = b"=666"
+POISON = b"_kw=666,"
 
 
 class Server(Protocol):

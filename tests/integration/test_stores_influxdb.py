@@ -10,6 +10,7 @@ import pytest
 
 from telemetry.stores.errors import StoreUnavailableError
 from telemetry.stores.influxdb import InfluxDBStore
+from telemetry.stores.influxdb.connection import InfluxDBConnection
 from telemetry.stores.interface import SAMPLES
 
 NOON = 1_795_435_200_000_000_000
@@ -46,6 +47,66 @@ def test_a_bad_point_is_handed_back_and_its_neighbours_are_stored(influxdb: Serv
     assert store.read("mill-1", [], EVER).column("value").to_pylist() == [v for v in values if v != float("inf")]
     assert store.watermark() == 3
     store.close()
+
+
+def wide(values: dict[str, float], *, second: int = 0, received_ms: int = 2) -> list[dict[str, object]]:
+    time = NOON + second * 1_000_000_000
+    row = {"device": "mill-1", "boot": "a", "device_ns": time, "settled_ns": time, "text": None, "flags": 0}
+    received = time + received_ms * 1_000_000
+    return [{**row, "signal": signal, "value": value, "received_ns": received} for signal, value in values.items()]
+
+
+def table(rows: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=SAMPLES)
+
+
+def lines_stored(influxdb: Server) -> int:
+    connection = InfluxDBConnection(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
+    [row] = connection.ask_each(['SELECT count(received) AS n FROM "samples:mill-1"'])
+    connection.close()
+    return int(row["n"])
+
+
+def test_a_bad_value_costs_its_message_nothing_else(influxdb: Server) -> None:
+    store = InfluxDBStore(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
+    rows = [row for second in range(20) for row in wide({"a": second, "b": 2.0, "c": 3.0, "d": 4.0}, second=second)]
+    rows[7 * 4]["value"] = rows[11 * 4 + 2]["value"] = float("inf")  # the first signal of a line, and one within
+    for number in (1, 2):  # the neighbours of a bad value are known again
+        written = store.write(table(rows), watermark=number, spool="s")
+        assert written.stored == (78 if number == 1 else 0)
+        assert written.rejected.select(["signal", "device_ns"]).to_pylist() == [
+            {"signal": "a", "device_ns": NOON + 7_000_000_000},
+            {"signal": "c", "device_ns": NOON + 11_000_000_000},
+        ]
+        assert store.watermark("s") == number
+    found = store.read("mill-1", [], EVER)
+    assert found.num_rows == 78
+    assert lines_stored(influxdb) == 18 + 3 + 3
+    store.close()
+
+
+def test_a_message_is_one_line_and_another_of_the_same_instant_another(influxdb: Server) -> None:
+    store = InfluxDBStore(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
+    first, later = wide({"a": 1.0, "c": 3.0}), wide({"b": 2.0, "c": 3.0, "d": 4.0}, received_ms=900)
+    assert store.write(table(first), watermark=1).stored == 2
+    assert lines_stored(influxdb) == 1
+    written = store.write(table(later), watermark=2)
+    assert (written.stored, written.duplicates) == (2, 1)
+    assert lines_stored(influxdb) == 2
+    assert store.read("mill-1", [], EVER).to_pylist() == table([first[0], later[0], first[1], later[2]]).to_pylist()
+    store.close()
+
+
+def test_a_watermark_goes_with_the_next_batch_and_is_there_when_it_is_asked_for(influxdb: Server) -> None:
+    writing, other = (InfluxDBStore(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket) for _ in range(2))
+    writing.write(batch([1.0]), watermark=7)
+    writing.write(batch([2.0], first=1), watermark=9)
+    assert other.watermark() == 7
+    assert writing.watermark() == other.watermark() == 9
+    writing.write(batch([3.0], first=2), watermark=12)
+    writing.close()
+    assert other.watermark() == 12
+    other.close()
 
 
 def test_batches_larger_than_a_request(influxdb: Server) -> None:

@@ -1,11 +1,13 @@
 """Talking to InfluxDB: lines in, tables out, and what its refusals mean."""
 
+import csv
 import io
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import structlog
@@ -18,11 +20,13 @@ from influxdb_client.service.dbr_ps_service import DBRPsService
 from urllib3.exceptions import HTTPError
 
 from telemetry.stores.errors import StoreUnavailableError
+from telemetry.stores.influxdb.lines import Lines
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-LINES_PER_REQUEST = 10_000
+BYTES_PER_REQUEST = 2 * 1024 * 1024
+STATEMENTS_PER_REQUEST = 200
 TIMEOUT_MS = 30_000
 _NANOSECONDS: Any = WritePrecision.NS
 _BUSY = {429, 503}
@@ -53,8 +57,12 @@ class InfluxDBConnection:
         self._mapping = threading.Lock()
         self._mapped = False
 
-    def write(self, lines: Sequence[bytes]) -> list[int]:
+    def write(self, lines: Lines, *, also: Lines | None = None) -> list[int]:
         """Write lines with times in nanoseconds.
+
+        Args:
+            lines: what to write.
+            also: goes with the first request; is surely stored only if no line is refused.
 
         Returns:
             Places of the lines that the server refuses for themselves; all others are stored.
@@ -63,8 +71,12 @@ class InfluxDBConnection:
             StoreUnavailableError: the server does not answer, is too busy, or refuses everything.
         """
         refused: list[int] = []
-        for start in range(0, len(lines), LINES_PER_REQUEST):
-            refused += self._write_from(start, lines[start : start + LINES_PER_REQUEST])
+        first, riding = 0, also.part(0, len(also)) if also else b""
+        while first < len(lines):
+            within = int(np.searchsorted(lines.starts, lines.starts[first] + BYTES_PER_REQUEST, "right")) - 1
+            last = max(first + 1, within)
+            refused += self._write_part(lines, first, last, riding)
+            first, riding = last, b""
         return refused
 
     def query(self, question: str, schema: pa.Schema) -> pa.Table:
@@ -72,7 +84,7 @@ class InfluxDBConnection:
 
         Args:
             question: one SELECT or SHOW statement.
-            schema: the columns wanted; `tags` are those of GROUP BY, one that the answer lacks is null.
+            schema: the columns wanted; what the answer lacks, or says as an empty text, is null.
 
         Raises:
             StoreUnavailableError: the server does not answer, is too busy, or refuses the question.
@@ -87,12 +99,33 @@ class InfluxDBConnection:
             column_types=schema,
             include_columns=schema.names,
             include_missing_columns=True,
-            strings_can_be_null=False,
+            strings_can_be_null=True,
             null_values=[""],
         )
         parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
         table = pyarrow.csv.read_csv(io.BytesIO(content), parse_options=parse, convert_options=options)
         return table.select(schema.names).cast(schema)
+
+    def ask_each(self, questions: Sequence[str]) -> Iterator[dict[str, str]]:
+        """The rows of many small answers, by column; which question a row answers, its columns have to tell.
+
+        Raises:
+            StoreUnavailableError: the server does not answer, is too busy, or refuses a question.
+        """
+        self._map_database()
+        for start in range(0, len(questions), STATEMENTS_PER_REQUEST):
+            part = "; ".join(questions[start : start + STATEMENTS_PER_REQUEST])
+            content = self._asked(lambda part=part: self._get_csv(part, "POST"))  # type: ignore[misc]
+            names: list[str] | None = None
+            for row in csv.reader(io.StringIO(content.decode(), newline="")):
+                if row[:1] == ["error"]:
+                    raise StoreUnavailableError(f"InfluxDB refuses a question: {_text(content)}")
+                if not row:
+                    names = None  # the next answer begins
+                elif names is None:
+                    names = row
+                else:
+                    yield dict(zip(names, row, strict=True))
 
     def execute(self, command: str) -> None:
         """Have InfluxQL do something.
@@ -109,24 +142,31 @@ class InfluxDBConnection:
         """Let go of connections."""
         self._client.close()
 
-    def _write_from(self, start: int, lines: Sequence[bytes]) -> list[int]:
+    def _write_part(self, lines: Lines, first: int, last: int, riding: bytes = b"") -> list[int]:
         """Write lines; halve what is refused until the bad ones stand alone. Good ones may be written repeatedly."""
+        content = riding + lines.part(first, last)
         try:
-            self._asked(lambda: self._writer.write(self._bucket, self._org, b"\n".join(lines), _NANOSECONDS))
+            self._asked(lambda: self._writer.write(self._bucket, self._org, content, _NANOSECONDS))
         except _RefusedError as error:
-            if len(lines) == 1:
-                log.warning("InfluxDB refuses a point", reason=str(error), line=_text(lines[0]))
-                return [start]
-            middle = len(lines) // 2
-            return self._write_from(start, lines[:middle]) + self._write_from(start + middle, lines[middle:])
+            if last - first == 1:
+                log.warning("InfluxDB refuses a line", reason=str(error), line=_text(content))
+                return [first]
+            middle = (first + last) // 2
+            return self._write_part(lines, first, middle) + self._write_part(lines, middle, last)
         return []
 
     def _get_csv(self, question: str, method: str = "GET") -> bytes:
+        parameters = {"db": self._bucket, "q": question, "epoch": "ns"}
+        form = method == "POST"
         response = self._client.api_client.call_api(
             "/query",
             method,
-            query_params={"db": self._bucket, "q": question, "epoch": "ns"},
-            header_params={"Accept": "application/csv"},
+            query_params={} if form else parameters,
+            post_params=parameters if form else {},
+            header_params={
+                "Accept": "application/csv",
+                **({"Content-Type": "application/x-www-form-urlencoded"} if form else {}),
+            },
             _preload_content=False,
             _return_http_data_only=True,
         )
