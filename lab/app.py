@@ -20,6 +20,7 @@ from bookings.figures.endpoints import router as figures_router
 from bookings.life_endpoints import router as booking_life_router
 from bookings.outages.endpoints import router as outages_router
 from bookings.prices.endpoints import router as prices_router
+from bookings.prices.other_aid_endpoints import router as other_aid_router
 from bookings.rulebook.endpoints import router as rules_router
 from bookings.rulebook.training_endpoints import router as trainings_router
 from bookings.search.endpoints import router as slots_router
@@ -193,6 +194,7 @@ def _include_routers(app: FastAPI) -> None:
         figures_router,
         feeds_router,
         prices_router,
+        other_aid_router,
         rules_router,
         trainings_router,
         telemetry_router,

@@ -27,9 +27,27 @@ LEDGER: dict[str, list[str]] = {
 }
 """Statements for the existing table `support_entries`, by dialect, in order."""
 
+OTHER_AID: dict[str, list[str]] = {
+    "postgresql": [
+        "CREATE FUNCTION refuse_other_aid_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE EXCEPTION '{LEDGER_KEPT}' USING ERRCODE = 'integrity_constraint_violation'; END $$",
+        "CREATE TRIGGER other_aids_kept BEFORE UPDATE OR DELETE ON other_aids "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_other_aid_change()",
+        "CREATE TRIGGER other_aids_all_kept BEFORE TRUNCATE ON other_aids "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_other_aid_change()",
+    ],
+    "sqlite": [
+        "CREATE TRIGGER other_aids_kept_on_update BEFORE UPDATE ON other_aids "
+        f"BEGIN SELECT RAISE(ABORT, '{LEDGER_KEPT}'); END",
+        "CREATE TRIGGER other_aids_kept_on_delete BEFORE DELETE ON other_aids "
+        f"BEGIN SELECT RAISE(ABORT, '{LEDGER_KEPT}'); END",
+    ],
+}
+"""The same for `other_aids`."""
 
-def attach(table: sa.Table) -> None:
+
+def attach(table: sa.Table, statements: dict[str, list[str]]) -> None:
     """Have `create_all` run the statements of its dialect right after it has made the table."""
-    for dialect, lines in LEDGER.items():
+    for dialect, lines in statements.items():
         for line in lines:
             event.listen(table, "after_create", sa.DDL(line).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]

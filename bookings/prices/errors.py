@@ -4,6 +4,7 @@ PilotLabError (lab.core.errors)
 ├── InvalidError
 │   ├── PriceListPastError          prices cannot begin before now
 │   ├── ProgrammeTermsError         a share or a span that makes no sense
+│   ├── AidAheadError               aid that somebody is to grant in future
 │   ├── NoCompanyError              only companies and partners are in programmes
 │   ├── QuoteTooLongError           no slot is as long as this
 │   └── QuoteTooLargeError          no slot is worth as much as this
@@ -12,10 +13,12 @@ PilotLabError (lab.core.errors)
 ├── NotFoundError
 │   ├── PriceListUnknownError       no such version
 │   ├── ProgrammeUnknownError       no such programme
-│   └── CompanyNotInProgrammeError  it never was in this programme
+│   ├── CompanyNotInProgrammeError  it never was in this programme
+│   └── OtherAidUnknownError        no such entry, or another company's
 └── ConflictError
     ├── ProgrammeNameTakenError     another programme has this name
     ├── CompanyInProgrammeError     a company is in one programme at a time
+    ├── OtherAidCounteredError      it is taken back already, or takes another back itself
     └── SupportCeilingError         the public support would exceed what the law allows
 """
 
@@ -56,6 +59,18 @@ class ProgrammeUnknownError(NotFoundError):
 
 class CompanyNotInProgrammeError(NotFoundError):
     """It never was in this programme. Facts: `field`, `rule`."""
+
+
+class AidAheadError(InvalidError):
+    """What is not granted yet does not count yet. Facts: `field`, `rule`."""
+
+
+class OtherAidUnknownError(NotFoundError):
+    """There is no such entry. Facts: `field`, `rule`."""
+
+
+class OtherAidCounteredError(ConflictError):
+    """It is taken back already, or takes another back itself. Facts: `field`, `rule`."""
 
 
 class ProgrammeNameTakenError(ConflictError):

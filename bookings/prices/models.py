@@ -1,4 +1,4 @@
-"""Tables: price lists, programmes with their companies, and the ledger of public support."""
+"""Tables: price lists, programmes with their companies, and the ledger of public support, others' aid beside it."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -78,4 +78,28 @@ class SupportEntry(Base):
     reason: Mapped[str] = mapped_column(sa.String(500))
 
 
-constraints.attach(cast(sa.Table, SupportEntry.__table__))
+class OtherAid(Base):
+    """De minimis aid that a company had from somebody else, as it declared it. Never changed, only countered."""
+
+    __tablename__ = "other_aids"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[str] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    grantor: Mapped[str] = mapped_column(sa.String(200))
+    """Who granted it."""
+    reference: Mapped[str | None] = mapped_column(sa.String(200))
+    """Of the grantor's decision or of the company's declaration."""
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The granting date, from which three years roll; of a counter entry, that of the entry it counters."""
+    cents: Mapped[int]
+    """Negative in a counter entry."""
+    counters: Mapped[int | None] = mapped_column(sa.ForeignKey("other_aids.id"), unique=True)
+    """The entry that this one takes back; no entry is taken back twice."""
+    written_by: Mapped[str] = mapped_column(sa.String(40))
+    written_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reason: Mapped[str | None] = mapped_column(sa.String(500))
+    """Why it was taken back."""
+
+
+constraints.attach(cast(sa.Table, SupportEntry.__table__), constraints.LEDGER)
+constraints.attach(cast(sa.Table, OtherAid.__table__), constraints.OTHER_AID)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking
-from bookings.prices.models import PriceList, Programme, ProgrammeMember, SupportEntry
+from bookings.prices.models import OtherAid, PriceList, Programme, ProgrammeMember, SupportEntry
 from bookings.prices.rules import LegalBasis, Terms
 from bookings.states import BookingState
 from devices.models import Device
@@ -25,6 +25,7 @@ _LOCKING_TRIES = 3
 
 PRICE_LISTS = Keyset("price-lists", (PriceList.version,), descending=True)
 SUPPORT = Keyset("support", (SupportEntry.id,), descending=True)
+OTHER_AIDS = Keyset("other-aid", (OtherAid.id,), descending=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,8 @@ def used_cents(
 ) -> int:
     """How much de minimis support these organisations have, in one statement.
 
-    That is what was granted after `since`, counter entries included, and what requests were promised that wait for
-    approval, as far as the ledger does not have it yet.
+    That is what was granted after `since`, counter entries included, here and by others, and what requests were
+    promised that wait for approval, as far as the ledger does not have it yet.
 
     Args:
         session: to read in.
@@ -249,7 +250,37 @@ def used_cents(
     if only_booking is not None:
         ledger = ledger.where(SupportEntry.booking_id == only_booking)
         promised = promised.where(Booking.id == only_booking)
-    return int(session.scalar(sa.select(ledger.scalar_subquery() + promised.scalar_subquery())) or 0)
+    sums = [ledger.scalar_subquery(), promised.scalar_subquery()]
+    if only_booking is None:
+        sums.append(_others_aid(organisation_ids, since))
+    return int(session.scalar(sa.select(sum(sums[1:], start=sums[0]))) or 0)
+
+
+def _others_aid(organisation_ids: Sequence[str], since: datetime) -> sa.ScalarSelect[Any]:
+    """What others granted these organisations after an instant, as declared."""
+    return (
+        sa.select(_total(OtherAid.cents))
+        .where(OtherAid.organisation_id.in_(organisation_ids), OtherAid.granted_at > since)
+        .scalar_subquery()
+    )
+
+
+def find_other_aid(session: Session, aid_id: int) -> OtherAid | None:
+    """One entry of others' aid."""
+    return session.get(OtherAid, aid_id) if 0 < aid_id <= _LARGEST_VERSION else None
+
+
+def counter_of_other_aid(session: Session, aid_id: int) -> OtherAid | None:
+    """What takes an entry back."""
+    return session.scalar(sa.select(OtherAid).where(OtherAid.counters == aid_id))
+
+
+def list_other_aid(session: Session, organisation_id: str | None, wish: PageWish) -> Page[OtherAid]:
+    """Others' aid, of one organisation or all, the newest entry first."""
+    query = sa.select(OtherAid)
+    if organisation_id is not None:
+        query = query.where(OtherAid.organisation_id == organisation_id)
+    return read_page(session, query, OTHER_AIDS, wish)
 
 
 def _total(cents: Any) -> Any:

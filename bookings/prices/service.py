@@ -206,7 +206,7 @@ def get_quote(
         OrganisationUnknownError: there is no such organisation.
         QuoteTooLongError, QuoteTooLargeError: beyond what any slot is.
     """
-    _require_sees_prices(principal)
+    require_sees_prices(principal)
     wanted = organisation_id or principal.organisation_id
     if not principal.owns(wanted):
         raise NotYourPricesError(
@@ -219,7 +219,7 @@ def get_quote(
     quote = quote_for(session, organisation_id=company.id, devices=devices, span=span, supervised=supervised, now=now)
     facts = None
     if quote.legal_basis == LegalBasis.DE_MINIMIS:
-        facts = _de_minimis(session, company.id, now=now)
+        facts = de_minimis(session, company.id, now=now)
     return QuoteView(quote, company.id, facts)
 
 
@@ -247,7 +247,7 @@ def list_support(
         OrganisationUnknownError: there is none, or it is another's.
         CursorInvalidError: see `lab.core.paging`.
     """
-    _require_sees_prices(principal)
+    require_sees_prices(principal)
     whose = organisation_id or (None if principal.is_staff else principal.organisation_id)
     if whose is not None:
         whose = get_organisation(session, principal, whose).id
@@ -257,7 +257,7 @@ def list_support(
         organisation_id=whose,
         since=since,
         granted_cents=repository.granted_cents(session, whose, since=since),
-        de_minimis=None if whose is None else _de_minimis(session, whose, now=now),
+        de_minimis=None if whose is None else de_minimis(session, whose, now=now),
     )
 
 
@@ -276,7 +276,8 @@ def ledger_rows(
     return repository.named_entries(session, organisation_id)
 
 
-def _de_minimis(session: Session, organisation_id: str, *, now: datetime) -> DeMinimis:
+def de_minimis(session: Session, organisation_id: str, *, now: datetime) -> DeMinimis:
+    """How much of the ceiling an organisation's single undertaking has used."""
     since = three_years_before(now)
     undertaking = repository.single_undertaking(session, organisation_id)
     return DeMinimis(since, repository.used_cents(session, undertaking, since=since))
@@ -297,7 +298,12 @@ def _known_devices(session: Session, device_ids: list[str]) -> list[Device]:
     return devices
 
 
-def _require_sees_prices(principal: Principal) -> None:
+def require_sees_prices(principal: Principal) -> None:
+    """Refuse who has no business with money here.
+
+    Raises:
+        NotYourPricesError: for recipients of reports.
+    """
     if not principal.is_staff and principal.role is not Role.MEMBER:
         raise NotYourPricesError(
             "you can read reports here; ask the lab for a member's account to see prices", rule="members-see-prices"

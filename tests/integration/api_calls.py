@@ -122,6 +122,10 @@ GOOD_BODIES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
         state_share_per_mille=700,
         valid_from="2026-01-01T00:00:00Z",
     ),
+    "POST /api/v1/support/other-aid": _facts(
+        organisation_id="org_none", grantor="Region", granted_at="2026-01-01T00:00:00Z", cents=1000
+    ),
+    "POST /api/v1/support/other-aid/{aid_id}/counter": _facts(reason="written down twice"),
     "POST /api/v1/price-lists": _facts(name="2027", supervision_hour_cents=9000, devices={}),
 }
 """Operation → bodies that can succeed."""
