@@ -84,6 +84,20 @@ def read_buckets(
     return store.buckets(device, signal, spans, width_ns=width_ns, uncertain=grant.uncertain)
 
 
+def count_samples(store: SampleStore, grant: Grant, device: str, start_ns: int, end_ns: int) -> dict[str, int]:
+    """How many samples there are of each signal.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+    """
+    spans = visible_spans(grant, device, start_ns, end_ns)
+    found = store.coverage(device, [], spans, longest_gap_ns=END_NS, uncertain=grant.uncertain)
+    counts: dict[str, int] = {}
+    for signal, count in zip(found["signal"].to_pylist(), found["count"].to_pylist(), strict=True):
+        counts[signal] = counts.get(signal, 0) + count
+    return counts
+
+
 def last_values(
     store: SampleStore, grant: Grant, device: str, *, start_ns: int = BEGINNING_NS, end_ns: int = END_NS
 ) -> pa.Table:

@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     dead_letters_per_device: int = Field(1000, ge=1)
     """How many dead letters of a device are kept whole; beyond, they are counted."""
 
+    seal_settling_minutes: float = Field(10, ge=0)
+    """How long after the end of a pilot's last slot its data are sealed, so that late messages are in."""
+
     retention_days: int | None = Field(None, ge=1)
     """How long samples are kept where no manager has set anything; empty: for ever."""
 

@@ -1,5 +1,6 @@
 """Reports over HTTP."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,10 @@ from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
 from lab.reports import issuing, service
 from lab.reports.issue import Statement
+from lab.reports.late import late_arrivals
 from lab.reports.models import Report
-from lab.reports.schemas import Reasoned, ReportAnswer, ReportSummary, SealAnswer
+from lab.reports.schemas import LateArrivalAnswer, LateArrivals, Reasoned, ReportAnswer, ReportSummary, SealAnswer
+from telemetry.endpoints import StoreDep
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
 
@@ -21,11 +24,42 @@ _MEDIA_TYPES = {"report.pdf": "application/pdf", "package.zip": "application/zip
 
 
 @router.post("/pilots/{pilot_id}/seal", status_code=202)
-def seal_pilot(pilot_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep) -> SealAnswer:
-    """Have a pilot's data sealed and its report made; for the staff. Asking again gives the same job."""
+def seal_pilot(
+    pilot_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    request: Reasoned | None = None,
+) -> SealAnswer:
+    """Have a pilot's data sealed and its report made; for the staff. Asking again gives the same job.
+
+    It is done some minutes after the end of the last slot, when late messages are in. With a reason, data that are
+    sealed already are sealed again as a new version, with what came late.
+    """
+    settling = timedelta(minutes=settings.seal_settling_minutes)
     return database.transact(
-        lambda session: SealAnswer.of(service.ask_to_seal(session, principal, pilot_id, now=clock.now()))
+        lambda session: SealAnswer.of(
+            service.ask_to_seal(
+                session,
+                principal,
+                pilot_id,
+                now=clock.now(),
+                settling=settling,
+                reason=request.reason if request else None,
+            )
+        )
     )
+
+
+@router.get("/pilots/{pilot_id}/late-arrivals")
+def list_late_arrivals(
+    pilot_id: str, principal: PrincipalDep, database: DatabaseDep, store: StoreDep, settings: SettingsDep
+) -> LateArrivals:
+    """What the store has of the runs that the newest sealed data do not have, or the other way round."""
+    with database.read() as session:
+        version, found = late_arrivals(session, store, principal, pilot_id, data_dir=settings.data_dir)
+    return LateArrivals(data_set_version=version, arrivals=[LateArrivalAnswer.model_validate(one) for one in found])
 
 
 @router.get("/reports")

@@ -39,7 +39,16 @@ WRITE_JOB = "write-report"
 _ROLES = {Role.ENGINEER: "Lab engineer", Role.MANAGER: "Lab manager"}
 
 
-def make_report(database: Database, principal: Principal, data_set_id: str, *, data_dir: Path, clock: Clock) -> Report:
+def make_report(
+    database: Database,
+    principal: Principal,
+    data_set_id: str,
+    *,
+    data_dir: Path,
+    clock: Clock,
+    reason: str | None = None,
+    by: str | None = None,
+) -> Report:
     """Compute, draw and lay out the first draft on a data set. A second time it gives the same report.
 
     Args:
@@ -48,6 +57,8 @@ def make_report(database: Database, principal: Principal, data_set_id: str, *, d
         data_set_id: the data set.
         data_dir: the data folder; the report goes to `pilots/<pilot>/report-v…` in it.
         clock: tells when it was made (not what is printed: that is when the data were sealed).
+        reason: why there is a new version of the data.
+        by: who decided so.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -62,7 +73,7 @@ def make_report(database: Database, principal: Principal, data_set_id: str, *, d
         known = repository.report_of(session, data_set.id)
         if known is not None:
             return known
-        issue = _next_issue(session, data_set)
+        issue = _next_issue(session, data_set, reason=reason, by=by)
     row = Report(
         id=new_id("rep"), pilot_id=data_set.pilot_id, data_set_id=data_set.id, version=issue.version,
         created_at=clock.now(), status=issue.status, issue=issue.model_dump(mode="json"), revision=1,
@@ -219,9 +230,7 @@ def correct_report(session: Session, principal: Principal, report_id: str, *, re
             f"{newest.number} replaces this report already; correct that one", rule="newest-version", report=newest.id
         )
     number = old.version + 1
-    said = ReportIssue.model_validate(old.issue)
-    change = Change(version=number, at=now, by=principal.name, reason=reason)
-    issue = ReportIssue(version=number, statement=said.statement, replaces=old.number, changes=(*said.changes, change))
+    issue = _following(old, Change(version=number, at=now, by=principal.name, reason=reason))
     report = Report(
         id=new_id("rep"), pilot_id=old.pilot_id, data_set_id=data_set.id, version=number,
         number=report_number(pilot.number, number), created_at=now, verdict=old.verdict, results=old.results,
@@ -235,9 +244,25 @@ def correct_report(session: Session, principal: Principal, report_id: str, *, re
     return report
 
 
-def _next_issue(session: Session, data_set: DataSet) -> ReportIssue:
+def _next_issue(session: Session, data_set: DataSet, *, reason: str | None, by: str | None) -> ReportIssue:
     newest = repository.newest_report(session, data_set.pilot_id)
-    return ReportIssue() if newest is None else ReportIssue(version=newest.version + 1, replaces=newest.number)
+    if newest is None:
+        return ReportIssue()
+    change = Change(
+        version=newest.version + 1,
+        at=data_set.sealed_at,
+        by=by or "Pilot Lab",
+        reason=reason or f"The data were sealed again, as version {data_set.version}.",
+    )
+    return _following(newest, change)
+
+
+def _following(old: Report, change: Change) -> ReportIssue:
+    """The first draft of a version that replaces another one: what was said stays, who stood for it does not."""
+    said = ReportIssue.model_validate(old.issue)
+    return ReportIssue(
+        version=change.version, statement=said.statement, replaces=old.number, changes=(*said.changes, change)
+    )
 
 
 def _write(data_set: DataSet, issue: ReportIssue, data_dir: Path, *, revision: int) -> tuple[Path, dict[str, Any]]:

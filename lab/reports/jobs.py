@@ -22,20 +22,39 @@ def report_handlers(
 
     def seal(job: ClaimedJob) -> None:
         data_set = seal_pilot(
-            database, store, SYSTEM, job.payload["pilot_id"], data_dir=data_dir, clock=clock, time_zone=time_zone
+            database,
+            store,
+            SYSTEM,
+            job.payload["pilot_id"],
+            data_dir=data_dir,
+            clock=clock,
+            time_zone=time_zone,
+            version=job.payload.get("version", 1),
         )
         database.transact(
             lambda session: enqueue(
                 session,
                 kind="report",
                 key=f"report:{data_set.id}",
-                payload={"data_set_id": data_set.id},
+                payload={
+                    "data_set_id": data_set.id,
+                    "reason": job.payload.get("reason"),
+                    "by": job.payload.get("by"),
+                },
                 now=clock.now(),
             )
         )
 
     def report(job: ClaimedJob) -> None:
-        make_report(database, SYSTEM, job.payload["data_set_id"], data_dir=data_dir, clock=clock)
+        make_report(
+            database,
+            SYSTEM,
+            job.payload["data_set_id"],
+            data_dir=data_dir,
+            clock=clock,
+            reason=job.payload.get("reason"),
+            by=job.payload.get("by"),
+        )
 
     def write(job: ClaimedJob) -> None:
         write_again(database, job.payload["report_id"], data_dir=data_dir, clock=clock)

@@ -1,9 +1,11 @@
 """Every query on data sets and reports."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bookings.models import BookingDevice
+from bookings.models import Booking, BookingDevice
 from lab.core.audit import AuditEntry
 from lab.core.database import storable
 from lab.people.models import Account, Organisation
@@ -97,6 +99,11 @@ def lab_name(session: Session) -> str | None:
 def account_name(session: Session, account_id: str) -> str | None:
     """Name of a person."""
     return session.scalar(sa.select(Account.name).where(Account.id == account_id))
+
+
+def last_end(session: Session, booking_ids: set[str]) -> datetime | None:
+    """When the last of these bookings ends."""
+    return session.scalar(sa.select(sa.func.max(Booking.end_at)).where(Booking.id.in_(booking_ids)))
 
 
 def booked_devices(session: Session, booking_ids: set[str]) -> dict[str, list[str]]:

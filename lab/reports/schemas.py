@@ -60,8 +60,29 @@ class SealAnswer(BaseModel):
 
     job: str
     state: str
+    due: datetime
+    """Not before this: late messages are waited for."""
 
     @classmethod
     def of(cls, job: Job) -> "SealAnswer":
         """From the table's row."""
-        return cls(job=job.id, state=job.state)
+        return cls(job=job.id, state=job.state, due=job.run_at)
+
+
+class LateArrivalAnswer(BaseModel):
+    """A signal of a run of which the store has another number of samples than the sealed data."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    run: int
+    device: str
+    signal: str
+    sealed: int
+    now: int
+
+
+class LateArrivals(BaseModel):
+    """What the newest sealed data do not have."""
+
+    data_set_version: int
+    arrivals: list[LateArrivalAnswer]

@@ -1,11 +1,12 @@
 """Sealing a pilot's data, and reading the reports on them. Writing and approving reports: `lab.reports.issuing`."""
 
 import shutil
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from lab.core.audit import note_change
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.ids import new_id
@@ -25,8 +26,24 @@ from telemetry.stores.interface import SampleStore
 LAB_TIME_ZONE = "Europe/Warsaw"
 
 
-def ask_to_seal(session: Session, principal: Principal, pilot_id: str, *, now: datetime) -> Job:
+def ask_to_seal(
+    session: Session,
+    principal: Principal,
+    pilot_id: str,
+    *,
+    now: datetime,
+    settling: timedelta = timedelta(0),
+    reason: str | None = None,
+) -> Job:
     """Have a pilot's data sealed and reported on, as a job; asking again gives the same job.
+
+    Args:
+        session: a write session.
+        principal: the staff.
+        pilot_id: the pilot.
+        now: the present instant.
+        settling: how long after the end of its last slot the data are sealed, so that late messages are in.
+        reason: of sealed data: make a new version of them, with what came late. None: leave them as they are.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -35,8 +52,30 @@ def ask_to_seal(session: Session, principal: Principal, pilot_id: str, *, now: d
     principal.require_staff("seal data")
     pilot = pilots.get_pilot(session, principal, pilot_id)
     pilots.locked_plan(session, pilot.id)
-    gather_runs(session, pilot.id)
-    return enqueue(session, kind="seal", key=f"seal:{pilot.id}:1", payload={"pilot_id": pilot.id}, now=now)
+    runs = gather_runs(session, pilot.id)
+    sealed = repository.latest_data_set(session, pilot.id)
+    version = 1 if sealed is None else sealed.version + (reason is not None)
+    if sealed is not None and reason is not None:
+        note_change(
+            session,
+            "pilot",
+            pilot.id,
+            "sealed again",
+            by=principal.account_id,
+            at=now,
+            before={"data_set_version": sealed.version},
+            after={"data_set_version": version},
+            reason=reason,
+        )
+    last = repository.last_end(session, {run.booking_id for run in runs if run.booking_id is not None})
+    return enqueue(
+        session,
+        kind="seal",
+        key=f"seal:{pilot.id}:{version}",
+        payload={"pilot_id": pilot.id, "version": version, "reason": reason, "by": principal.name},
+        now=now,
+        run_at=now if last is None else max(now, last + settling),
+    )
 
 
 def seal_pilot(
@@ -48,6 +87,7 @@ def seal_pilot(
     data_dir: Path,
     clock: Clock,
     time_zone: str = LAB_TIME_ZONE,
+    version: int = 1,
 ) -> DataSet:
     """Seal a pilot's data: its runs do not change any more. A second time it gives the same data set.
 
@@ -56,9 +96,10 @@ def seal_pilot(
         store: where its samples are.
         principal: the staff, or the system.
         pilot_id: the pilot.
-        data_dir: the data folder; the data set goes to `pilots/<pilot>/data-v1` in it.
+        data_dir: the data folder; the data set goes to `pilots/<pilot>/data-v…` in it.
         clock: tells the moment of sealing.
         time_zone: of the lab, for the report.
+        version: of the data set; one that is there already is given as it is.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -69,18 +110,18 @@ def seal_pilot(
     with database.read() as session:
         pilot = pilots.get_pilot(session, principal, pilot_id)
         known = repository.latest_data_set(session, pilot.id)
-        if known is not None:
+        if known is not None and known.version >= version:
             return known
         now = clock.now()
-        content = gather(session, pilot, version=1, time_zone=time_zone, now=now)
+        content = gather(session, pilot, version=version, time_zone=time_zone, now=now)
         grant = grant_of_company(session, pilot)
-    folder = f"pilots/{pilot.id}/data-v1"
+    folder = f"pilots/{pilot.id}/data-v{version}"
     building = building_beside(data_dir, folder)
     try:
         sha256 = write_data_set(building, content, samples_of(store, grant, content.devices))
         sync_folder(building)
         row = DataSet(
-            id=new_id("dat"), pilot_id=pilot.id, version=1, sealed_at=now, folder=folder, manifest_sha256=sha256
+            id=new_id("dat"), pilot_id=pilot.id, version=version, sealed_at=now, folder=folder, manifest_sha256=sha256
         )
         return database.transact(lambda session: _keep_data_set(session, content, row, building, data_dir))
     finally:
@@ -120,7 +161,7 @@ def _may_read(principal: Principal, report: Report) -> bool:
 def _keep_data_set(session: Session, content: DataSetContent, row: DataSet, building: Path, data_dir: Path) -> DataSet:
     pilot = lock_pilot(session, row.pilot_id)
     known = repository.latest_data_set(session, row.pilot_id)
-    if known is not None:
+    if known is not None and known.version >= row.version:
         return known
     if pilot is None or gather_runs(session, pilot.id) != content.runs:
         raise PilotStateError("a run changed while the data were being sealed; seal again", field="runs", rule="still")
