@@ -17,6 +17,7 @@ import pyarrow as pa
 from benchmarks.measurement import Measurement, run_alone
 from telemetry.stores.batches import column_of
 from telemetry.stores.influxdb import InfluxDBStore
+from telemetry.stores.influxdb.connection import BYTES_PER_REQUEST
 from telemetry.stores.influxdb.lines import sample_lines
 from telemetry.stores.interface import ROWS, SampleBatch
 from tests.services.influxdb import InfluxDB, start_influxdb
@@ -53,15 +54,17 @@ def _take_turns(mine: InfluxDB, theirs: InfluxDB, batches: list[SampleBatch]) ->
     """Seconds of ours, seconds of the poster, and processor seconds of ours."""
     store = InfluxDBStore(mine.url, mine.token, mine.org, mine.bucket)
     store.watermark("bench")  # connects
-    bodies = [bytes(sample_lines(batch).lines.content) for batch in batches]
+    made = [sample_lines(batch).lines for batch in batches]
+    bodies = [[lines.part(*piece) for piece in lines.pieces(BYTES_PER_REQUEST)] for lines in made]
     ours = limit = processor = 0.0
-    for number, (batch, body) in enumerate(zip(batches, bodies, strict=True), start=1):
+    for number, (batch, requests) in enumerate(zip(batches, bodies, strict=True), start=1):
         started, before = time.perf_counter(), time.process_time()
         if store.write(batch, watermark=number, spool="bench").stored != batch.rows.num_rows:
             raise SystemExit("not all samples were stored")
         processor += time.process_time() - before
         between = time.perf_counter()
-        _post(theirs, body)
+        for body in requests:
+            _post(theirs, body)
         ours += between - started
         limit += time.perf_counter() - between
     if store.watermark("bench") != len(batches):

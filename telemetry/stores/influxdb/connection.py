@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import structlog
@@ -25,7 +24,7 @@ from telemetry.stores.influxdb.lines import Lines
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-BYTES_PER_REQUEST = 2 * 1024 * 1024
+BYTES_PER_REQUEST = 256 * 1024
 STATEMENTS_PER_REQUEST = 200
 TIMEOUT_MS = 30_000
 _NANOSECONDS: Any = WritePrecision.NS
@@ -71,12 +70,10 @@ class InfluxDBConnection:
             StoreUnavailableError: the server does not answer, is too busy, or refuses everything.
         """
         refused: list[int] = []
-        first, riding = 0, also.part(0, len(also)) if also else b""
-        while first < len(lines):
-            within = int(np.searchsorted(lines.starts, lines.starts[first] + BYTES_PER_REQUEST, "right")) - 1
-            last = max(first + 1, within)
+        riding = also.part(0, len(also)) if also else b""
+        for first, last in lines.pieces(BYTES_PER_REQUEST):
             refused += self._write_part(lines, first, last, riding)
-            first, riding = last, b""
+            riding = b""
         return refused
 
     def query(self, question: str, schema: pa.Schema) -> pa.Table:

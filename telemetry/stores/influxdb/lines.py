@@ -7,7 +7,7 @@ twice. Fields of a signal are `v:SIGNAL` (number) or `t:SIGNAL` (text), and `f:S
 own; of the line `settled` and `received`, in nanoseconds after the device time, and `flags` (decision 18).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -41,6 +41,15 @@ class Lines:
     def part(self, first: int, last: int) -> bytes:
         """Lines `[first, last)`."""
         return bytes(self.content[self.starts[first] : self.starts[last]])
+
+    def pieces(self, size: int) -> Iterator[tuple[int, int]]:
+        """First and last + 1 of pieces of at most so many bytes; a longer line is a piece of its own."""
+        first = 0
+        while first < len(self):
+            within = int(np.searchsorted(self.starts, self.starts[first] + size, "right")) - 1
+            last = max(first + 1, within)
+            yield first, last
+            first = last
 
     def __len__(self) -> int:
         """How many."""
@@ -140,14 +149,14 @@ def _in_lines(batch: SampleBatch) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     times, settled, received = (numbers_of(rows, name) for name in ("device_ns", "settled_ns", "received_ns"))
     flags = numbers_of(rows, "flags") & np.uint8(LINE_FLAGS)
     places: NDArray[np.intp] = np.arange(len(series))
+    columns, ranks = [boot, times, settled, received, flags], rank[series]
     if not _is_sorted(boot, times):
         places = np.lexsort((times, boot))
-    columns = [column[places] for column in (boot, times, settled, received, flags)]
+        columns, ranks = [column[places] for column in columns], ranks[places]
     begins = np.zeros(len(series), dtype=np.bool_)
     begins[0] = True
     for column in columns:
         begins[1:] |= column[1:] != column[:-1]
-    ranks = rank[series[places]]
     if not (begins[1:] | (ranks[1:] > ranks[:-1])).all():
         places = places[np.lexsort((ranks, np.cumsum(begins)))]
     return places, begins
