@@ -48,10 +48,10 @@ up: setup        ## start Pilot Lab for real use, data in ./data
 	@$(BIN)/pilotlab up
 
 test: dev        ## run the tests (what needs a server that is not installed is skipped, with the reason)
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
-faults: dev      ## race and kill in full numbers (up to an hour), and print what was counted
-	@$(BIN)/python -m pytest -q -s -m faults_long --timeout 3600 -o faulthandler_timeout=3700
+faults: dev      ## race, kill, cut off and damage in full numbers (hours), and print what was counted
+	@$(BIN)/python -m pytest -q -s -m "faults or faults_long" --timeout 3600 -o faulthandler_timeout=3700
 
 check: dev       ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check $(SOURCES)

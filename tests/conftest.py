@@ -88,7 +88,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes up to an hour, unless it is asked for by its marker."""
+    """Leave out the full numbers, which take hours, unless they are asked for by their marker."""
     if "faults_long" in config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("faults_long")]

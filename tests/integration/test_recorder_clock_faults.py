@@ -22,6 +22,8 @@ from tests.integration.recording import BOOT, LAB, Publisher
 from tests.services import Mosquitto
 from tests.telemetry_lab import SECOND, TelemetryLab, served_lab
 
+pytestmark = pytest.mark.faults
+
 HOUR_NS = 3600 * SECOND
 DAY_NS = 24 * HOUR_NS
 SEEDS = [pytest.param(seed, id=f"seed{seed}") for seed in range(3)]
