@@ -29,6 +29,7 @@ from bookings.waitlist.endpoints import router as waitlist_router
 from devices.command_endpoints import router as commands_router
 from devices.endpoints import router as devices_router
 from lab.access.service import grant_for
+from lab.checking_endpoints import router as checking_router
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.errors import PilotLabError, UnauthenticatedError
@@ -184,6 +185,7 @@ def _include_routers(app: FastAPI) -> None:
         post_router,
         audit_router,
         devices_router,
+        checking_router,
         commands_router,
         bookings_router,
         booking_life_router,

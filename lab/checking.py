@@ -153,7 +153,8 @@ def _clock_lines(session: Session, name: str, now: datetime) -> Iterator[Finding
     for boot in times.clocks_of(session, SYSTEM, name, limit=1):
         lost = sum(last - first + 1 for first, last in boot.gaps)
         if lost:
-            fact = f"{lost} messages in {len(boot.gaps)} gaps of boot {boot.boot} never came"
+            gaps = f"{len(boot.gaps)} gap{'s' if len(boot.gaps) > 1 else ''}"
+            fact = f"{lost} message{'s' if lost > 1 else ''} in {gaps} of boot {boot.boot.boot} never came"
             yield Finding("mind", "gaps", fact, "send with QoS 1 and keep what is not confirmed")
         point = boot.points[-1] if boot.points else None
         if point is None:
@@ -178,10 +179,11 @@ def _clock_lines(session: Session, name: str, now: datetime) -> Iterator[Finding
 
 def _letter_lines(session: Session, name: str, now: datetime) -> Iterator[Finding]:
     counts = letters.count_letters(session, SYSTEM, device=name)
-    recent = [count for count in counts if now - count.last_at < timedelta(hours=1)]
+    recent = [one for one in counts if now - one.last_at < timedelta(hours=1) and one.kept + one.beyond]
     for count in recent[:5]:
         which = f" of {count.signal}" if count.signal else ""
-        fact = f"{count.reason}{which}: {count.kept + count.beyond} times, last {count.last_at:%H:%M:%S} UTC"
+        often = "once" if count.kept + count.beyond == 1 else f"{count.kept + count.beyond} times"
+        fact = f"{count.reason}{which}: {often}, last {count.last_at:%H:%M:%S} UTC"
         yield Finding("wrong", "dead letters", fact, f"look at /api/v1/dead-letters?device={name}")
     if not recent:
         yield Finding("good", "dead letters", "none within the last hour")
@@ -200,9 +202,8 @@ def _heard_lines(name: str, count: int, *, unknown: bool) -> Iterator[Finding]:
 
 def _signal_lines(store: SampleStore | None, device: Device, now: datetime) -> Iterator[Finding]:
     if store is None:
-        yield Finding(
-            "mind", "signals", "samples cannot be read from here while Pilot Lab runs", "see the device's page"
-        )
+        fact = "the samples belong to the Pilot Lab that runs; it can say at which rate each signal comes"
+        yield Finding("mind", "signals", fact, f"ask it: /api/v1/devices/{device.id}/check, or see the device's page")
         return
     end_ns = to_nanoseconds(now)
     start_ns = end_ns - LOOKED_AT // timedelta(microseconds=1) * 1000

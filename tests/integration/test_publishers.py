@@ -12,21 +12,26 @@ import pytest
 
 from devices.errors import DeviceUnknownError
 from devices.service import get_birth
+from lab.app import create_app
 from lab.checking import examine_device
 from lab.core.clock import SystemClock
 from lab.core.database import Database
 from lab.core.findings import Finding
 from lab.core.settings import Settings
-from telemetry.models import HeardSignal
+from lab.people.principals import Role
+from lab.people.service import create_api_token
+from telemetry.models import DeadLetterCount, HeardSignal
 from telemetry.recorder import Recorder
 from telemetry.sequences import highest_received
 from telemetry.stores.duckdb import DuckDBStore
 from tests.conftest import have
+from tests.factories import make_account, principal
 from tests.integration.recording import BOOT, LAB, Publisher, add_mill, now_ns, stored
 from tests.integration.test_discovery import wait_until
 from tests.integration.test_recorder import new_recorder
 from tests.services import Mosquitto
 from tests.services.programs import installed_program
+from tests.web_client import program
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "publishers"
 DOCS = Path(__file__).parents[2] / "docs" / "connecting.md"
@@ -120,7 +125,14 @@ def test_the_check_says_what_is_missing_and_what_to_do(database: Database, tmp_p
         examine(database, tmp_path, "nobody")
     now = SystemClock().now()
     with database.write() as session:
-        known = {"origin": "json", "kinds": {}, "count": 1, "examples": [], "first_at": now, "last_at": now}
+        known = {
+            "origin": "json",
+            "kinds": {},
+            "count": 1,
+            "examples": [],
+            "first_at": now,
+            "last_at": now,
+        }
         session.add(HeardSignal(device_id="press-9", name="x", **known))
     assert "adopt" in examine(database, tmp_path, "press-9")["catalogue"].what_to_do
 
@@ -140,6 +152,46 @@ def test_the_check_of_a_machine_that_does_well_is_green(
 
     lines = examine(database, tmp_path, "mill-1", store=store)
     assert (lines["birth"].level, lines["clock"].level) == ("good", "good")
-    assert "2 messages in 1 gaps" in lines["gaps"].fact
-    assert "wrong-type of spindle_power_kw: 1 times" in lines["dead letters"].fact
+    assert lines["gaps"].fact == f"2 messages in 1 gap of boot {BOOT} never came"
+    assert "wrong-type of spindle_power_kw: once" in lines["dead letters"].fact
     assert "spindle_power_kw" in lines
+
+
+def test_letters_that_have_been_read_again_are_no_fault_any_more(database: Database, tmp_path: Path) -> None:
+    add_mill(database)
+    now = SystemClock().now()
+    counts = {"reason": "unknown-signal", "signal": "x", "first_at": now, "last_at": now}
+    with database.write() as session:
+        session.add(DeadLetterCount(device_id="mill-1", kept=0, beyond=0, **counts))
+    assert examine(database, tmp_path, "mill-1")["dead letters"].level == "good"
+
+
+def test_the_product_that_holds_the_samples_says_at_which_rate_each_signal_comes(
+    own_mosquitto: Mosquitto, recorder: Recorder, database: Database, store: DuckDBStore, tmp_path: Path
+) -> None:
+    publisher = Publisher(own_mosquitto.address())
+    publisher.send("birth", {"boot": BOOT, "time": now_ns(), "signals": ["spindle_power_kw"]}, retain=True)
+    publisher.send_value(0)
+    assert recorder.wait_until_stored("mill-1", BOOT, 0, timeout=10)
+    publisher.close()
+    app = create_app(
+        settings=Settings(data_dir=tmp_path), database=database, clock=SystemClock(), store=store, live=None
+    )
+    with database.write() as session:
+        engineer = make_account(session, Role.ENGINEER)
+        member = make_account(session, Role.MEMBER)
+        tokens = [
+            create_api_token(
+                session,
+                principal(row.role, row.organisation_id, account_id=row.id),
+                name="t",
+                scopes=("read",),
+                now=SystemClock().now(),
+            )[1]
+            for row in (engineer, member)
+        ]
+    answer = program(app, tokens[0]).get("/api/v1/devices/mill-1/check?seconds=0.1")
+    assert answer.status_code == 200
+    assert any(line["part"] == "spindle_power_kw" for line in answer.json()["lines"])
+    assert program(app, tokens[1]).get("/api/v1/devices/mill-1/check?seconds=0.1").status_code == 403
+    assert "devices/mill-1/check" in examine(database, tmp_path, "mill-1")["signals"].what_to_do
