@@ -42,6 +42,8 @@ class WindowCounts:
     delivered: int = 0
     """Sent to subscribers, repetitions included."""
     acknowledged: int = 0
+    unmeant: int = 0
+    """Acknowledgements of numbers that are not in flight."""
     dropped: int = 0
     """For a subscriber whose queue was full."""
     most_unacknowledged: int = 0
@@ -72,6 +74,8 @@ class WindowPeer:
         self.window, self.queue, self.forgets = window, queue, forgets
         self.receive_maximum, self.largest_packet = receive_maximum, largest_packet
         self.counts = WindowCounts()
+        self.ledger: list[tuple[bytes, bytes]] = []
+        """Topic and payload of what subscribers have acknowledged, in order."""
         self.port = 0
         self.sessions: dict[str, _Session] = {}
         self.retained: dict[str, tuple[bytes, bytes]] = {}
@@ -216,8 +220,12 @@ class _Connection(asyncio.Protocol):
         if kind == PUBLISH:
             self._take_publish(head, body)
         elif kind == PUBACK and self._session is not None:
-            if self._session.flying.pop(int.from_bytes(body[:2], "big"), None) is not None:
+            message = self._session.flying.pop(int.from_bytes(body[:2], "big"), None)
+            if message is None:
+                self._peer.counts.unmeant += 1
+            else:
                 self._peer.counts.acknowledged += 1
+                self._peer.ledger.append(message)
             self._peer.flow(self._session)
         elif kind == 1:
             self._take_connect(body)

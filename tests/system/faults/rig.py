@@ -25,6 +25,7 @@ from tests.system.installation import Installation
 
 ROOT = Path(__file__).parents[3]
 LIVE_SECONDS = 5.0
+STOP_SECONDS = 10.0
 CATALOGUE = """
 devices:
   - id: mill-1
@@ -39,7 +40,15 @@ devices:
     price_eur_per_hour: 1
     signals:
       - {name: spindle_power_kw, label: Power, unit: kW}
+  - id: mill-3
+    name: Mill
+    kind: cnc-mill
+    price_eur_per_hour: 1
+    signals:
+      - {name: spindle_power_kw, label: Power, unit: kW}
 """
+FRESH_DEVICE = "mill-3"
+"""Says something when all is healed, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,12 @@ class Counts:
 
 
 class Publisher:
-    """A machine in a process of its own (see `tests.system.faults.publisher`)."""
+    """A machine in a process of its own (see `tests.system.faults.publisher`, and `burst` for very many messages)."""
 
-    def __init__(self, port: int, journal: Path, *more: str) -> None:
+    def __init__(self, port: int, journal: Path, *more: str, program: str = "publisher") -> None:
         self._journal = journal
-        command = [sys.executable, "-m", "tests.system.faults.publisher", str(port), str(journal), *more]
+        self.device = more[more.index("--device") + 1] if "--device" in more else "mill-1"
+        command = [sys.executable, "-m", f"tests.system.faults.{program}", str(port), str(journal), *more]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"ready\n"
@@ -90,7 +100,7 @@ class Publisher:
 
     def finish(self) -> Journal:
         """Wait until it has said all that it was to say."""
-        self.process.wait(180)
+        self.process.wait(300)
         return self.leave()
 
     def clean_up(self) -> None:
@@ -143,13 +153,13 @@ class Rig:
         assert self.product.process is not None
         started = time.monotonic()
         self.product.process.terminate()
-        self.product.process.wait(30)
+        assert self.product.process.wait(30) == 0
         return time.monotonic() - started
 
-    def publish(self, *more: str) -> Publisher:
+    def publish(self, *more: str, program: str = "publisher") -> Publisher:
         """Start a machine."""
         journal = self.folder / f"journal-{len(self._publishers)}.json"
-        self._publishers.append(Publisher(self.broker_port, journal, *more))
+        self._publishers.append(Publisher(self.broker_port, journal, *more, program=program))
         return self._publishers[-1]
 
     def told(self) -> dict[str, Any]:
@@ -201,7 +211,7 @@ class Rig:
         def watch() -> None:
             with (
                 closing(self.product.browser("manager", self.product.manager_password)) as manager,
-                manager.stream("GET", "/api/v1/devices/mill-2/live", timeout=20) as answer,
+                manager.stream("GET", f"/api/v1/devices/{FRESH_DEVICE}/live", timeout=20) as answer,
             ):
                 opened.set()
                 for line in answer.iter_lines():
@@ -220,7 +230,7 @@ class Rig:
         boot = str(SystemClock().now_ns()).encode()
         for seq in range(50):  # the first words of a boot do not tell yet whether its clock is right
             told = payload % (boot, seq, SystemClock().now_ns(), SIGNAL.encode(), marker)
-            client.publish("pilotlab/gliwice/mill-2/data", told, qos=1)
+            client.publish(f"pilotlab/gliwice/{FRESH_DEVICE}/data", told, qos=1)
             if seen.wait(0.2):
                 break
         found = seen.is_set()
@@ -249,9 +259,26 @@ class Rig:
         with closing(sqlite3.connect(self.product.data / "pilotlab.sqlite")) as connection:
             return int(connection.execute(question).fetchone()[0])
 
-    def hold_against(self, journal: Journal, *, label: str) -> Counts:
+    def hold_to_the_oracle(self, label: str, *machines: Publisher, drained_within: float = 60) -> list[Journal]:
+        """All is healed: the machines leave, a fresh value is live, the product stops in good order, nothing is wrong.
+
+        Returns:
+            What each machine knows.
+        """
+        journals = [machine.leave() for machine in machines]
+        self.wait_until_drained(timeout=drained_within)
+        live = self.fresh_value_is_live()
+        took = self.stop()
+        for machine, journal in zip(machines, journals, strict=True):
+            told = f"{label}, live after {live:.2f} s, stopped in {took:.1f} s"
+            assert_nothing_wrong(self.hold_against(journal, label=told, device=machine.device))
+        assert live < LIVE_SECONDS
+        assert took < STOP_SECONDS
+        return journals
+
+    def hold_against(self, journal: Journal, *, label: str, device: str = "mill-1") -> Counts:
         """Count what became of the messages, print it, and return it; the product being stopped."""
-        rows = self.stored()
+        rows = self.stored(device)
         sent = {(at_ns, float(number)) for number, at_ns in enumerate(journal.times)}
         owed = {(journal.times[number], float(number)) for number, kept in enumerate(journal.confirmed) if kept}
         found = set(rows)

@@ -1,4 +1,4 @@
-"""Rows 1, 3, 4, 5 and 17 of faults.md with the programs that people run: killed, cut off, forgotten, narrowed."""
+"""Rows 1, 2, 3, 5 and 17 of faults.md with the programs that people run: killed, stopped, cut off, narrowed."""
 
 import random
 import subprocess
@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
+from lab.core.mqtt import KEEP_ALIVE_SECONDS
+from tests.integration.recording import spooled
 from tests.services import Mosquitto, wait_until
-from tests.system.faults.rig import ROOT, Rig, assert_nothing_wrong
+from tests.system.faults.rig import ROOT, STOP_SECONDS, Rig
 from tests.system.faults.wire import Wire
 
 pytestmark = pytest.mark.faults
 
-KEEP_ALIVE_SECONDS = 20
-CLIENT_ID = "pilotlab-recorder-gliwice"
 RATED = 2_000
 
 Start = Callable[..., Rig]
@@ -56,14 +54,23 @@ def test_the_product_is_killed_while_machines_talk(seed: int, rig: Start) -> Non
         product.kill()
         product.start()
     time.sleep(1)
-    journal = machine.leave()
-    product.wait_until_drained()
-    live = product.fresh_value_is_live()
+    product.hold_to_the_oracle(f"row 1, kill -9 of pilotlab up, seed {seed}", machine)
+
+
+@pytest.mark.parametrize("seed", seeds(1, 20))
+def test_the_product_is_told_to_stop_while_machines_talk(seed: int, rig: Start) -> None:
+    dice, product = random.Random(seed), rig()
+    product.start()
+    machine = product.publish("--rate", str(RATED if seed else RATED / 2))
+    time.sleep(dice.uniform(0.2, 3.0))
     took = product.stop()
-    counts = product.hold_against(journal, label=f"row 1, kill -9 of pilotlab up, seed {seed}, live after {live:.2f} s")
-    assert_nothing_wrong(counts)
-    assert live < 5
-    assert took < 10
+    held, stored = spooled(product.product.data / "spool.sqlite"), len(product.stored())
+    assert stored == held > 0, "what it had taken is drained before it ends"
+    assert took < STOP_SECONDS
+    time.sleep(dice.uniform(0.0, 2.0))
+    product.start()
+    time.sleep(0.5)
+    product.hold_to_the_oracle(f"row 2, SIGTERM, seed {seed}, stopped in {took:.1f} s with {stored} drained", machine)
 
 
 @pytest.mark.parametrize("seed", seeds(1, 20))
@@ -79,48 +86,9 @@ def test_the_broker_is_restarted_with_its_sessions(seed: int, rig: Start, own_mo
     wait_until(lambda: bool(product.told().get("connected")), timeout=30, what="connected again")
     reconnected = time.monotonic() - back
     time.sleep(0.5)
-    journal = machine.leave()
-    product.wait_until_drained()
-    product.stop()
-    counts = product.hold_against(journal, label=f"row 3, seed {seed}, reconnected after {reconnected:.1f} s")
-    assert_nothing_wrong(counts)
+    product.hold_to_the_oracle(f"row 3, seed {seed}, reconnected after {reconnected:.1f} s", machine)
     assert product.incidents() == []
-
-
-@pytest.mark.parametrize("seed", seeds(1, 20))
-def test_a_session_that_the_broker_forgets_is_a_gap_that_is_shown(seed: int, rig: Start) -> None:
-    dice, product = random.Random(seed), rig()
-    product.start()
-    machine = product.publish("--rate", str(RATED / 2))
-    time.sleep(dice.uniform(0.5, 1.5))
-    thief = Client(CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=True)
-    thief.connect("127.0.0.1", product.broker_port)  # the session is thrown away, with acknowledgements on their way
-    thief.loop_start()
-    time.sleep(0.3)
-    thief.disconnect()
-    thief.loop_stop()
-    wait_until(lambda: bool(product.incidents()), timeout=30, what="an incident")
-    wait_until(lambda: bool(product.told().get("connected")), timeout=30, what="connected again")
-    time.sleep(1)
-    journal = machine.leave()
-    product.wait_until_drained()
-    found = product.completeness("boot-1", len(journal.times) - 1)
-    product.stop()
-    counts = product.hold_against(journal, label=f"row 4, seed {seed}")
-    numbers = {number for _, number in product.stored()}
-    missing = set(range(len(journal.times))) - {int(number) for number in numbers}
-    named = {number for gap in found["missing"] for number in range(gap[0], gap[1] + 1)}
-    print(f"row 4, seed {seed}: {len(missing)} missing, {found['missing']}")
-    assert (counts.corrupted, counts.invented, counts.doubled) == (0, 0, 0)
-    assert named == missing, "what is missing is shown, and nothing else"
-    assert {row["kind"] for row in product.incidents()} == {"session-lost"}
-    for row in product.incidents():
-        assert row["from_ns"] <= row["to_ns"]
-    late = [journal.times[number] for number in missing]
-    if late:
-        first, last = product.incidents()[0], product.incidents()[-1]
-        assert first["from_ns"] <= min(late)
-        assert max(late) <= last["to_ns"] + 10**9
+    assert reconnected < 30
 
 
 @pytest.fixture
@@ -152,31 +120,27 @@ def test_a_window_of_twenty_still_flows(seconds: int, rate: float, rig: Start, n
         what="all acknowledged",
     )
     speed = len(journal.times) / (time.monotonic() - started)
-    product.wait_until_drained()
-    product.stop()
-    counts = product.hold_against(journal, label=f"row 5, window 20: {speed:,.0f}/s acknowledged")
-    assert_nothing_wrong(counts)
+    product.hold_to_the_oracle(f"row 5, window 20: {speed:,.0f}/s acknowledged", machine)
     if rate > RATED:
         assert speed >= RATED
 
 
 @pytest.mark.faults_long
-def test_a_connection_that_is_only_half_there_is_noticed(rig: Start, own_mosquitto: Mosquitto) -> None:
-    wire = Wire(own_mosquitto.port)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_connection_that_is_only_half_there_is_noticed(seed: int, rig: Start, own_mosquitto: Mosquitto) -> None:
+    """Nothing is forwarded any more either way, or one way only, while both ends believe in the other."""
+    dice, wire = random.Random(seed), Wire(own_mosquitto.port)
+    way = ("both", "to-server", "to-client")[seed % 3]
     product = rig(recorder_port=wire.port)
     product.start()
     machine = product.publish("--rate", "200")
-    time.sleep(1)
-    wire.stall()
+    time.sleep(dice.uniform(0.5, 1.5 + KEEP_ALIVE_SECONDS / 2))
+    wire.stall(way)
     stalled = time.monotonic()
     wait_until(lambda: not product.told()["connected"], timeout=60, what="the silence noticed")
     noticed = time.monotonic() - stalled
     wire.mend()
     wait_until(lambda: bool(product.told()["connected"]), timeout=40, what="connected again")
-    journal = machine.leave()
-    product.wait_until_drained()
-    product.stop()
+    product.hold_to_the_oracle(f"row 17, seed {seed}, stalled {way}, noticed after {noticed:.1f} s", machine)
     wire.close()
-    counts = product.hold_against(journal, label=f"row 17, noticed after {noticed:.1f} s")
-    assert_nothing_wrong(counts)
     assert noticed <= 1.5 * KEEP_ALIVE_SECONDS

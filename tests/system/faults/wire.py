@@ -4,6 +4,9 @@ import contextlib
 import selectors
 import socket
 import threading
+from typing import Literal
+
+Way = Literal["both", "to-server", "to-client"]
 
 
 class Wire:
@@ -19,14 +22,20 @@ class Wire:
         self.port = int(self._listener.getsockname()[1])
         self._flowing = threading.Event()
         self._flowing.set()
+        self._stalled: Way = "both"
         self._closing = False
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self.connections = 0
         threading.Thread(target=self._accept, name="wire", daemon=True).start()
 
-    def stall(self) -> None:
-        """Forward nothing more, and let both ends believe that the other is there; new connections get no answer."""
+    def stall(self, way: Way = "both") -> None:
+        """Forward nothing more, and let both ends believe that the other is there; new connections get no answer.
+
+        Args:
+            way: in which direction.
+        """
+        self._stalled = way
         self._flowing.clear()
 
     def mend(self) -> None:
@@ -73,7 +82,7 @@ class Wire:
             with selectors.DefaultSelector() as selector:
                 selector.register(client, selectors.EVENT_READ, server)
                 selector.register(server, selectors.EVENT_READ, client)
-                while self._pass_on(selector):
+                while self._pass_on(selector, client):
                     pass
         except (OSError, ValueError):
             pass
@@ -81,10 +90,15 @@ class Wire:
             client.close()
             server.close()
 
-    def _pass_on(self, selector: selectors.BaseSelector) -> bool:
+    def _pass_on(self, selector: selectors.BaseSelector, client: socket.socket) -> bool:
         for key, _ in selector.select(0.2):
-            self._flowing.wait()
             source: socket.socket = key.fileobj  # type: ignore[assignment]
+            if not self._flowing.is_set() and self._stalled in (
+                "both",
+                "to-server" if source is client else "to-client",
+            ):
+                self._flowing.wait(0.05)
+                continue
             data = source.recv(65_536)
             if not data:
                 return False
