@@ -12,9 +12,10 @@ so. Hence what is believed of a clock changes in two ways:
 * at once, to *doubt* (an uncertain change point): device time went back, or on by more than the messages between
   allow, or is not to be explained by waiting. So is a start that nobody could watch, and what a device has recorded
   while it was away;
-* after `STEADY` tolerances of even delay with a fresh echo, to *belief* (a certain one). What happened since the doubt
-  began, in a stretch of device time without a break, then gets its time by an `Assignment`. So does a doubt between two
-  beliefs that agree, unless device time went back in it.
+* after `STEADY` tolerances of even delay with a fresh echo, or `AS_BEFORE` where it is the delay of the clock that was
+  believed until then, to *belief* (a certain one). What happened since the doubt began, in a stretch of device time
+  without a break, then gets its time by an `Assignment`. So does a doubt between two beliefs that agree, unless device
+  time went back in it.
 
 A message numbered s knows only what messages numbered up to s have shown, and a message that is no news (an earlier or
 the same number) teaches nothing. That, and `last`, kept across starts, make a replay settle to the same times. Not to
@@ -39,6 +40,11 @@ FRESH = 3
 """Tolerances within which an echo tells when messages enter the broker, and a delay is no reason for doubt."""
 STEADY = 5
 """Tolerances of even delay after which an offset is believed."""
+AS_BEFORE = 2
+"""Tolerances of very even delay after which a clock that was believed before is believed again."""
+EVEN = 60
+"""So many times as long as the delays differ must they be watched: who catches up by more than a sixtieth of the time
+that passes does not look like another clock."""
 LONGEST_ASSUMED_NS = 12 * 3600 * SECOND_NS
 """How far back a belief reaches: a quartz that drifts by 20 ppm is wrong by 0.9 s after that."""
 DRIFT = 20e-6
@@ -137,8 +143,8 @@ class BootClock:
         self._last_seq, self._last_device_ns = last
         self._level = next((point for point in reversed(self.points) if _is_dated(point.from_device_ns)), None)
         """What is believed of the present."""
-        self._since = last
-        """Where the present belief, or this start of the recorder, began; tells how often messages come."""
+        self._since = _since(self._level, last)
+        """Where the present belief began; tells how often messages come."""
         self._sure: tuple[int, int] | None = None
         """Number and device time from which on a doubted clock has run without a break."""
         self._run: _Run | None = None
@@ -231,8 +237,7 @@ class BootClock:
         if abs(behind) <= self.tolerance_ns:
             return ChangePoint(device_ns, 0, False, seq, "first")
         fresh = self._is_fresh(arrival)
-        entered_now = 2 * (arrival.received_ns - arrival.entered_after_ns) <= FRESH * self.tolerance_ns
-        if seq < 0 and entered_now and abs(behind) <= DAY_NS:  # a birth is written when it is sent
+        if seq < 0 and self._entered_now(arrival) and abs(behind) <= DAY_NS:  # a birth is written when it is sent
             return ChangePoint(device_ns, _rounded_down(behind), False, seq, "first")
         self._begin_stretch(device_ns, arrival, seq)
         waited = behind > 0 and not fresh
@@ -248,7 +253,8 @@ class BootClock:
             return self._doubt(device_ns, arrival, seq, self._nearest(behind), "jump-back")
         goes_on = self._goes_on(device_ns, seq)
         if abs(late) <= self.tolerance_ns:
-            if self._catching_up and not goes_on:  # a jump that the wait makes up for, just now
+            if self._catching_up and not goes_on and not self._entered_now(arrival):
+                # a jump that the wait makes up for, just now
                 return self._doubt(device_ns, arrival, seq, level.offset_ns, "gap")
             self._run = None
             self._hold()
@@ -288,15 +294,13 @@ class BootClock:
         assert self._sure is not None
         assert self._run is not None
         before = self._belief_before_doubt()
-        if before is not None:
+        if before is not None and self._fits(before[0], self._run.least, self._run.most):
             belief, doubt = before
-            offset = belief.offset_ns
-            if self._run.most - offset <= self.tolerance_ns and self._run.least - offset >= -self.tolerance_ns:
-                doubts = [point for point in self.points if point.uncertain and point.from_seq >= doubt.from_seq]
-                start_ns = max(min(point.from_device_ns for point in doubts), belief.from_device_ns)
-                self._confirmed.append(Assignment(start_ns, device_ns, doubt.from_seq, seq - 1, offset))
-                self.assignments.append(self._confirmed[-1])
-                return offset
+            doubts = [point for point in self.points if point.uncertain and point.from_seq >= doubt.from_seq]
+            start_ns = max(min(point.from_device_ns for point in doubts), belief.from_device_ns)
+            self._confirmed.append(Assignment(start_ns, device_ns, doubt.from_seq, seq - 1, belief.offset_ns))
+            self.assignments.append(self._confirmed[-1])
+            return belief.offset_ns
         first_seq, start_ns = self._sure
         start_ns = max(start_ns, device_ns - LONGEST_ASSUMED_NS)
         drifted_ns = int((device_ns - start_ns) * DRIFT)
@@ -307,6 +311,21 @@ class BootClock:
             self._confirmed.append(Assignment(start_ns, device_ns, first_seq, seq - 1, exact))
             self.assignments.append(self._confirmed[-1])
         return offset_ns
+
+    def _is_long_enough(self, lasted: int, least: int, most: int) -> bool:
+        """Whether delays between these have been watched for long enough to believe them."""
+        steady = lasted >= STEADY * self.tolerance_ns
+        if self._is_as_before(least, most):
+            return steady or lasted >= AS_BEFORE * max(self.tolerance_ns, 10 * (most - least))
+        return steady and lasted >= EVEN * (most - least)
+
+    def _is_as_before(self, least: int, most: int) -> bool:
+        """Whether such delays are those of the clock that was believed before a doubt that may end well."""
+        before = self._belief_before_doubt()
+        return before is not None and self._fits(before[0], least, most)
+
+    def _fits(self, belief: ChangePoint, least: int, most: int) -> bool:
+        return least >= belief.offset_ns - self.tolerance_ns and most <= belief.offset_ns + self.tolerance_ns
 
     def _belief_before_doubt(self) -> tuple[ChangePoint, ChangePoint] | None:
         """What was believed last and the doubt that ended it, if the doubt is one that may end well."""
@@ -334,7 +353,7 @@ class BootClock:
         least, most = min(run.least, behind), max(run.most, behind)
         self._run = run._replace(last_seq=seq, least=least, most=most)
         lasted = min(arrival.received_ns - run.started_ns, device_ns - run.device_ns + self.tolerance_ns)
-        if lasted < STEADY * self.tolerance_ns:
+        if not self._is_long_enough(lasted, least, most):
             return None
         return 0 if max(abs(least), abs(most)) <= self.tolerance_ns else _rounded_down(least)
 
@@ -410,6 +429,10 @@ class BootClock:
     def _is_fresh(self, arrival: Arrival) -> bool:
         return arrival.received_ns - arrival.entered_after_ns <= FRESH * self.tolerance_ns
 
+    def _entered_now(self, arrival: Arrival) -> bool:
+        """Whether it can have waited in the broker for hardly longer than a clock may be wrong."""
+        return 2 * (arrival.received_ns - arrival.entered_after_ns) <= FRESH * self.tolerance_ns
+
     def _nearest(self, behind: int) -> int:
         return 0 if abs(behind) <= self.tolerance_ns else _rounded_down(behind)
 
@@ -464,6 +487,13 @@ class BootClock:
             if not point.uncertain:
                 believed = point
         return ChangePoint(device_ns, known[0].offset_ns if known else 0, True)
+
+
+def _since(level: ChangePoint | None, last: tuple[int, int]) -> tuple[int, int]:
+    """What a start of the recorder finds of the pace of a boot: as little as nothing, or all since the last change."""
+    if level is None or level.uncertain or level.from_seq >= last[0]:
+        return last
+    return level.from_seq, level.from_device_ns
 
 
 def _is_dated(device_ns: int) -> bool:

@@ -112,6 +112,10 @@ class RecorderProcess:
         self._process.kill()
         self._end(10)
 
+    def is_dead(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
     def wait_dead(self, timeout: float = 15) -> None:
         """Wait until it has killed itself."""
         assert self._end(timeout) == -signal.SIGKILL

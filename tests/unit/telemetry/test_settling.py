@@ -137,6 +137,60 @@ def test_messages_of_an_outage_do_not_move_the_clock() -> None:
         assert clock.observe(NOON + seq * SECOND_NS // 10, Arrival(received, NOON, vouches=True), seq=seq) is None
 
 
+def late(received_ns: int, *, waited_s: float) -> Arrival:
+    """While the recorder was away, no echo came either."""
+    return Arrival(received_ns, received_ns - int((waited_s + 10) * SECOND_NS), vouches=True)
+
+
+def test_a_device_that_speaks_seldom_is_not_doubted_for_that_after_a_restart() -> None:
+    clock = BootClock()
+    feed(clock, steadily(NOON, seconds=40, every_ns=4 * SECOND_NS))
+    again = BootClock(clock.points, last=clock.last)
+    for seq, step in enumerate((44, 48, 52), 11):  # they waited for the recorder
+        arrival = late(NOON + 60 * SECOND_NS, waited_s=60 - step)
+        assert again.observe(NOON + step * SECOND_NS, arrival, seq=seq) is None
+
+    assert len(again.points) == 1
+
+
+def test_a_pause_before_the_present_is_no_reason_for_doubt_when_the_message_has_just_come_in() -> None:
+    clock = BootClock()
+    feed(clock, steadily(NOON, seconds=10))
+    for seq in range(21, 24):  # they waited
+        clock.observe(NOON + seq * SECOND_NS // 2, late(NOON + 20 * SECOND_NS, waited_s=8), seq=seq)
+    there = NOON + 25 * SECOND_NS
+
+    assert clock.observe(there, live(there + 20_000_000, waited_s=0.9), seq=24) is None
+    assert [point.uncertain for point in clock.points] == [False]
+
+
+def test_a_clock_that_was_believed_is_believed_again_after_two_seconds_and_what_waited_gets_its_time() -> None:
+    clock = BootClock()
+    feed(clock, steadily(NOON, seconds=10))
+    paused_ns = NOON + 15 * SECOND_NS
+    doubt = clock.observe(paused_ns, late(NOON + 30 * SECOND_NS, waited_s=15), seq=21)
+    assert doubt is not None
+    assert (doubt.uncertain, doubt.reason) == (True, "gap")
+    feed(clock, steadily(NOON + 31 * SECOND_NS, seconds=2.5), first_seq=22)
+
+    (confirmed,) = clock.take_confirmed()
+    assert confirmed.offset_ns == 0
+    assert not clock.point_for(paused_ns, 21, buffered=False).uncertain
+
+
+def test_a_device_that_catches_up_slowly_is_not_taken_for_a_slow_clock() -> None:
+    """A tenth faster than time passes: over some seconds that looks even, where messages are late by chance as well."""
+    clock = BootClock()
+    feed(clock, steadily(NOON, seconds=10))
+    for step in range(600):
+        measured_ns = NOON + 11 * SECOND_NS + step * SECOND_NS // 2
+        received_ns = NOON + 71 * SECOND_NS + step * SECOND_NS * 9 // 20 + (step * 7919 % 150) * 1_000_000
+        clock.observe(measured_ns, live(received_ns, waited_s=0.5), seq=21 + step)
+        assert clock.points[-1].offset_ns == 0, step
+
+    assert clock.points[1].reason == "delayed"
+
+
 def test_a_jump_is_a_change_point_and_uncertain() -> None:
     clock = BootClock()
     clock.observe(NOON, live(NOON), seq=0)
