@@ -21,6 +21,8 @@ from telemetry.intake import Intake
 from telemetry.recorder import Recorder
 from telemetry.spool import Spool
 from telemetry.stores.duckdb import DuckDBStore
+from telemetry.stores.influxdb import InfluxDBStore
+from telemetry.stores.interface import SampleStore
 from tests.integration.recording import LAB
 
 STAGES: dict[str, tuple[type, str, str]] = {
@@ -60,6 +62,7 @@ def main() -> None:
     parser.add_argument("--version", type=int, default=5)
     parser.add_argument("--die", choices=STAGES)
     parser.add_argument("--count", type=int, default=1)
+    parser.add_argument("--influxdb", nargs=4, metavar=("URL", "TOKEN", "ORG", "BUCKET"))
     given = parser.parse_args()
     if given.die:
         die_at(given.die, given.count)
@@ -67,7 +70,9 @@ def main() -> None:
     stop = StopAsked()
     signal.signal(signal.SIGTERM, stop.ask)
     database = Database(f"sqlite:///{given.folder / 'tables.sqlite'}")
-    store = DuckDBStore(given.folder / "samples.duckdb")
+    store: SampleStore = (
+        InfluxDBStore(*given.influxdb) if given.influxdb else DuckDBStore(given.folder / "samples.duckdb")
+    )
     recorder = Recorder(
         address=BrokerAddress("127.0.0.1", given.port, version=given.version),
         lab=LAB,

@@ -1,4 +1,5 @@
-"""Rows 6, 7 and 8 of faults.md: InfluxDB is away, busy, hangs up after writing, or refuses a point.
+"""Rows 1, 6, 7, 8 and 12 of faults.md: InfluxDB is away, busy, hangs up after writing, or refuses a point; the
+recorder is killed, and everything comes twice.
 
 Between the recorder and the real server stands a front that has moods.
 """
@@ -21,8 +22,9 @@ from lab.core.clock import SystemClock
 from lab.core.database import Database
 from telemetry.models import DeadLetter
 from telemetry.recorder import Recorder
+from telemetry.sequences import completeness
 from telemetry.stores.influxdb import InfluxDBStore
-from tests.integration.recording import BOOT, LAB, Publisher, add_mill, now_ns
+from tests.integration.recording import BOOT, LAB, Publisher, RecorderProcess, add_mill, now_ns
 from tests.services import Mosquitto
 
 pytestmark = pytest.mark.faults
@@ -249,3 +251,55 @@ def test_one_bad_point_becomes_a_dead_letter_and_its_neighbours_are_stored(
     assert [(letter.signal, letter.reason) for letter in letters] == [("spindle_power_kw", "store-refused")]
     assert letters[0].payload == b"666.0"
     assert bench.recorder.health().stored >= 10
+
+
+def wait_until_complete(database: Database, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with database.read() as session:
+            if completeness(session, "mill-1", BOOT, 0, count - 1).complete:
+                return
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, *(pytest.param(n, marks=pytest.mark.faults_long) for n in range(4, 21))])
+def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_and_everything_comes_twice(
+    own_mosquitto: Mosquitto, database: Database, influxdb: Server, tmp_path: Path, seed: int
+) -> None:
+    add_mill(database)
+    dice = random.Random(seed)
+    server = (influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
+    sent: dict[int, float] = {}
+    publisher, confirmations = Publisher(own_mosquitto.address(version=4)), []
+    for kills in range(4):
+        recorder = RecorderProcess(tmp_path, own_mosquitto.port, "--influxdb", *server)
+        try:
+            recorder.wait_ready()
+            for _ in range(dice.randrange(100, 600)):
+                seq, at_ns = len(sent), now_ns()
+                sent[at_ns] = float(seq)
+                values = {"spindle_power_kw": float(seq), "wear_um": float(seq % 300), "tool": "T7"}
+                message = {"boot": BOOT, "seq": seq, "time": at_ns, "values": values}
+                confirmations += [publisher.send("data", message) for _ in range(2)]
+                if seq % 20 == 0:
+                    time.sleep(0.01)
+            if kills < 3:
+                recorder.kill()
+            else:
+                publisher.wait_confirmed(confirmations)
+                wait_until_complete(database, len(sent))  # what waits in the broker would be for the next one
+                recorder.stop()
+        finally:
+            recorder.remove()
+    publisher.close()
+    store = InfluxDBStore(*server)
+    rows = store.read("mill-1", [], EVER, uncertain=True).to_pylist()
+    store.close()
+    wanted = {(at_ns, "spindle_power_kw", value) for at_ns, value in sent.items()}
+    wanted |= {(at_ns, "wear_um", value % 300) for at_ns, value in sent.items()}
+    wanted |= {(at_ns, "tool", "T7") for at_ns in sent}
+    found = {(row["device_ns"], row["signal"], row["text"] or row["value"]) for row in rows}
+    lost, invented, doubled = len(wanted - found), len(found - wanted), len(rows) - len(found)
+    print(f"rows 1 and 12, seed {seed}: said {len(wanted)} stored {len(rows)}")
+    print(f"lost {lost} invented {invented} doubled {doubled}")
+    assert (lost, invented, doubled) == (0, 0, 0)
