@@ -8,6 +8,7 @@ import math
 from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,23 +17,15 @@ from numpy.typing import NDArray
 
 from devices.service import SignalFacts
 from telemetry.stores.batches import column_of
-from telemetry.stores.interface import ROWS, Flag, SampleBatch, Series
+from telemetry.stores.interface import ROWS, Block, Flag, SampleBatch, Series
 from telemetry.validation import LARGEST_EXACT
 
 Row: TypeAlias = tuple[str, str, str, int, int, int, float | None, str | None, int]
 """One sample, its columns in the order of SAMPLES."""
 
 _NUMBERS = frozenset({float, int})
-_Columns: TypeAlias = tuple[
-    NDArray[np.int64],
-    NDArray[np.int32],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.float64],
-    NDArray[np.uint8],
-]
-"""Place in the order of arrival, series, device_ns, settled_ns, received_ns, value, flags; equally long."""
+_HEAD = 5
+"""Numbers of a message's head: device_ns, settled_ns, received_ns, flags, and how many samples follow."""
 
 
 @dataclass(slots=True)
@@ -48,8 +41,10 @@ class Shape:
     high: NDArray[np.float64]
     """(k,) for each of `names`."""
     values: "array[float]" = field(default_factory=lambda: array("d"))
+    starts: "array[int]" = field(default_factory=lambda: array("q"))
+    """For each message the row at which its numbers begin."""
     heads: "array[int]" = field(default_factory=lambda: array("q"))
-    """Five for each message: place, device_ns, settled_ns, received_ns, flags."""
+    """For each message the place of its head."""
 
     def numbers_of(self, values: Mapping[str, Any]) -> "array[float] | None":
         """The numbers of a message; `None` if each has to be looked at: one is not finite, or very large."""
@@ -61,17 +56,65 @@ class Shape:
         except OverflowError:
             return None
 
-    def columns(self) -> _Columns:
-        """What it holds, message by message."""
+    def block(self, heads: NDArray[np.int64]) -> Block | None:
+        """What its rows have in common; `None` if device times do not increase from message to message."""
+        own = heads[np.frombuffer(self.heads, np.int64)]
+        return _block_of(self.series, own[:, 0], own[:, 1], own[:, 3])
+
+    def fill(self, columns: "_Columns") -> None:
+        """Put series, values and flags of its messages into their rows."""
         k = len(self.names)
-        heads = np.frombuffer(self.heads, np.int64).reshape(-1, 5)
+        starts = np.frombuffer(self.starts, np.int64)
         numbers = np.frombuffer(self.values, np.float64).reshape(-1, k)
-        flags = np.repeat(heads[:, 4].astype(np.uint8), k)
+        rows: slice | NDArray[np.int64]
+        if starts[-1] - starts[0] == (len(starts) - 1) * k:  # nothing came in between
+            rows = slice(int(starts[0]), int(starts[-1]) + k)
+        else:
+            rows = (starts[:, np.newaxis] + np.arange(k)).ravel()
+        columns.values[rows] = numbers.ravel()
+        columns.series[rows] = np.tile(self.series, len(starts))
         out = (numbers < self.low) | (numbers > self.high)
         if out.any():
-            flags[out.ravel()] |= np.uint8(Flag.OUT_OF_RANGE.value)
-        place, device, settled, received = (np.repeat(heads[:, column], k) for column in range(4))
-        return place, np.tile(self.series, len(heads)), device, settled, received, numbers.ravel(), flags
+            columns.flags[rows] |= out.ravel() * np.uint8(Flag.OUT_OF_RANGE.value)
+
+
+@dataclass(slots=True)
+class Wave:
+    """Evenly spaced samples of one signal; columns of equal length."""
+
+    series: int
+    start: int
+    """The row at which it begins."""
+    device_ns: NDArray[np.int64]
+    """Increasing."""
+    settled_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+    def block(self) -> Block | None:
+        """What its rows have in common."""
+        return _block_of(np.array([self.series], dtype=np.int32), self.device_ns, self.settled_ns, self.flags)
+
+    def fill(self, columns: "_Columns") -> None:
+        """Put it into its rows."""
+        rows = slice(self.start, self.start + len(self.values))
+        columns.series[rows] = self.series
+        columns.device_ns[rows] = self.device_ns
+        columns.settled_ns[rows] = self.settled_ns
+        columns.values[rows] = self.values
+        columns.flags[rows] = self.flags
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Those of ROWS but for texts; as long as there are samples."""
+
+    series: NDArray[np.int32]
+    device_ns: NDArray[np.int64]
+    settled_ns: NDArray[np.int64]
+    received_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    flags: NDArray[np.uint8]
 
 
 class Samples:
@@ -81,8 +124,13 @@ class Samples:
         self._series: dict[Series, int] = {}
         self._shapes: dict[tuple[str, str, tuple[str, ...]], Shape | None] = {}
         self._rows: list[tuple[int, Row]] = []
-        self._waves: list[_Columns] = []
+        self._waves: list[Wave] = []
+        self._heads: array[int] = array("q")
         self._count = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._count
 
     def shape_of(
         self, device: str, boot: str, values: Mapping[str, Any], signals: Mapping[str, SignalFacts]
@@ -104,14 +152,15 @@ class Samples:
         self, shape: Shape, numbers: "array[float]", device_ns: int, settled_ns: int, received_ns: int, flags: int
     ) -> None:
         """The numbers of one message, as `Shape.numbers_of` gave them."""
-        self._count += 1
         shape.values.extend(numbers)
-        shape.heads.extend((self._count, device_ns, settled_ns, received_ns, flags))
+        shape.starts.append(self._count)
+        shape.heads.append(len(self._heads) // _HEAD)
+        self._add_head(device_ns, settled_ns, received_ns, flags, len(numbers))
 
     def add(self, row: Row) -> None:
         """One sample."""
-        self._count += 1
         self._rows.append((self._count, row))
+        self._add_head(*row[3:6], row[8], 1)
 
     def add_wave(
         self,
@@ -123,12 +172,9 @@ class Samples:
         flags: NDArray[np.uint8],
     ) -> None:
         """Many samples of one signal, equally long columns."""
-        self._count += 1
-        count = len(values)
-        place = np.full(count, self._count, dtype=np.int64)
-        series = np.full(count, self._number(source), dtype=np.int32)
-        received = np.full(count, received_ns, dtype=np.int64)
-        self._waves.append((place, series, device_ns, settled_ns, received, values, flags))
+        if len(values):
+            self._waves.append(Wave(self._number(source), self._count, device_ns, settled_ns, values, flags))
+            self._add_head(0, 0, received_ns, 0, len(values))
 
     @property
     def series(self) -> Collection[Series]:
@@ -137,23 +183,45 @@ class Samples:
 
     def build(self) -> SampleBatch:
         """All of them."""
-        parts = [shape.columns() for shape in self._shapes.values() if shape is not None and shape.heads]
-        parts += self._waves
-        texts: list[tuple[int, str]] = []
-        if self._rows:
-            start = sum(len(part[0]) for part in parts)
-            texts = [(start + place, row[7]) for place, (_, row) in enumerate(self._rows) if row[7] is not None]
-            parts.append(self._columns_of_rows())
-        if not parts:
+        if not self._count:
             return SampleBatch((), ROWS.empty_table())
-        columns: list[NDArray[Any]] = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        order = np.argsort(columns[0], kind="stable") if len(parts) > 1 else None
-        rows = _as_rows(columns[1:], texts)
-        return SampleBatch(tuple(self._series), rows if order is None else rows.take(column_of(order)))
+        heads = np.frombuffer(self._heads, np.int64).reshape(-1, _HEAD)
+        sizes = heads[:, 4]
+        columns = _Columns(
+            np.empty(self._count, dtype=np.int32),
+            np.repeat(heads[:, 0], sizes),
+            np.repeat(heads[:, 1], sizes),
+            np.repeat(heads[:, 2], sizes),
+            np.empty(self._count, dtype=np.float64),
+            np.repeat(heads[:, 3].astype(np.uint8), sizes),
+        )
+        shapes = [shape for shape in self._shapes.values() if shape is not None and shape.starts]
+        for shape in shapes:
+            shape.fill(columns)
+        for wave in self._waves:
+            wave.fill(columns)
+        for place, row in self._rows:
+            columns.series[place] = self._number(row[:3])
+            columns.values[place] = math.nan if row[6] is None else row[6]
+        texts = [(place, row[7]) for place, row in self._rows if row[7] is not None]
+        return SampleBatch(tuple(self._series), _as_rows(columns, texts), self._blocks(heads, shapes))
 
     def table(self) -> pa.Table:
         """All of them with names, schema SAMPLES."""
         return self.build().samples()
+
+    def _blocks(self, heads: NDArray[np.int64], shapes: Sequence[Shape]) -> tuple[Block, ...] | None:
+        """The blocks in the order in which they begin; `None` if samples came one by one, or out of order."""
+        if self._rows:
+            return None
+        found = [(shape.starts[0], shape.block(heads)) for shape in shapes]
+        found += [(wave.start, wave.block()) for wave in self._waves]
+        blocks = [block for _, block in sorted(found, key=itemgetter(0)) if block is not None]
+        return tuple(blocks) if len(blocks) == len(found) else None
+
+    def _add_head(self, device_ns: int, settled_ns: int, received_ns: int, flags: int, count: int) -> None:
+        self._heads.extend((device_ns, settled_ns, received_ns, flags, count))
+        self._count += count
 
     def _new_shape(
         self, device: str, boot: str, names: tuple[str, ...], signals: Mapping[str, SignalFacts]
@@ -174,24 +242,28 @@ class Samples:
     def _number(self, series: Series) -> int:
         return self._series.setdefault(series, len(self._series))
 
-    def _columns_of_rows(self) -> _Columns:
-        rows = [row for _, row in self._rows]
-        return (
-            np.array([place for place, _ in self._rows], dtype=np.int64),
-            np.array([self._number(row[:3]) for row in rows], dtype=np.int32),
-            np.array([row[3] for row in rows], dtype=np.int64),
-            np.array([row[4] for row in rows], dtype=np.int64),
-            np.array([row[5] for row in rows], dtype=np.int64),
-            np.array([math.nan if row[6] is None else row[6] for row in rows], dtype=np.float64),
-            np.array([row[8] for row in rows], dtype=np.uint8),
-        )
+
+def _block_of(
+    series: NDArray[np.int32], device_ns: NDArray[np.int64], settled_ns: NDArray[np.int64], flags: NDArray[Any]
+) -> Block | None:
+    """Of messages that each have one sample of every one of these series; `None` if they are not in order."""
+    if not (device_ns[1:] > device_ns[:-1]).all():
+        return None
+    certain = settled_ns[flags & Flag.UNCERTAIN.value == 0]
+    return Block(
+        series,
+        int(device_ns[0]),
+        int(device_ns[-1]),
+        int(settled_ns.min()),
+        int(settled_ns.max()),
+        int(certain.max()) if len(certain) else None,
+    )
 
 
-def _as_rows(columns: Sequence[NDArray[Any]], texts: list[tuple[int, str]]) -> pa.Table:
-    """Schema ROWS from series, times, values and flags, and the rows that hold a text instead of a value."""
-    series, device, settled, received, values, flags = columns
-    count = len(series)
-    numbers, words = column_of(values), pa.nulls(count, pa.string())
+def _as_rows(columns: _Columns, texts: list[tuple[int, str]]) -> pa.Table:
+    """Schema ROWS, and the rows that hold a text instead of a value."""
+    count = len(columns.series)
+    numbers, words = column_of(columns.values), pa.nulls(count, pa.string())
     if texts:
         content: list[str | None] = [None] * count
         for place, text in texts:
@@ -201,5 +273,6 @@ def _as_rows(columns: Sequence[NDArray[Any]], texts: list[tuple[int, str]]) -> p
         present[[place for place, _ in texts]] = False
         bits = pa.py_buffer(np.packbits(present, bitorder="little"))
         numbers = pa.Array.from_buffers(pa.float64(), count, [bits, numbers.buffers()[1]])
-    plain = (column_of(column) for column in (series, device, settled, received))
-    return pa.Table.from_arrays([*plain, numbers, words, column_of(flags)], schema=ROWS)
+    times = (columns.device_ns, columns.settled_ns, columns.received_ns)
+    parts = [column_of(columns.series), *(column_of(one) for one in times), numbers, words, column_of(columns.flags)]
+    return pa.Table.from_arrays(parts, schema=ROWS)

@@ -18,8 +18,9 @@ from telemetry.spool import Spool, SpooledMessage
 log = structlog.get_logger(__name__)
 
 MOST_MESSAGES_WAITING = 20_000
-MOST_BYTES_WAITING = 32 * 1024 * 1024
+MOST_BYTES_WAITING = 8 * 1024 * 1024
 MOST_MESSAGES_A_COMMIT = 5_000
+MOST_BYTES_A_COMMIT = 4 * 1024 * 1024
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 3.0
 IDLE_NOTE_SECONDS = 5.0
@@ -77,7 +78,7 @@ class Committer:
         with self._changed:
             self._waiting.append(arrived)
             self._messages_waiting += len(arrived.messages)
-            self._bytes_waiting += _bytes_of(arrived)
+            self._bytes_waiting += arrived.bytes
             self._changed.notify()
 
     def has_room(self) -> bool:
@@ -129,16 +130,17 @@ class Committer:
         return self._stopping
 
     def _take(self) -> list[Arrived]:
-        """What is waiting, at most about `MOST_MESSAGES_A_COMMIT`; nothing after `IDLE_NOTE_SECONDS` of silence."""
+        """What is waiting, at most about what a commit takes; nothing after `IDLE_NOTE_SECONDS` of silence."""
         with self._changed:
             if not self._waiting and not self._stopping:
                 self._changed.wait(IDLE_NOTE_SECONDS)
             taken: list[Arrived] = []
-            count = 0
-            while self._waiting and count < MOST_MESSAGES_A_COMMIT:
+            count = size = 0
+            while self._waiting and count < MOST_MESSAGES_A_COMMIT and size < MOST_BYTES_A_COMMIT:
                 arrived = self._waiting.popleft()
                 taken.append(arrived)
                 count += len(arrived.messages)
+                size += arrived.bytes
         return taken
 
     def _commit(self, held: list[Arrived]) -> None:
@@ -155,12 +157,8 @@ class Committer:
             self._acknowledge(arrived.connection, arrived.ids)
         with self._changed:
             self._messages_waiting -= len(messages)
-            self._bytes_waiting -= sum(map(_bytes_of, held))
+            self._bytes_waiting -= sum(arrived.bytes for arrived in held)
         self._committed(last)
-
-
-def _bytes_of(arrived: Arrived) -> int:
-    return sum(len(message.payload) for message in arrived.messages)
 
 
 def known_entry(spool: Spool) -> int:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -41,6 +42,9 @@ log = structlog.get_logger(__name__)
 
 MOST_MESSAGES_A_BATCH = 10_000
 MOST_BYTES_A_BATCH = 8 * 1024 * 1024
+MOST_SAMPLES_A_BATCH = 2 * 122_880
+"""Two row groups of DuckDB: whole ones go compressed into its main file at once, and 41 bytes a sample in each of the
+four forms that a batch takes on its way are 40 MB."""
 FEW_MESSAGES = 2_000
 COALESCE_SECONDS = 0.1
 """Waited while only few messages are there: three commits for a handful cost more than the handful itself."""
@@ -283,10 +287,10 @@ class Drain:
     def _next_batch(self, limit: int) -> Batch | None:
         batch = Batch()
         size = 0
-        for number, message in self._spool.read(self._position or 0, limit, most_bytes=MOST_BYTES_A_BATCH):
+        for number, message in islice(self._spool.following(self._position or 0), limit):
             self._interpreter.read(number, message, batch)
             size += len(message.payload)
-            if size + batch.letter_bytes > MOST_BYTES_A_BATCH:
+            if size + batch.letter_bytes > MOST_BYTES_A_BATCH or len(batch.samples) >= MOST_SAMPLES_A_BATCH:
                 break
         if not batch.messages:
             if self._head > (self._position or 0):  # damaged batches at the end hold nothing to wait for

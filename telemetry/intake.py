@@ -65,6 +65,11 @@ class Arrived:
     messages: list[SpooledMessage]
     ids: list[int]
     """What to acknowledge."""
+    bytes: int = field(init=False)
+    """Of all payloads together."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes", sum(len(message.payload) for message in self.messages))
 
 
 @dataclass(slots=True)

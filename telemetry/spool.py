@@ -11,8 +11,8 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 _COMPRESS_ABOVE_BYTES = 1024
 
 
-class SpooledMessage(NamedTuple):
+class SpooledMessage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A message as it came."""
 
     topic: str
@@ -148,37 +148,33 @@ class Spool:
         self._mark.write(last, batch[-1].received_ns)
         return last
 
-    def read(self, after: int, limit: int, *, most_bytes: int | None = None) -> list[tuple[int, SpooledMessage]]:
-        """The oldest messages above a number.
+    def following(self, after: int) -> Iterator[tuple[int, SpooledMessage]]:
+        """The messages above a number, in order; only one batch of the spool is in memory at a time.
 
         Args:
             after: the last number that is not wanted.
-            limit: at most so many.
-            most_bytes: no further batch of the spool is looked into when payloads have come to this.
 
         Returns:
-            Number and message, in order. A batch whose checksum is wrong is left out and noted as lost.
+            Number and message. A batch whose checksum is wrong is left out and noted as lost.
 
         Raises:
-            SpoolUnavailableError: if the disk does not answer.
+            SpoolUnavailableError: at any step, if the disk does not answer.
         """
-        found: list[tuple[int, SpooledMessage]] = []
-        size = 0
-        while len(found) < limit and (most_bytes is None or size < most_bytes):
+        while True:
             last, messages = self._cached
             if not last - len(messages) <= after < last:
-                following = self._load_batch_after(after)
-                if following is None:
-                    break
-                last, messages = self._cached = following
+                found = self._load_batch_after(after)
+                if found is None:
+                    return
+                last, messages = self._cached = found
             first = last - len(messages) + 1
-            start = max(0, after + 1 - first)
-            taken = messages[start : start + limit - len(found)]
-            found.extend(enumerate(taken, first + start))
-            after = first + start + len(taken) - 1
-            if most_bytes is not None:
-                size += sum(len(message.payload) for message in taken)
-        return found
+            start = max(first, after + 1)
+            yield from enumerate(messages[start - first :], start)
+            after = last
+
+    def read(self, after: int, limit: int) -> list[tuple[int, SpooledMessage]]:
+        """The oldest messages above a number, at most so many (see `following`)."""
+        return list(islice(self.following(after), limit))
 
     def delete_through(self, number: int, *, received_before_ns: int | None = None) -> int:
         """Forget batches that end at or below a number (and were received before an instant), never the newest one.

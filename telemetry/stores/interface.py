@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Protocol, TypeAlias
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 Series: TypeAlias = tuple[str, str, str]
 """Device, signal and boot."""
@@ -77,6 +79,25 @@ class Flag(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of which it is known, without a look at them, that no two have one identity.
+
+    They are of several moments, one after the other in device time, and each has one sample of each of the same series.
+    """
+
+    series: NDArray[np.int32]
+    """Places of its series, all different."""
+    first_ns: int
+    last_ns: int
+    """Least and greatest device time."""
+    oldest_ns: int
+    newest_ns: int
+    """Least and greatest settled time."""
+    newest_certain_ns: int | None
+    """Greatest settled time that is not uncertain; `None`: all are."""
+
+
+@dataclass(frozen=True, slots=True)
 class SampleBatch:
     """Samples in columns, their series as small numbers: what the recorder hands to a store."""
 
@@ -84,6 +105,8 @@ class SampleBatch:
     """Each series once; some may have no rows."""
     rows: pa.Table
     """Schema ROWS; column `series` is the place in `series`."""
+    blocks: tuple[Block, ...] | None = None
+    """All rows as blocks, in the order in which they begin; `None`: each row has to be looked at."""
 
     def samples(self) -> pa.Table:
         """The same with names, schema SAMPLES."""

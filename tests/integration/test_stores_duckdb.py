@@ -228,7 +228,7 @@ def test_a_failed_write_leaves_nothing_and_can_be_repeated(tmp_path: Path, monke
 
     before = store.generation
     with monkeypatch.context() as patched:
-        patched.setattr("telemetry.stores.duckdb.store.without_stored", broken)
+        patched.setattr("telemetry.stores.duckdb.store.news_of", broken)
         with pytest.raises(StoreUnavailableError, match="no space left"):
             store.write(one(2), watermark=2)
     assert store.watermark() == 1

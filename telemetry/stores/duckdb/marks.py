@@ -3,14 +3,14 @@
 Computed from the rows at the first need after opening, so it cannot disagree with a file that was damaged or restored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.stores.interface import Flag
+from telemetry.stores.interface import Block, Flag
 
 NEVER = -(2**63)
 _DOUBT = int(Flag.UNCERTAIN)
@@ -47,14 +47,36 @@ def load_marks(cursor: duckdb.DuckDBPyConnection, ids: Iterable[int] | None = No
     }
 
 
-def raise_marks(
-    marks: dict[int, Mark],
-    series: NDArray[np.int32],
-    device_ns: NDArray[np.int64],
-    settled_ns: NDArray[np.int64],
-    flags: NDArray[np.uint8],
-) -> None:
-    """Take rows into account that have been stored: equally long columns, sorted by series and device time."""
+def raise_marks(marks: dict[int, Mark], reached: Iterable[tuple[int, Mark]]) -> None:
+    """Take rows into account that have been stored: how far they reach, by the numbers of their series."""
+    for number, new in reached:
+        mark = marks.get(number)
+        if mark is None:
+            marks[number] = new
+            continue
+        mark.high = max(mark.high, new.high)
+        mark.oldest = min(mark.oldest, new.oldest)
+        mark.newest = max(mark.newest, new.newest)
+        mark.newest_certain = max(mark.newest_certain, new.newest_certain)
+
+
+def reached_by_blocks(blocks: Iterable[Block], ids: NDArray[np.int32]) -> Iterator[tuple[int, Mark]]:
+    """How far blocks reach.
+
+    Args:
+        blocks: of a batch.
+        ids: the number of each of its series.
+    """
+    for block in blocks:
+        certain = NEVER if block.newest_certain_ns is None else block.newest_certain_ns
+        for number in ids[block.series].tolist():
+            yield number, Mark(block.last_ns, block.oldest_ns, block.newest_ns, certain)
+
+
+def reached_by_rows(
+    series: NDArray[np.int32], device_ns: NDArray[np.int64], settled_ns: NDArray[np.int64], flags: NDArray[np.uint8]
+) -> Iterator[tuple[int, Mark]]:
+    """How far rows reach: equally long columns, sorted by series and device time."""
     if not len(series):
         return
     starts = np.flatnonzero(np.diff(series, prepend=series[0] - 1))
@@ -67,15 +89,8 @@ def raise_marks(
         np.maximum.reduceat(settled_ns, starts),
         np.maximum.reduceat(certain, starts),
     )
-    for number, high, oldest, newest, sure in zip(*(column.tolist() for column in columns), strict=True):
-        mark = marks.get(number)
-        if mark is None:
-            marks[number] = Mark(high, oldest, newest, sure)
-            continue
-        mark.high = max(mark.high, high)
-        mark.oldest = min(mark.oldest, oldest)
-        mark.newest = max(mark.newest, newest)
-        mark.newest_certain = max(mark.newest_certain, sure)
+    for number, *mark in zip(*(column.tolist() for column in columns), strict=True):
+        yield number, Mark(*mark)
 
 
 def listed(ids: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from telemetry.stores.batches import as_batch, numbers_of, order_batch
+from telemetry.stores.batches import as_batch, numbers_of
 from telemetry.stores.duckdb import schema
 from telemetry.stores.duckdb.backups import Backup, backup_name, note_backup
 from telemetry.stores.duckdb.checkpoints import begin_anew, verified_checkpoint
@@ -21,7 +21,7 @@ from telemetry.stores.duckdb.file import Opening, StoreFile
 from telemetry.stores.duckdb.marks import Mark, listed, load_marks, raise_marks
 from telemetry.stores.duckdb.questions import within
 from telemetry.stores.duckdb.reading import SampleReader
-from telemetry.stores.duckdb.writing import number_series, without_stored
+from telemetry.stores.duckdb.writing import news_of
 from telemetry.stores.errors import StoreDamagedError, StoreUnavailableError
 from telemetry.stores.interface import Checkpoint, Compaction, Flag, Repair, SampleBatch, StoreLimits, Written
 from telemetry.stores.limits import within_limits
@@ -68,12 +68,10 @@ class DuckDBStore(SampleReader):
             StoreUnavailableError: nothing of the batch is stored.
         """
         given, refused = within_limits(as_batch(samples), LIMITS)
-        batch = order_batch(given)
         with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
             cursor.begin()
-            ids, added = number_series(cursor, known.ids, batch.series)
             marks = _marks(cursor, known)
-            news = without_stored(cursor, batch, ids, marks)
+            news, added = news_of(cursor, given, known.ids, marks)
             new = news.rows
             tally = known.tally
             if new.num_rows:
@@ -85,14 +83,11 @@ class DuckDBStore(SampleReader):
             known.add_series(added)
             known.tally = tally
             known.spools[spool] = raised
-            at = batch.places[news.places]
-            settled, flags = (numbers_of(batch.rows, name)[at] for name in ("settled_ns", "flags"))
-            raise_marks(marks, ids[batch.index[news.places]], batch.times[news.places], settled, flags)
-        taken = [batch.named(part) for part in (batch.conflicts, news.conflicts)]
+            raise_marks(marks, news.reached)
         return Written(
             stored=new.num_rows,
-            duplicates=batch.duplicates + news.duplicates,
-            conflicts=pa.concat_tables([*taken, refused]),
+            duplicates=news.duplicates,
+            conflicts=pa.concat_tables([*news.conflicts, refused]),
             rejected=refused,
         )
 

@@ -1,5 +1,6 @@
 """A batch meets what is stored: only what is new goes into the file (I3)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -7,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from telemetry.stores.batches import OrderedBatch, column_of, numbers_of
-from telemetry.stores.duckdb.marks import NEVER, Mark
-from telemetry.stores.interface import Series
+from telemetry.stores.batches import OrderedBatch, column_of, numbers_of, order_batch
+from telemetry.stores.duckdb.marks import NEVER, Mark, reached_by_blocks, reached_by_rows
+from telemetry.stores.interface import SampleBatch, Series
 
 _STORED_TWINS = """
 SELECT suspects.row, suspects.value IS NOT DISTINCT FROM samples.value
@@ -39,19 +40,45 @@ class News:
 
     rows: pa.Table
     """Columns of table `samples`, in the order in which they came."""
-    places: NDArray[np.intp]
-    """Their positions among the sorted rows of the batch, in order."""
-    duplicates: int
-    conflicts: pa.Table
-    """Schema ROWS."""
+    reached: Iterable[tuple[int, Mark]]
+    """How far they reach, by the numbers of their series."""
+    duplicates: int = 0
+    conflicts: tuple[pa.Table, ...] = ()
+    """Schema SAMPLES: rows whose identity has another value."""
 
 
-def without_stored(
+def news_of(
+    cursor: duckdb.DuckDBPyConnection, batch: SampleBatch, known: dict[Series, int], marks: dict[int, Mark]
+) -> tuple[News, dict[Series, int]]:
+    """What of a batch has to be stored, and the series that this transaction has made for it.
+
+    Blocks that begin after all that is known of their series are new as a whole; else the rows are looked at.
+    """
+    if batch.blocks is not None and _follows(batch, known, marks):
+        ids, added = number_series(cursor, known, list(batch.series))
+        return News(_numbered(batch.rows, ids), reached_by_blocks(batch.blocks, ids)), added
+    ordered = order_batch(batch)
+    ids, added = number_series(cursor, known, ordered.series)
+    return _without_stored(cursor, ordered, ids, marks), added
+
+
+def _follows(batch: SampleBatch, known: dict[Series, int], marks: dict[int, Mark]) -> bool:
+    numbers = [known.get(one, -1) for one in batch.series]
+    high = np.array([marks[number].high if number in marks else NEVER for number in numbers], dtype=np.int64)
+    present = np.zeros(len(high), dtype=np.bool_)
+    for block in batch.blocks or ():
+        if (high[block.series] >= block.first_ns).any():
+            return False
+        high[block.series] = block.last_ns
+        present[block.series] = True
+    return bool(present.all())  # a series without rows is not to be made
+
+
+def _without_stored(
     cursor: duckdb.DuckDBPyConnection, batch: OrderedBatch, ids: NDArray[np.int32], marks: dict[int, Mark]
 ) -> News:
-    """What of a batch has to be stored."""
     if not batch.series:
-        return News(batch.rows, batch.places, 0, batch.rows)
+        return News(batch.rows, ())
     high = np.array([marks[number].high if number in marks else NEVER for number in ids.tolist()], dtype=np.int64)
     behind = np.flatnonzero(batch.times <= high[batch.index])
     absent = np.ones(len(batch.places), dtype=np.bool_)
@@ -70,7 +97,14 @@ def without_stored(
     left = np.flatnonzero(absent)
     whole = len(left) == batch.rows.num_rows
     rows = batch.rows if whole else batch.rows.take(column_of(np.sort(batch.places[left])))
-    return News(_numbered(rows, ids), left, duplicates, batch.taken(conflicting))
+    at = batch.places[left]
+    settled, flags = (numbers_of(batch.rows, name)[at] for name in ("settled_ns", "flags"))
+    return News(
+        _numbered(rows, ids),
+        reached_by_rows(ids[batch.index[left]], batch.times[left], settled, flags),
+        batch.duplicates + duplicates,
+        tuple(batch.named(part) for part in (batch.conflicts, batch.taken(conflicting))),
+    )
 
 
 def _numbered(rows: pa.Table, ids: NDArray[np.int32]) -> pa.Table:
