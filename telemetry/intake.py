@@ -26,11 +26,10 @@ from telemetry.dead_letters import KEPT_BYTES
 from telemetry.echo import Echo
 from telemetry.silence import Silence
 from telemetry.spool import SpooledMessage
+from telemetry.wire import Publish, Wire
 
 log = structlog.get_logger(__name__)
 
-BURST = 500
-"""Messages read before they are handed over; less when fewer have arrived, never a wait."""
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 5.0
 RECEIVE_MAXIMUM = 10_000
@@ -47,6 +46,8 @@ class Connection:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.wire: Wire | None = None
+        """The socket, once it is connected."""
         self.alive = True
         self.arrived: list[tuple[str, bytes, int, int, bool, int]] = []
         """Topic, first bytes of the payload, its length, entered after, retained, message id (0: none)."""
@@ -194,15 +195,17 @@ class Intake:
         client.on_connect = lambda *said: self._connected(connection, said[2], said[3])
         client.on_subscribe = lambda *said: self._subscribed(connection, said[3])
         client.on_disconnect = lambda *said: self._disconnected(connection, said[3])
-        client.on_message = lambda _client, _userdata, message: self._arrived(connection, message)
+        client.on_message = lambda _client, _userdata, message: self._arrived(connection, _published(message))
         client.on_socket_register_write = lambda *_: None  # we ask want_write(); paho must not write on its own
         try:
             connect(client, self.address, persistent=True, receive_maximum=RECEIVE_MAXIMUM)
+            connection.wire = Wire(client.socket(), self.address.version)
+            client._sock = connection.wire  # type: ignore[assignment]  # paho has no public way
             with selectors.DefaultSelector() as selector:
                 selector.register(self._wake[0], selectors.EVENT_READ)
-                selector.register(client.socket(), selectors.EVENT_READ | selectors.EVENT_WRITE)  # type: ignore[arg-type]
+                selector.register(connection.wire, selectors.EVENT_READ | selectors.EVENT_WRITE)
                 while not self._finished(connection):
-                    self._turn(connection, selector)
+                    self._turn(connection, connection.wire, selector)
             client.disconnect()
             client.loop_write()
         finally:
@@ -213,38 +216,38 @@ class Intake:
     def _finished(self, connection: Connection) -> bool:
         if not self._stopping.is_set():
             return False
-        safe = connection.outstanding == 0 and not connection.arrived and not connection.client.want_write()
+        safe = connection.outstanding == 0 and not connection.arrived and not _has_to_send(connection)
         return safe or time.monotonic() > self._deadline
 
-    def _turn(self, connection: Connection, selector: selectors.BaseSelector) -> None:
+    def _turn(self, connection: Connection, wire: Wire, selector: selectors.BaseSelector) -> None:
         """Wait for something to do, and do it."""
         client = connection.client
-        socket: Any = client.socket()
-        if socket is None:
+        if client.socket() is None:
             raise ConnectionLostError(connection.refusal or "the broker ended the connection")
         if self.must_leave():
             raise ConnectionLostError("another recorder has taken over")
         # Until the subscription is confirmed all is read: what else would tell that we are connected?
         reading = not self._stopping.is_set() and (not connection.subscribed or self.may_read())
-        wanted = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if client.want_write() else 0)
-        key = selector.get_map().get(socket)
+        wanted = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if _has_to_send(connection) else 0)
+        key = selector.get_map().get(wire)
         if wanted and key is None:
-            selector.register(socket, wanted)
+            selector.register(wire, wanted)
         elif wanted and key is not None and key.events != wanted:
-            selector.modify(socket, wanted)
+            selector.modify(wire, wanted)
         elif not wanted and key is not None:
-            selector.unregister(socket)
-        undelivered = getattr(socket, "pending", int)() > 0  # TLS may hold what select does not see
+            selector.unregister(wire)
+        undelivered = wire.pending() > 0  # TLS may hold what select does not see
         for key, events in selector.select(0 if undelivered and reading else _TICK_SECONDS):
             if key.fd == self._wake[0]:
                 os.read(self._wake[0], 65_536)
             elif events & selectors.EVENT_READ:
                 undelivered = True
         if undelivered and reading:
-            self._read_burst(connection)
+            self._read_burst(connection, wire)
         self._send_acknowledgements(connection)
         if client.want_write():
             _check(client.loop_write(), connection)
+        wire.flush()
         self._keep_alive(connection, listening=reading, heard=undelivered and reading)
         if connection.subscribed and reading:
             self._echo.send(client, now_ns=self.clock.now_ns())
@@ -258,14 +261,18 @@ class Intake:
         if connection.subscribed and silence.ping_is_due(now=now, listening=listening):
             connection.client._send_pingreq()  # paho has no public way; `loop_misc` would do more than this
 
-    def _read_burst(self, connection: Connection) -> None:
-        client, arrived = connection.client, connection.arrived
-        failed = 0
-        for _ in range(BURST):
-            before = len(arrived)
-            failed = client.loop_read()
-            if failed or len(arrived) == before:
+    def _read_burst(self, connection: Connection, wire: Wire) -> None:
+        """Read what has arrived, as much as one call gives, and hand it over; never a wait for more."""
+        arrived, failed = connection.arrived, 0
+        wire.fill()
+        while not failed:
+            for published in wire.take_published():
+                self._arrived(connection, published)
+            if not wire.has_packet:
                 break
+            failed = connection.client.loop_read()
+        if wire.ended and not failed:
+            failed = connection.client.loop_read()  # paho says that the connection is lost
         if arrived:
             # The time is taken after reading: a message is never received before it was sent.
             received_ns = self.clock.now_ns()
@@ -283,10 +290,9 @@ class Intake:
     def _send_acknowledgements(self, connection: Connection) -> None:
         while self._done:
             of, ids = self._done.popleft()
-            if of is not connection:
+            if of is not connection or connection.wire is None:
                 continue  # it was lost: the broker sends these messages again
-            for message_id in ids:
-                connection.client.ack(message_id, 1)
+            connection.wire.acknowledge(ids)
             connection.outstanding -= len(ids)
             self.counts.acknowledged += len(ids)
 
@@ -321,24 +327,35 @@ class Intake:
         self.ready.set()
         log.info("recorder listens", broker=f"{self.address.host}:{self.address.port}", lab=self.lab)
 
-    def _arrived(self, connection: Connection, message: MQTTMessage) -> None:
+    def _arrived(self, connection: Connection, message: Publish) -> None:
         try:
-            topic, payload = message.topic, bytes(message.payload)
+            topic = message.topic.decode()
             if topic == self._echo.topic:
-                self.entered_after_ns = self._echo.returned(payload)
-                connection.client.ack(message.mid, message.qos)
+                self.entered_after_ns = self._echo.returned(message.payload)
+                if message.id and connection.wire is not None:
+                    connection.wire.acknowledge([message.id])
                 return
-            self._keep(connection, topic, message, payload)
+            self._keep(connection, topic, message)
         except Exception:
             self.counts.faults += 1
             log.exception("a message could not be taken as it is")
-            self._keep(connection, "(unreadable topic)", message, bytes(message.payload))
+            self._keep(connection, "(unreadable topic)", message)
 
-    def _keep(self, connection: Connection, topic: str, message: MQTTMessage, payload: bytes) -> None:
+    def _keep(self, connection: Connection, topic: str, message: Publish) -> None:
+        payload = message.payload
         size = len(payload)
         kept = payload if size <= self.max_payload_bytes else payload[:KEPT_BYTES]
-        message_id = message.mid if message.qos else 0
-        connection.arrived.append((topic, kept, size, self._echo.entered_after_ns, message.retain, message_id))
+        connection.arrived.append((topic, kept, size, self._echo.entered_after_ns, message.retained, message.id))
+
+
+def _published(message: MQTTMessage) -> Publish:
+    """A message that paho has read itself."""
+    return Publish(message._topic, bytes(message.payload), message.mid if message.qos else 0, message.retain)
+
+
+def _has_to_send(connection: Connection) -> bool:
+    waits = connection.wire is not None and connection.wire.wants_to_send
+    return waits or connection.client.want_write()
 
 
 def _check(code: int, connection: Connection) -> None:

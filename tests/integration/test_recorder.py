@@ -19,6 +19,7 @@ from telemetry.recorder import Recorder
 from telemetry.sequences import completeness
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import Flag
+from telemetry.wire import Wire
 from tests.integration.recording import BOOT, LAB, Publisher, add_mill, now_ns, stored
 from tests.services import Mosquitto
 
@@ -290,8 +291,8 @@ def test_an_exception_in_the_network_loop_is_survived(
     original = Intake._read_burst
     broken = [True]
 
-    def stumble(intake: Intake, connection: Connection) -> None:
-        original(intake, connection)
+    def stumble(intake: Intake, connection: Connection, wire: Wire) -> None:
+        original(intake, connection, wire)
         if broken and intake.counts.received > 50:
             broken.clear()
             raise RuntimeError("a fault in somebody's callback")

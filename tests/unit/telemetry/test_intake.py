@@ -1,22 +1,28 @@
 """Acknowledgements and exceptions in the recorder's network loop."""
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 from lab.core.clock import SystemClock
 from lab.core.mqtt import BrokerAddress
 from telemetry.echo import Echo
 from telemetry.intake import Connection, Intake
+from telemetry.wire import Publish
 
 
-class ToldClient:
+class ToldWire:
     """Remembers what it was told to acknowledge."""
 
     def __init__(self) -> None:
         self.acknowledged: list[int] = []
 
-    def ack(self, message_id: int, _: int) -> None:
-        self.acknowledged.append(message_id)
+    def acknowledge(self, ids: list[int]) -> None:
+        self.acknowledged += ids
+
+
+def new_connection() -> Connection:
+    connection = Connection(cast(Any, None))
+    connection.wire = cast(Any, ToldWire())
+    return connection
 
 
 def new_intake() -> Intake:
@@ -25,27 +31,22 @@ def new_intake() -> Intake:
 
 
 def test_a_late_acknowledgement_never_reaches_a_newer_connection() -> None:
-    old, new = (Connection(cast(Any, ToldClient())) for _ in range(2))
+    old, new = new_connection(), new_connection()
     intake = new_intake()
     intake.acknowledge(old, [1, 2, 3])
     intake.acknowledge(new, [2])
     intake._send_acknowledgements(new)
 
-    assert cast(Any, new.client).acknowledged == [2]
-    assert cast(Any, old.client).acknowledged == []
+    assert cast(Any, new.wire).acknowledged == [2]
+    assert cast(Any, old.wire).acknowledged == []
     assert intake.counts.acknowledged == 1
 
 
 def test_a_message_that_cannot_be_taken_as_it_is_is_kept_all_the_same() -> None:
-    class BrokenTopic(SimpleNamespace):
-        @property
-        def topic(self) -> str:
-            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
-
     intake = new_intake()
     intake._echo = Echo("lab", "recorder", 0)
-    connection = Connection(cast(Any, ToldClient()))
-    intake._arrived(connection, cast(Any, BrokenTopic(payload=b"x", mid=7, qos=1, retain=False)))
+    connection = new_connection()
+    intake._arrived(connection, Publish(b"pilotlab/\xff", b"x", 7, retained=False))
 
     assert intake.counts.faults == 1
     assert [(topic, payload, mid) for topic, payload, _, _, _, mid in connection.arrived] == [
