@@ -6,7 +6,7 @@ be checked against is one row of bounds, looked at once for the whole matrix.
 
 import math
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -26,6 +26,14 @@ Row: TypeAlias = tuple[str, str, str, int, int, int, float | None, str | None, i
 _NUMBERS = frozenset({float, int})
 _HEAD = 5
 """Numbers of a message's head: device_ns, settled_ns, received_ns, flags, and how many samples follow."""
+
+
+def exact_numbers(given: Sequence[float]) -> "array[float] | None":
+    """The numbers as a column; `None` if each has to be looked at: one is not finite, or very large."""
+    try:
+        return array("d", given) if abs(sum(given)) <= LARGEST_EXACT else None
+    except OverflowError:
+        return None
 
 
 @dataclass(slots=True)
@@ -49,12 +57,7 @@ class Shape:
     def numbers_of(self, values: Mapping[str, Any]) -> "array[float] | None":
         """The numbers of a message; `None` if each has to be looked at: one is not finite, or very large."""
         given = [values[name] for name in self.names] if self.others else list(values.values())
-        if not _NUMBERS.issuperset(map(type, given)):
-            return None
-        try:
-            return array("d", given) if abs(sum(given)) <= LARGEST_EXACT else None
-        except OverflowError:
-            return None
+        return exact_numbers(given) if _NUMBERS.issuperset(map(type, given)) else None
 
     def block(self, heads: NDArray[np.int64]) -> Block | None:
         """What its rows have in common; `None` if device times do not increase from message to message."""
@@ -133,17 +136,17 @@ class Samples:
         return self._count
 
     def shape_of(
-        self, device: str, boot: str, values: Mapping[str, Any], signals: Mapping[str, SignalFacts]
+        self, device: str, boot: str, names: Iterable[str], signals: Mapping[str, SignalFacts]
     ) -> Shape | None:
         """The shape of a message; `None` if one of its signals is unknown or none is a number.
 
         Args:
             device: whose message.
             boot: its boot.
-            values: by signal.
+            names: of its signals, in order.
             signals: what is known of the device's signals.
         """
-        key = (device, boot, tuple(values))
+        key = (device, boot, tuple(names))
         if key not in self._shapes or self._shapes[key] is None:
             self._shapes[key] = self._new_shape(device, boot, key[2], signals)
         return self._shapes[key]

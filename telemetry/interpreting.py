@@ -20,6 +20,7 @@ from telemetry.decoding import IGNORED_KINDS, Topics, read_message
 from telemetry.discovery.hearing import Hearing
 from telemetry.letters.box import LetterBox
 from telemetry.newcomers import MOST_NEW_BOOTS, NewBoots
+from telemetry.plans import Plans
 from telemetry.settling import (
     EARLIEST_SANE_NS,
     LATE_NS,
@@ -93,6 +94,8 @@ class Interpreter:
         self._dateless: set[tuple[str, str]] = set()
         self._device_at = device_at
         self._topics = Topics(lab)
+        self.plans = Plans()
+        """How messages are read whose form is known."""
         self._signals = signals
         self._load_clock = load_clock
         self._max_payload_bytes = max_payload_bytes
@@ -135,10 +138,13 @@ class Interpreter:
             if not message.payload and message.retained:
                 return
             signals = self._signals_of(device)
+            reading = _Reading(self, number, message, device, signals, batch)
+            if origin.kind == "data" and self._is_planned(message, device) and reading.read_planned(self.plans):
+                return
             found = read_message(message, origin.kind, max_payload_bytes=self._max_payload_bytes)
             if isinstance(found, Fault):
                 raise _MessageFault(found)
-            _Reading(self, number, message, device, signals, batch).read(found)
+            reading.read(found)
         except _MessageFault as refused:
             self.note_message(number, message, device, refused.fault, batch)
             if refused.fault.reason == "unknown-device" and origin is not None and device is not None:
@@ -149,6 +155,9 @@ class Interpreter:
             log.exception("a message could not be read", number=number, topic=message.topic[:200])
             fault = Fault("recorder-fault", f"the recorder failed to read it: {type(error).__name__}: {error}")
             self.note_message(number, message, device, fault, batch)
+
+    def _is_planned(self, message: SpooledMessage, device: str) -> bool:
+        return message.payload_bytes <= self._max_payload_bytes and not self.aliases().get(device)
 
     def note_message(
         self, number: int, message: SpooledMessage, device: str | None, fault: Fault, batch: Batch
@@ -290,10 +299,30 @@ class _Reading:
         elif isinstance(message, Birth | Death):
             self._read_life(message)
         if self._faults:
-            letters = letters_of_values(
-                self._number, self._message, self._device, self._faults, spool_id=self._interpreter.spool_id
-            )
-            self._batch.note_letters(self._interpreter.letters.take(letters))
+            self._note_faults()
+
+    def _note_faults(self) -> None:
+        letters = letters_of_values(
+            self._number, self._message, self._device, self._faults, spool_id=self._interpreter.spool_id
+        )
+        self._batch.note_letters(self._interpreter.letters.take(letters))
+
+    def read_planned(self, plans: Plans) -> bool:
+        """Add what a message means whose form is known; if it is not, nothing is done and the answer is no."""
+        plan = plans.of(self._message.topic)
+        found = plan.read(self._message.payload) if plan is not None else None
+        if plan is None or found is None:
+            return False
+        said, numbers = found
+        shape = plan.shape(self._batch.samples, self._device, said.boot, self._signals)
+        if shape is None:
+            return False
+        self._identify(said.boot, said.seq)
+        device_ns, settled_ns, flags = self._settled(said.boot, said.seq, said.time, buffered=False)
+        self._batch.samples.add_numbers(shape, numbers, device_ns, settled_ns, self._message.received_ns, flags)
+        if self._faults:
+            self._note_faults()
+        return True
 
     def _identify(self, boot: str, seq: int) -> None:
         self._clock = self._batch.clocks[self._device, boot] = self._clock_of(boot)
@@ -338,19 +367,15 @@ class _Reading:
     def _read_values(self, data: Data) -> None:
         if data.time is None or data.values is None:
             return
-        device_ns = self._time(data.time)
         device, boot, received_ns = self._device, data.boot, self._message.received_ns
-        vouches = not (data.buffered or self._message.retained)
-        if vouches and self._clock.is_right(device_ns, received_ns, data.seq if data.seq >= 0 else received_ns):
-            settled_ns, flags = min(device_ns, received_ns), 0
-        else:
-            point = self._settling_point(device_ns, boot, data.seq, buffered=data.buffered)
-            settled_ns, flags = settle(device_ns, point, received_ns, buffered=data.buffered)
+        device_ns, settled_ns, flags = self._settled(boot, data.seq, data.time, buffered=data.buffered)
         samples, rest = self._batch.samples, data.values.items()
         shape = samples.shape_of(device, boot, data.values, self._signals)
         numbers = shape.numbers_of(data.values) if shape is not None else None
         if shape is not None and numbers is not None:  # the usual case, at a twentieth of the cost
             samples.add_numbers(shape, numbers, device_ns, settled_ns, received_ns, flags)
+            if not shape.others:
+                self._interpreter.plans.note(self._message.topic, shape.names)
             rest = {name: data.values[name] for name in shape.others}.items()
         for signal, value in rest:
             facts = self._signals.get(signal) or self._facts_of(signal)
@@ -363,6 +388,15 @@ class _Reading:
             number, text, out_of_range = checked
             flag = flags | Flag.OUT_OF_RANGE.value if out_of_range else flags
             samples.add((device, signal, boot, device_ns, settled_ns, received_ns, number, text, flag))
+
+    def _settled(self, boot: str, seq: int, time: str | int, *, buffered: bool) -> tuple[int, int, int]:
+        """Device time, settled time and flags of a message's values."""
+        device_ns, received_ns = self._time(time), self._message.received_ns
+        vouches = not (buffered or self._message.retained)
+        if vouches and self._clock.is_right(device_ns, received_ns, self._place(seq)):
+            return device_ns, min(device_ns, received_ns), 0
+        point = self._settling_point(device_ns, boot, seq, buffered=buffered)
+        return device_ns, *settle(device_ns, point, received_ns, buffered=buffered)
 
     def _read_waves(self, data: Data) -> None:
         if data.start is None or data.rate_hz is None or data.waves is None:
