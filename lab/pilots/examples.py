@@ -1,5 +1,7 @@
 """Two whole plans: that of the demonstration on simulated machines, and that of the recording of a real mill."""
 
+from lab.pilots.economics.inputs import CentsEstimate, EconomicInputs, Estimate
+from lab.pilots.economics.rules import computed_break_even
 from lab.pilots.plans import (
     AnalysisPlan,
     Arm,
@@ -26,6 +28,7 @@ def demo_plan(
     treatment_feed_mm_s: float = 9.0,
     runs_per_arm: int = 6,
     seed: int = 2026,
+    economics: EconomicInputs | None = None,
 ) -> AnalysisPlan:
     """The plan of the demonstration: `mill-1` cuts, `meter-1` counts its energy.
 
@@ -36,10 +39,13 @@ def demo_plan(
         treatment_feed_mm_s: the one to be tried.
         runs_per_arm: parts per feed rate.
         seed: of the randomised order.
+        economics: the company's figures; break-even then follows from them.
     """
+    if economics is not None:
+        break_even_kwh = computed_break_even(economics)
     return AnalysisPlan(
         objective="Find out whether a higher feed rate on the mill saves energy and time per part at equal quality.",
-        hypothesis=f"At {treatment_feed_mm_s:g} mm/s a part takes at least {break_even_kwh:g} kWh less than at "
+        hypothesis=f"At {treatment_feed_mm_s:g} mm/s a part takes at least {break_even_kwh:.3g} kWh less than at "
         f"{baseline_feed_mm_s:g} mm/s, and its surface is not rougher by more than 0.3 µm.",
         arms=(
             _feed_arm("standard", baseline_feed_mm_s, "baseline"),
@@ -72,6 +78,7 @@ def demo_plan(
                 measure=ResultValue(field="roughness_um"),
             ),
         ),
+        economics=economics,
         break_even=break_even_kwh,
         expected=expected_kwh,
         design="completely_randomised",
@@ -83,6 +90,19 @@ def demo_plan(
             "Tool life over more parts than these.",
             "The company's own machine, operators and surroundings.",
         ),
+    )
+
+
+def demo_economics() -> EconomicInputs:
+    """The figures of the demonstration's company: tools, programs and training for the faster feed on its mills."""
+    return EconomicInputs(
+        investment_cents=CentsEstimate(low=700_000, likely=840_000, high=1_100_000),
+        lifetime_years=Estimate(low=6, likely=8, high=10),
+        discount_rate=Estimate(low=0.06, likely=0.08, high=0.10),
+        grant_share=Estimate(likely=0.20),
+        yearly_volume=Estimate(low=320_000, likely=400_000, high=450_000),
+        unit_value_cents=Estimate(low=18.0, likely=22.0, high=30.0),
+        running_costs_cents=CentsEstimate(low=40_000, likely=60_000, high=90_000),
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lab.pilots.units import unit_label
 from lab.reports import advice
+from lab.reports.economics.appraisal import appraise
+from lab.reports.economics.writing import economic_key_numbers
 from lab.reports.issue import ReportIssue, report_number
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.quality import run_quality
@@ -14,7 +16,6 @@ from lab.reports.results import (
     RELATES_ONLY,
     ArmSetup,
     DeviceSetup,
-    Economics,
     Identification,
     KpiResult,
     LockedPlan,
@@ -69,6 +70,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
     verdict = verdict_of(improvement, plan.break_even, [guard.status for guard in guards], grade.letter)
     further = advice.further_runs(plan, primary, grade) if verdict is Verdict.EXTEND else None
     devices = _devices(data)
+    economics = appraise(data, primary, further)
     return Results(
         identification=_identification(data, issue),
         issue=issue,
@@ -78,7 +80,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
         verdict_reasons=advice.reasons(plan, verdict, primary, guards, grade),
         verdict_rule=RULE,
         grade=grade,
-        key_numbers=advice.key_numbers(kpis),
+        key_numbers=advice.key_numbers(kpis) + economic_key_numbers(economics),
         risks=advice.risks(plan, kpis, guards, grade, quality, devices),
         next_step=advice.next_step(verdict, further),
         plan=_locked_plan(data),
@@ -89,7 +91,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
         kpis=kpis,
         guards=guards,
         further_runs=further,
-        economics=_economics(data),
+        economics=economics,
         not_tested=plan.not_tested,
         statements=(RELATES_ONLY, LAB_OEE) if any("oee" in kpi.key for kpi in kpis) else (RELATES_ONLY,),
         manifest=_manifest(data),
@@ -227,21 +229,6 @@ def _statistics(data: SealedData) -> tuple[str, ...]:
     if sum(kpi.role == "secondary" for kpi in data.plan.kpis) > 1:
         sentences.append("The p values of secondary KPIs are adjusted by Holm (statsmodels).")
     return tuple(sentences)
-
-
-def _economics(data: SealedData) -> Economics:
-    plan = data.plan
-    scale, unit = (
-        (100.0, "percentage points") if plan.primary.kind == "proportion" else (1.0, unit_label(plan.primary.unit))
-    )
-    return Economics(
-        break_even=plan.break_even * scale,
-        expected=plan.expected * scale,
-        unit=unit,
-        sentence=f"The investment just pays at an improvement of {advice.of_primary(plan, plan.break_even)}; "
-        f"{advice.of_primary(plan, plan.expected)} is hoped for. Both were given with the plan; this report does not "
-        "check them against prices.",
-    )
 
 
 def _manifest(data: SealedData) -> Manifest:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.reports.drawing import draw_effects, draw_runs, reference_lines, to_svg
+from lab.reports.economics.drawing import draw_npv, draw_tornado
+from lab.reports.economics.writing import format_money, format_probability, write_figure
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity
 from lab.reports.results import GuardResult, KpiResult, Results
 from lab.reports.words import Words, words_of
@@ -24,7 +26,7 @@ class ChartFacts:
 
     name: str
     kind: str
-    """`effects` or `runs`."""
+    """`effects` or `runs`; on money: `tornado` or `npv`."""
     kpis: tuple[KpiResult, ...]
 
 
@@ -36,6 +38,13 @@ def list_charts(results: Results) -> list[ChartFacts]:
             suffix = "" if start == 0 else f"-{start // KPIS_PER_CHART + 1}"
             charts.append(ChartFacts(f"{kind}{suffix}.svg", kind, results.kpis[start : start + KPIS_PER_CHART]))
     return charts
+
+
+def economic_charts(results: Results) -> list[ChartFacts]:
+    """The charts on money; none where nothing could be computed."""
+    money = results.economics
+    kinds = [("tornado", bool(money.tornado)), ("npv", money.distribution is not None)]
+    return [ChartFacts(f"{kind}.svg", kind, ()) for kind, is_there in kinds if is_there]
 
 
 PRIMARY_CHART = "primary.svg"
@@ -55,15 +64,19 @@ def draw_charts(results: Results | Mapping[str, Any]) -> dict[str, bytes]:
     results = results if isinstance(results, Results) else Results.model_validate(results)
     words = words_of("en")
     drawn = {}
-    for chart in [primary_chart(results), *list_charts(results)]:
-        draw = draw_effects if chart.kind == "effects" else draw_runs
-        drawn[chart.name] = to_svg(draw, results, chart.kpis, words)
+    kinds = {"effects": draw_effects, "runs": draw_runs, "tornado": draw_tornado, "npv": draw_npv}
+    for chart in [primary_chart(results), *list_charts(results), *economic_charts(results)]:
+        drawn[chart.name] = to_svg(kinds[chart.kind], results, chart.kpis, words)
     return drawn
 
 
 def describe_chart(results: Results, chart: ChartFacts, words: Words) -> str:
     """The alternative text of a chart: the numbers that it shows, in words."""
-    if chart.kind == "effects":
+    if chart.kind == "tornado":
+        parts = [words["chart_tornado_alt"], *_describe_tornado(results, words)]
+    elif chart.kind == "npv":
+        parts = [_describe_npv(results, words)]
+    elif chart.kind == "effects":
         parts = [words["chart_effects_alt"], *(_describe_effect(kpi, results.guards, words) for kpi in chart.kpis)]
     else:
         parts = [words["chart_runs_alt"], *(_describe_runs(kpi, words) for kpi in chart.kpis)]
@@ -105,3 +118,31 @@ def _describe_arm(arm: str, kpi: KpiResult, words: Words) -> str:
         return words.say("chart_arm_share", arm=arm, yes=yes, n=len(values))
     low, high = format_number(min(values)), format_quantity(max(values), kpi.unit)
     return words.say("chart_arm_range", arm=arm, n=len(values), low=low, high=high)
+
+
+def _describe_tornado(results: Results, words: Words) -> list[str]:
+    money = results.economics
+    currency = money.currency or ""
+    return [
+        words.say(
+            "chart_tornado_bar",
+            figure=words[f"input_{bar.key}"],
+            less=write_figure(bar.key, bar.less, money, words),
+            more=write_figure(bar.key, bar.more, money, words),
+            npv_less=format_money(bar.npv_less_cents, currency),
+            npv_more=format_money(bar.npv_more_cents, currency),
+        )
+        for bar in money.tornado
+    ]
+
+
+def _describe_npv(results: Results, words: Words) -> str:
+    found, currency = results.economics.distribution, results.economics.currency or ""
+    assert found is not None
+    quantiles = {name: format_money(getattr(found.npv_cents, name) or 0.0, currency) for name in ("p10", "p50", "p90")}
+    return words.say(
+        "chart_npv_alt",
+        draws=format_number(found.draws),
+        positive=format_probability(found.probability_positive),
+        **quantiles,
+    )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from lab.reports.annexes import annex_glossary, annex_manifest, annex_quality, annex_runs
 from lab.reports.blocks import Column, DecisionPage, Document, Section, Table
 from lab.reports.charts import describe_chart, primary_chart
+from lab.reports.economics.section import economics
 from lab.reports.results import KpiResult, Results, Verdict
 from lab.reports.sections import (
     identification,
@@ -60,7 +61,18 @@ def build_document(results: Results, *, language: str = "en") -> Document:
     """
     words = words_of(language)
     identity = results.identification
-    parts = (identification, plan, set_up, method, quality, results_by_kpi, limits, not_tested, recommendation)
+    parts = (
+        identification,
+        plan,
+        set_up,
+        method,
+        quality,
+        results_by_kpi,
+        limits,
+        economics,
+        not_tested,
+        recommendation,
+    )
     annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary)
     return Document(
         language=language,

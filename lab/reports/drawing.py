@@ -59,13 +59,14 @@ def to_svg(draw: Draw, results: Results, kpis: Sequence[KpiResult], words: Words
     return buffer.getvalue()
 
 
-def _new_figure(height_in: float) -> "Figure":
+def new_figure(height_in: float) -> "Figure":
+    """An empty figure as wide as the text of a page."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH_IN, height_in))
 
 
-def _add_row(figure: "Figure", top_in: float, height_in: float, *, left_in: float = 0.2) -> "Axes":
+def add_row(figure: "Figure", top_in: float, height_in: float, *, left_in: float = 0.2) -> "Axes":
     """Axes at a fixed place, counted from the top.
 
     A solver (`layout="constrained"`) would find the place by itself, but not to the last bit, and names of clip paths
@@ -76,7 +77,7 @@ def _add_row(figure: "Figure", top_in: float, height_in: float, *, left_in: floa
     return figure.add_axes(place)
 
 
-def _write_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
+def write_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
     """Ticks inside the limits, written as all numbers of the report are."""
     low, high = min(limits), max(limits)
     slack = 1e-9 * (high - low)
@@ -95,10 +96,10 @@ def _write_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
 def draw_effects(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
     """Per KPI the difference of the arms with its interval, against what it is held against."""
     heights = [0.55 if kpi.comparison is None else 1.0 for kpi in kpis]
-    figure = _new_figure(sum(heights) + 0.05)
+    figure = new_figure(sum(heights) + 0.05)
     top = 0.0
     for kpi, height in zip(kpis, heights, strict=True):
-        axes = _add_row(figure, top + 0.36, 0.15 if kpi.comparison is None else 0.27)
+        axes = add_row(figure, top + 0.36, 0.15 if kpi.comparison is None else 0.27)
         _draw_effect(axes, kpi, results.guards, words)
         top += height
     return figure
@@ -113,7 +114,7 @@ def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], wo
     if comparison is None:
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        reason = textwrap.wrap(_drawable(no_inference_words(kpi, words), 270), 95)
+        reason = textwrap.wrap(drawable(no_inference_words(kpi, words), 270), 95)
         axes.text(0, 0, "\n".join(reason), ha="left", va="center", transform=axes.get_yaxis_transform(), color=FAINT)
         return
     scale = 100.0 if kpi.kind == "proportion" else 1.0
@@ -123,16 +124,16 @@ def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], wo
     _set_limits(axes, [low, high, middle, *(position for position, _, _ in lines)])
     for position, style, _ in lines:
         axes.axvline(position, color=FAINT if style == "-" else INK, linestyle=style, linewidth=0.9, zorder=1)
-    _label_lines(axes, [(position, text) for position, _, text in lines])
+    label_lines(axes, [(position, text) for position, _, text in lines])
     axes.plot([low, high], [0, 0], color=COLOURS["treatment"], linewidth=2.4, solid_capstyle="butt", zorder=2)
     axes.plot([low, low, high, high], [-0.28, 0.28, -0.28, 0.28], "|", color=COLOURS["treatment"], markersize=6)
     axes.plot([middle], [0], MARKERS["treatment"], color=COLOURS["treatment"], markersize=6, zorder=3)
-    _write_ticks(axes.xaxis, axes.get_xlim())
+    write_ticks(axes.xaxis, axes.get_xlim())
     better_left = kpi.direction == "lower"
     axes.set_xlabel(
         words.say(
             "chart_difference_better_left" if better_left else "chart_difference_better_right",
-            unit=_drawable(_unit(kpi, words)),
+            unit=drawable(_unit(kpi, words)),
         )
     )
 
@@ -143,12 +144,12 @@ def _set_limits(axes: "Axes", positions: Sequence[float]) -> None:
     axes.set_xlim(low - pad, high + pad)
 
 
-def _label_lines(axes: "Axes", lines: Sequence[tuple[float, str]]) -> None:
-    """Name the lines above the row; names that would overlap share one place, in order."""
+def label_lines(axes: "Axes", lines: Sequence[tuple[float, str]], *, apart: float = 0.17) -> None:
+    """Name the lines above the row; names nearer than `apart` of the width share one place, in order."""
     left, right = axes.get_xlim()
     groups: list[list[tuple[float, str]]] = []
     for position, text in sorted(lines):
-        if groups and position - groups[-1][-1][0] < 0.17 * (right - left):
+        if groups and position - groups[-1][-1][0] < apart * (right - left):
             groups[-1].append((position, text))
         else:
             groups.append([(position, text)])
@@ -157,7 +158,8 @@ def _label_lines(axes: "Axes", lines: Sequence[tuple[float, str]]) -> None:
         share = (middle - left) / (right - left)
         align = "left" if share < 0.12 else "right" if share > 0.88 else "center"
         at = group[0][0] if align == "left" else group[-1][0] if align == "right" else middle
-        axes.text(at, 1.05, " · ".join(text for _, text in group), ha=align, va="bottom", fontsize=7, color=INK)
+        names = " · ".join(text for _, text in group)
+        axes.text(at, 1.025, names, ha=align, va="bottom", fontsize=7, color=INK, transform=axes.get_xaxis_transform())
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -169,12 +171,12 @@ def draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Fig
     legend, columns = _legend(results.arms, kpis, styles, words)
     heights = [1.25 if kpi.role == "primary" else 0.4 if kpi.kind == "proportion" else 0.8 for kpi in kpis]
     top = 0.12 + 0.2 * -(-len(legend) // columns)
-    figure = _new_figure(top + sum(height + 0.42 for height in heights) + 0.24)
+    figure = new_figure(top + sum(height + 0.42 for height in heights) + 0.24)
     figure.legend(
         handles=legend, loc="upper left", bbox_to_anchor=(0.04, 1), ncols=columns, frameon=False, fontsize=7.5
     )
     for kpi, height in zip(kpis, heights, strict=True):
-        axes = _add_row(figure, top + 0.22, height, left_in=0.65)
+        axes = add_row(figure, top + 0.22, height, left_in=0.65)
         _draw_run_values(axes, kpi, styles, words)
         axes.tick_params(labelbottom=kpi is kpis[-1])
         top += height + 0.42
@@ -197,7 +199,7 @@ def _arm_styles(arms: Sequence[ArmSetup]) -> dict[str, tuple[str, str]]:
 def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[str, str]], words: Words) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    name = f"{_name(kpi)} ({_drawable(kpi.unit)})" if kpi.unit else _name(kpi)
+    name = f"{_name(kpi)} ({drawable(kpi.unit)})" if kpi.unit else _name(kpi)
     axes.set_title(name, loc="left", fontsize=8.5, fontweight="bold", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     for run in kpi.runs:
@@ -227,7 +229,7 @@ def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[st
         axes.set_ylim(values[0] - spread, values[0] + spread)
     if values:
         axes.yaxis.set_major_locator(MaxNLocator(5 if kpi.role == "primary" else 3, steps=[1, 2, 2.5, 5, 10]))
-        _write_ticks(axes.yaxis, axes.get_ylim())
+        write_ticks(axes.yaxis, axes.get_ylim())
     for arm in kpi.arms:
         if arm.mean is not None and arm.n > 1:
             axes.axhline(arm.mean, color=styles.get(arm.arm, (INK, "o"))[0], linewidth=0.9, linestyle="--", zorder=1)
@@ -244,7 +246,7 @@ def _legend(
         colour, marker = styles[arm.name]
         handles.append(
             Line2D([], [], color=colour, marker=marker, markersize=5.5, linestyle="--", linewidth=0.9,
-                   label=_drawable(arm.label))
+                   label=drawable(arm.label))
         )  # fmt: skip
     runs = [run for kpi in kpis for run in kpi.runs]
     if any(run.excluded and run.value is not None for run in runs):
@@ -272,10 +274,10 @@ def _unit(kpi: KpiResult, words: Words) -> str:
 
 
 def _name(kpi: KpiResult) -> str:
-    return _drawable(kpi.label, 80)
+    return drawable(kpi.label, 80)
 
 
-def _drawable(text: str, longest: int = 40) -> str:
+def drawable(text: str, longest: int = 40) -> str:
     """The text on one line, not too long, a letter that the font lacks as `?`."""
     known = _letters()
     text = "".join(letter if ord(letter) in known else "?" for letter in " ".join(text.split()))

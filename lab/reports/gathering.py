@@ -15,7 +15,15 @@ from lab.pilots import service as pilots
 from lab.pilots.models import Pilot, Run
 from lab.reports import repository
 from lab.reports.errors import PilotUnfinishedError
-from lab.reports.sealed import SealedDevice, SealedEvent, SealedMessages, SealedPilot, SealedRun, SealedSignal
+from lab.reports.sealed import (
+    SealedBooking,
+    SealedDevice,
+    SealedEvent,
+    SealedMessages,
+    SealedPilot,
+    SealedRun,
+    SealedSignal,
+)
 from lab.reports.sealing import DataSetContent, SamplesOf
 from telemetry import queries
 from telemetry.grants import Grant
@@ -64,6 +72,7 @@ def gather(session: Session, pilot: Pilot, *, version: int, time_zone: str, now:
             plan_locked_at=row.locked_at,
             plan_locked_by=repository.account_name(session, row.locked_by or "") or row.locked_by or "",
             plan_sha256=row.sha256,
+            bookings=_bookings(session, pilot.id, runs),
         ),
         plan_document=row.document,
         runs=runs,
@@ -90,6 +99,24 @@ def gather_runs(session: Session, pilot_id: str) -> tuple[SealedRun, ...]:
         )
     booked = repository.booked_devices(session, {run.booking_id for run in runs if run.booking_id is not None})
     return tuple(_run(session, run, booked.get(run.booking_id or "", [])) for run in runs)
+
+
+def _bookings(session: Session, pilot_id: str, runs: Sequence[SealedRun]) -> tuple[SealedBooking, ...]:
+    used = {run.booking_id for run in runs if run.booking_id is not None}
+    return tuple(
+        SealedBooking(
+            id=booking.id,
+            start=booking.start_at,
+            end=booking.end_at,
+            market_value_cents=booking.market_value_cents or 0,
+            price_cents=booking.price_cents or 0,
+            support_cents=booking.support_cents or 0,
+            programme=programme,
+            legal_basis=(booking.quote or {}).get("legal_basis", "none"),
+            state_share_per_mille=share,
+        )
+        for booking, programme, share in repository.priced_bookings(session, pilot_id, used=used)
+    )
 
 
 def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]) -> SamplesOf:

@@ -1,11 +1,14 @@
 """Every query on data sets and reports."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking, BookingDevice
+from bookings.prices.models import Programme
+from bookings.states import BookingState
 from lab.core.audit import AuditEntry
 from lab.core.database import storable
 from lab.people.models import Account, Organisation
@@ -117,3 +120,25 @@ def booked_devices(session: Session, booking_ids: set[str]) -> dict[str, list[st
     for booking_id, device_id in rows:
         found.setdefault(booking_id, []).append(device_id)
     return found
+
+
+def priced_bookings(
+    session: Session, pilot_id: str, *, used: Collection[str]
+) -> list[tuple[Booking, str | None, int | None]]:
+    """Bookings of a pilot that have a price, with name and state share (per mille) of their programme, by start.
+
+    Args:
+        session: to read with.
+        pilot_id: the pilot.
+        used: bookings that runs were made in; they count whatever has become of them, others unless cancelled.
+    """
+    kept = sa.or_(
+        Booking.id.in_(used), sa.and_(Booking.pilot_id == pilot_id, Booking.state != BookingState.CANCELLED.value)
+    )
+    rows = session.execute(
+        sa.select(Booking, Programme.name, Programme.state_share_per_mille)
+        .outerjoin(Programme, Programme.id == Booking.programme_id)
+        .where(kept, Booking.market_value_cents.is_not(None))
+        .order_by(Booking.start_at, Booking.id)
+    )
+    return [(booking, name, share) for booking, name, share in rows]

@@ -9,18 +9,19 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from lab.reports.economics.findings import (
+    EconomicCase,
+    InputFigure,
+    MoreRuns,
+    NpvDistribution,
+    PublicSupport,
+    TornadoBar,
+)
 from lab.reports.issue import ReportIssue
+from lab.reports.value import Value
 
 RELATES_ONLY = "Results relate only to the items tested."
 LAB_OEE = "Lab OEE is not your plant's OEE."
-
-
-class Value(BaseModel):
-    """A part of the result: frozen, nothing unknown, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Verdict(StrEnum):
@@ -358,12 +359,33 @@ class FurtherRuns(Value):
 
 
 class Economics(Value):
-    """What the locked plan says about money; figures of the company's own come later."""
+    """What the investment is worth: by the locked plan's figures and the effect that the pilot has seen."""
 
     break_even: float
     expected: float
     unit: str
     sentence: str
+    """Where break-even comes from."""
+    currency: str | None = None
+    """ISO 4217; `None`: the plan has no figures of the company, and nothing below but the public support is known."""
+    inputs: tuple[InputFigure, ...] = ()
+    """As locked."""
+    effect: float | None = None
+    """The improvement seen, from which everything below is computed; in `unit`."""
+    yearly_cash_flow_cents: int | None = None
+    with_grant: EconomicCase | None = None
+    without_grant: EconomicCase | None = None
+    """`None` also where no grant is counted on: `with_grant` is then the only case."""
+    tornado: tuple[TornadoBar, ...] = ()
+    """The largest swing first."""
+    distribution: NpvDistribution | None = None
+    more_runs: MoreRuns | None = None
+    not_appraised: str | None = None
+    """Why there are figures of the company and yet nothing is computed from them."""
+    sentences: tuple[str, ...] = ()
+    """What a director reads."""
+    support: PublicSupport | None = None
+    """`None`: the sealed data have no prices."""
 
 
 class ManifestEntry(Value):

@@ -3,7 +3,26 @@
 from datetime import date, datetime
 from typing import Any
 
-from lab.reports.results import Value
+from lab.reports.value import Value
+
+
+class SealedBooking(Value):
+    """What a slot of the pilot was worth and who paid it; amounts are quoted with the booking, in euro cents."""
+
+    id: str
+    start: datetime
+    end: datetime
+    market_value_cents: int
+    price_cents: int
+    """What the company pays."""
+    support_cents: int
+    """Public support: (market value − price) × state share."""
+    programme: str | None
+    """Its name; `None`: the company is in none."""
+    legal_basis: str
+    """de-minimis, gber-25, gber-28, market or none."""
+    state_share_per_mille: int | None
+    """Of the programme."""
 
 
 class SealedPilot(Value):
@@ -23,6 +42,8 @@ class SealedPilot(Value):
     plan_locked_by: str
     """Name of the person."""
     plan_sha256: str
+    bookings: tuple[SealedBooking, ...] | None = None
+    """The pilot's slots that have a price, by start; `None`: sealed before prices were."""
 
 
 class SealedMessages(Value):

@@ -270,10 +270,12 @@ def recommendation(results: Results, words: Words) -> Section:
         Heading(words["reasons"]),
         Bullets(results.verdict_reasons),
         Heading(words["economics"]),
-        Paragraph(results.economics.sentence),
+        Bullets((results.economics.sentence, *results.economics.sentences[:2])),
     ]
     if results.further_runs is not None:
         blocks += [Heading(words["further_runs"]), Paragraph(results.further_runs.sentence)]
+        if results.economics.more_runs is not None:
+            blocks.append(Paragraph(results.economics.more_runs.sentence))
     if results.risks:
         blocks += [Heading(words["all_risks"]), Bullets(results.risks)]
     blocks += [Heading(words["next_step"]), Paragraph(results.next_step)]

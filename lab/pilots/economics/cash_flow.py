@@ -105,6 +105,19 @@ def discounted_payback_years(terms: Terms, effect: Array | float) -> Array:
     return _payback(terms, effect, terms.discount_rate)
 
 
+def cash_flows(terms: Terms, effect: float) -> tuple[list[float], list[float]]:
+    """Times (years) and amounts (cents) of everything that is paid and earned, for terms of one number each."""
+    years, flow = float(terms.lifetime_years), float(yearly_cash_flow(terms, effect))
+    whole = int(years)
+    times = [float(year) for year in range(whole + 1)]
+    amounts = [-float(terms.own_investment_cents), *[flow] * whole]
+    if years > whole:
+        times.append(years)
+        amounts.append((years - whole) * flow)
+    amounts[-1] += float(terms.residual_value_cents)
+    return times, amounts
+
+
 def _payback(terms: Terms, effect: Array | float, rate: Array) -> Array:
     own, flow, rate, years, residual = np.broadcast_arrays(
         terms.own_investment_cents,

@@ -4,16 +4,20 @@ import functools
 import json
 import tempfile
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from lab.pilots.examples import demo_plan
+from lab.pilots.economics.inputs import EconomicInputs, Estimate
+from lab.pilots.economics.rules import computed_break_even
+from lab.pilots.examples import demo_economics, demo_plan
 from lab.pilots.plans import AnalysisPlan, DurationOfRun
 from lab.reports.assembly import compute_results
 from lab.reports.results import Results
-from lab.reports.sealed import SealedMessages, SealedRun
+from lab.reports.sealed import SealedBooking, SealedMessages, SealedRun
+from tests.factories import MONDAY_MORNING
 from tests.unit.reports.sealed_examples import constant_power, sealed_device, sealed_run, write_pilot
 
 ARMS = ("standard", "fast", "fast", "standard", "standard", "standard", "fast", "fast", "standard", "standard", "fast")
@@ -21,9 +25,30 @@ LEVELS_KW = {"standard": 5.0, "fast": 5.4}
 SECONDS = {"standard": 300.0, "fast": 210.0}
 
 
+BREAK_EVEN_KWH = 0.02
+SLOT = SealedBooking(
+    id="bkg_1",
+    start=MONDAY_MORNING,
+    end=MONDAY_MORNING + timedelta(hours=4),
+    market_value_cents=84_000,
+    price_cents=25_200,
+    support_cents=47_040,
+    programme="Test before invest",
+    legal_basis="de-minimis",
+    state_share_per_mille=800,
+)
+
+
+def example_economics() -> EconomicInputs:
+    """The demonstration's, with a price of energy at which 0.02 kWh a part just pays."""
+    economics = demo_economics()
+    fair = economics.unit_value_cents.likely * computed_break_even(economics) / BREAK_EVEN_KWH
+    return economics.model_copy(update={"unit_value_cents": Estimate(low=18.0, likely=fair, high=30.0)})
+
+
 def example_plan() -> AnalysisPlan:
     """The demonstration's, with the run time taken from start and stop."""
-    plan = demo_plan()
+    plan = demo_plan(economics=example_economics()).model_copy(update={"break_even": BREAK_EVEN_KWH})
     kpis = tuple(
         kpi.model_copy(update={"measure": DurationOfRun()}) if kpi.key == "run_time" else kpi for kpi in plan.kpis
     )
@@ -45,7 +70,7 @@ def seal_example(folder: Path, *, arms: tuple[str, ...] = ARMS, plan: AnalysisPl
 
     plan = plan or example_plan()
     devices = [sealed_device("meter-1", {"active_power_kw": "kW"}), sealed_device("mill-1", {"feed_mm_s": "mm/s"})]
-    return write_pilot(folder, plan, runs, devices, samples_of, **facts)
+    return write_pilot(folder, plan, runs, devices, samples_of, **{"bookings": (SLOT,), **facts})
 
 
 @functools.cache
@@ -127,6 +152,14 @@ def with_constant_runs() -> Results:
     return Results.model_validate(document)
 
 
+def without_figures() -> Results:
+    """The plan has no figures of the company, the sealed data no prices."""
+    plan = example_plan().model_copy(update={"economics": None})
+    with tempfile.TemporaryDirectory() as folder:
+        seal_example(Path(folder) / "sealed", plan=plan, bookings=None)
+        return compute_results(Path(folder) / "sealed")
+
+
 def with_one_arm_excluded() -> Results:
     """No run of the treatment counts."""
     document = json.loads(without_inference().model_dump_json())
@@ -145,5 +178,6 @@ AWKWARD = {
     "no inference": without_inference,
     "constant": with_constant_runs,
     "one arm excluded": with_one_arm_excluded,
+    "no figures": without_figures,
     "many": lambda: with_many(60, 12),
 }

@@ -15,8 +15,10 @@ from tests.unit.reports.report_examples import AWKWARD, example_document, exampl
 WORDS = words_of("en")
 
 
-def test_a_report_has_the_deciding_number_the_effects_and_the_runs():
-    assert list(draw_charts(example_results())) == ["primary.svg", "effects.svg", "runs.svg"]
+def test_a_report_has_the_deciding_number_the_effects_the_runs_and_what_is_known_about_money():
+    always = ["primary.svg", "effects.svg", "runs.svg"]
+    assert list(draw_charts(example_results())) == [*always, "tornado.svg", "npv.svg"]
+    assert list(draw_charts(AWKWARD["no figures"]())) == always
 
 
 def test_the_same_numbers_give_the_same_bytes_also_from_four_threads_at_once():
