@@ -11,14 +11,13 @@ from lab.demo.machines import Machines
 from lab.demo.stage import Stage
 from lab.demo.story import Finished, Narrator, book, open_pilot, report, start_run, stop_run
 from lab.people.principals import Role
-from lab.pilots.examples import QUESTION, demo_plan
+from lab.pilots.examples import QUESTION, demo_economics, demo_plan
 
 SLOT = timedelta(hours=4)
 DEVICES = ["mill-1", "meter-1"]
 BYSTANDERS = ["robot-1", "conveyor-1", "printer-1"]
 DEVICE = "mill-1"
 """Whose live page is shown at the end."""
-BREAK_EVEN_KWH = 0.02
 EXPECTED_KWH = 0.035
 
 
@@ -37,7 +36,7 @@ def tell(stage: Stage, narrator: Narrator, *, seed: int, rate: float, output: Pa
         rate: lab seconds in a second while a part is made.
         output: folder for report and package.
     """
-    plan = demo_plan(break_even_kwh=BREAK_EVEN_KWH, expected_kwh=EXPECTED_KWH, seed=seed)
+    plan = demo_plan(economics=demo_economics(), expected_kwh=EXPECTED_KWH, seed=seed)
     pilot = open_pilot(stage, narrator, title="Faster feed on the CNC mill", question=QUESTION, plan=plan)
     span = slot(stage.settings, stage.clock.now().date(), length=SLOT)
     booking = book(stage, narrator, pilot, DEVICES, span)

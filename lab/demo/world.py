@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from bookings.prices.publishing import add_company, create_programme
+from bookings.prices.rules import LegalBasis
 from devices.catalogue import load_catalogue
 from devices.service import import_catalogue, issue_credentials
 from lab.administration import lab_organisation
@@ -74,7 +76,9 @@ def make_world(settings: Settings, database: Database, catalogues: Iterable[Path
             for device in catalogue.devices:
                 passwords[device.id] = new_password()
                 issue_credentials(session, SYSTEM, device.id, password=passwords[device.id])
-        return World(_make_people(session, settings, now), passwords)
+        people = _make_people(session, settings, now)
+        _make_programme(session, people, now)
+        return World(people, passwords)
 
     return database.transact(work)
 
@@ -105,6 +109,23 @@ def _make_people(session: Session, settings: Settings, now: datetime) -> tuple[P
             Person(role, name, organisation.name, organisation.id, sign_in, password, _token(session, account, now))
         )
     return tuple(people)
+
+
+def _make_programme(session: Session, people: tuple[Person, ...], now: datetime) -> None:
+    """A programme pays seven tenths of what a slot is worth, four fifths of that from the state, to both companies."""
+    programme = create_programme(
+        session,
+        SYSTEM,
+        name="Test before invest",
+        legal_basis=LegalBasis.DE_MINIMIS,
+        price_per_mille=300,
+        state_share_per_mille=800,
+        valid_from=now,
+        valid_until=None,
+        now=now,
+    )
+    for company in dict.fromkeys(person.organisation_id for person in people if person.role is Role.MEMBER):
+        add_company(session, SYSTEM, programme.id, company, now=now)
 
 
 def _token(session: Session, account: Account, now: datetime) -> str:

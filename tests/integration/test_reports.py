@@ -15,6 +15,7 @@ from httpx import ASGITransport, AsyncClient
 from sqlalchemy.exc import DBAPIError
 
 from bookings.models import Booking, BookingDevice
+from bookings.prices.models import Programme
 from lab.app import create_app
 from lab.core.clock import LabClock
 from lab.core.errors import ForbiddenError
@@ -25,7 +26,7 @@ from lab.people.principals import Role
 from lab.people.service import create_api_token
 from lab.pilots import service as pilots
 from lab.pilots.errors import PilotStateError
-from lab.pilots.examples import demo_plan
+from lab.pilots.examples import demo_economics, demo_plan
 from lab.pilots.models import Pilot
 from lab.reports import issuing, service
 from lab.reports.assembly import compute_results
@@ -41,7 +42,7 @@ from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING, make_account, make_device, make_organisation, principal
 
-PLAN = demo_plan(runs_per_arm=3)
+PLAN = demo_plan(runs_per_arm=3, economics=demo_economics())
 SECONDS = 60
 DEVICES = ("meter-1", "mill-1")
 
@@ -206,6 +207,35 @@ def test_sealed_data_hold_what_the_store_has_and_nothing_else(lab):
         assert (mill.expected, mill.received, mill.missing) == (10, 10, ())
         assert (meter.expected, meter.received, meter.missing) == (3, 2, ((100 * run.number + 1,) * 2,))
     assert [event.kind for event in data.events if event.run == 1] == ["run_started", "part_finished"]
+
+
+def test_prices_of_the_pilots_slots_are_sealed_and_reported(lab):
+    with lab.database.write() as session:
+        session.add(
+            Programme(
+                id="prg_1", name="Test before invest", legal_basis="gber-28", price_per_mille=400,
+                state_share_per_mille=1000, valid_from=MONDAY_MORNING, valid_until=None, created_by="acc",
+                created_at=MONDAY_MORNING,
+            )
+        )  # fmt: skip
+        booking = session.get(Booking, lab.booking_id)
+        booking.programme_id, booking.quote = "prg_1", {"legal_basis": "gber-28"}
+        booking.market_value_cents, booking.price_cents, booking.support_cents = 30_000, 12_000, 18_000
+    report = lab.report()
+    (slot,) = read_data_set(lab.folder / f"pilots/{lab.pilot_id}/data-v1").pilot.bookings
+    assert (slot.id, slot.programme, slot.state_share_per_mille) == (lab.booking_id, "Test before invest", 1000)
+    money = Results.model_validate(report.results).economics
+    assert (money.support.market_value_cents, money.support.price_cents) == (30_000, 12_000)
+    assert (money.support.support_cents, money.support.legal_bases) == (18_000, ("gber-28",))
+    assert money.more_runs.run_cost_cents == 12_000 / 6
+    assert money.with_grant.npv_cents > 0
+    assert money.break_even == PLAN.break_even
+
+
+def test_a_slot_without_a_price_is_not_sealed_as_one_that_costs_nothing(lab):
+    data_set = lab.seal()
+    assert read_data_set(lab.folder / data_set.folder).pilot.bookings == ()
+    assert compute_results(lab.folder / data_set.folder).economics.support is None
 
 
 def test_sealing_twice_gives_the_same_data_set(lab):

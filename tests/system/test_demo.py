@@ -63,6 +63,21 @@ def test_newcomer_gets_a_report_that_tells_the_truth(undisturbed: Left) -> None:
         assert name in undisturbed.said
 
 
+def test_report_says_what_the_investment_is_worth_and_who_paid_for_the_pilot(undisturbed: Left) -> None:
+    money = undisturbed.results["economics"]
+    assert money["with_grant"]["npv_cents"] > money["without_grant"]["npv_cents"] > 0
+    assert money["with_grant"]["break_even"] == money["break_even"]
+    assert 0.5 < money["distribution"]["probability_positive"] <= 1
+    support = money["support"]
+    assert support["market_value_cents"] == 4 * (8500 + 500)  # four hours of mill-1 and meter-1
+    assert support["price_cents"] == support["market_value_cents"] * 3 // 10
+    assert support["support_cents"] == (support["market_value_cents"] - support["price_cents"]) * 8 // 10
+    assert support["legal_bases"] == ["de-minimis"]
+    text = " ".join(PdfReader(undisturbed.pdf).pages[0].extract_text().split())
+    assert "Payback" in text
+    assert "Probability that it pays" in text
+
+
 def test_every_message_and_no_sample_twice(undisturbed: Left) -> None:
     counts = undisturbed.counts()
     assert len(counts) == 24  # 12 runs, two devices
