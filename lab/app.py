@@ -39,6 +39,7 @@ from lab.people.attempts import FailedAttempts
 from lab.people.audit_endpoints import router as audit_router
 from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
+from lab.pilots.enquiries.endpoints import router as enquiries_router
 from lab.pilots.service import company_of_pilot
 from lab.post.endpoints import router as post_router
 from lab.preflight.endpoints import router as preflight_router
@@ -207,6 +208,7 @@ def _include_routers(app: FastAPI) -> None:
         alarms_router,
         preflight_router,
         pilots_router,
+        enquiries_router,
         reports_router,
         report_links_router,
         retention_router,

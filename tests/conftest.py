@@ -50,6 +50,7 @@ MODELS = [
     "telemetry.models",
     "telemetry.alarms.models",
     "lab.pilots.models",
+    "lab.pilots.enquiries.models",
     "lab.reports.models",
     "lab.reports.links.models",
     "lab.retention.models",
