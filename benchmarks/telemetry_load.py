@@ -1,5 +1,6 @@
 """What the telemetry benchmarks share: messages of many samples, sent and recorded by processes of their own."""
 
+import os
 import resource
 import socket
 import struct
@@ -7,20 +8,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.measurement import Measurement
 from benchmarks.publisher import BOOT, DEVICE, LAB
 from devices.messages.cbor import encode_cbor
 from devices.messages.native import Data
 from devices.models import Device, Signal
+from lab.core.broker import find_mosquitto, free_port
 from lab.core.clock import SystemClock
 from lab.core.database import Base, Database
 from lab.core.logs import set_up_logs
 from lab.core.mqtt import BrokerAddress
+from telemetry.lean import do_without_pandas
 from telemetry.recorder import Recorder
 from telemetry.stores.duckdb import DuckDBStore
 
@@ -47,6 +52,7 @@ class Recorded(NamedTuple):
 
     samples_a_second: float
     cpu_seconds: float
+    """Processor time, without the start."""
     memory_mb: float
 
 
@@ -91,6 +97,37 @@ LOADS = {
 }
 
 
+@contextmanager
+def mosquitto(folder: Path, *, window: int) -> Iterator[int]:
+    """A Mosquitto of our own on a free port, which it gives."""
+    program = find_mosquitto()
+    if program is None:
+        raise SystemExit("this benchmark needs the program mosquitto")
+    folder.mkdir(parents=True)
+    port = free_port("127.0.0.1")
+    lines = [
+        f"listener {port} 127.0.0.1",
+        "allow_anonymous true",
+        "persistence true",
+        f"persistence_location {folder}/",
+        "autosave_interval 5",
+        "max_queued_messages 0",
+        f"max_inflight_messages {window}",
+        "set_tcp_nodelay true",
+        "log_dest none",
+        *(["user root"] if os.geteuid() == 0 else []),
+    ]
+    configuration = folder / "mosquitto.conf"
+    configuration.write_text("\n".join(lines) + "\n")
+    process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 def recorded(load: str, folder: Path, port: int, count: int) -> Recorded:
     """Samples per second from the first message sent to the last sample stored, and what that cost the recorder.
 
@@ -121,11 +158,18 @@ def recorded(load: str, folder: Path, port: int, count: int) -> Recorded:
     return Recorded(count * LOADS[load].samples_a_message / (done - float(sent.stdout)), cpu_s, memory_mb)
 
 
+def memory_measurement(load: str, most_mb: float) -> Measurement:
+    """The most memory of the recorder's process, start and libraries included."""
+    name = f"recorder memory at full load, {load}"
+    return Measurement(name, most_mb, "MB", 200, most_mb / 200, "<= 200 MB", most_mb <= 200)
+
+
 def _record(load: Load, folder: Path, port: int, count: int) -> None:
+    do_without_pandas()  # as `pilotlab recorder` does
     database = Database(f"sqlite:///{folder / 'lab.sqlite'}")
     Base.metadata.create_all(database.engine)
     with database.write() as session:
-        session.add(_machine(load.signals))
+        session.add(machine(load.signals))
     store = DuckDBStore(folder / "samples.duckdb")
     recorder = Recorder(
         address=BrokerAddress("127.0.0.1", port),
@@ -137,19 +181,20 @@ def _record(load: Load, folder: Path, port: int, count: int) -> None:
         client_id=f"bench-{folder.name}",
     )
     recorder.start()
+    before = time.process_time()
     print("ready", flush=True)
     complete = recorder.wait_until_stored(DEVICE, BOOT, count - 1, PATIENCE_SECONDS)
-    finished = time.monotonic()
+    finished, spent = time.monotonic(), time.process_time() - before
     stored = recorder.health().stored
     recorder.stop()
     store.close()
     if not complete or stored != count * load.samples_a_message:
         raise SystemExit(f"{stored} of {count * load.samples_a_message} samples were stored")
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(finished, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, flush=True)
+    print(finished, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
 
 
-def _machine(signals: Sequence[str]) -> Device:
+def machine(signals: Sequence[str]) -> Device:
+    """The machine that says these."""
     return Device(
         id=DEVICE,
         name="Machine",

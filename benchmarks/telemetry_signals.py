@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measurement import Measurement, run_alone
-from benchmarks.recorder import mosquitto
-from benchmarks.telemetry_load import SIGNALS_A_MESSAGE, recorded
+from benchmarks.telemetry_load import SIGNALS_A_MESSAGE, memory_measurement, mosquitto, recorded
 
 GOAL = 2_000_000
 
@@ -24,11 +23,12 @@ def measure(quick: bool) -> list[Measurement]:
     speed = statistics.median(one.samples_a_second for one in found)
     cpu_us = statistics.median(one.cpu_seconds for one in found) / count * 1e6
     memory_mb = max(one.memory_mb for one in found)
-    what = (
-        f"{SIGNALS_A_MESSAGE} signals a message, JSON, QoS 1 "
-        f"(processor {cpu_us:.0f} µs a message with the start, memory {memory_mb:.0f} MB)"
-    )
-    return [Measurement(what, speed, "samples/s", GOAL, speed / GOAL, ">= 2 M samples/s", speed >= GOAL)]
+    load = f"{SIGNALS_A_MESSAGE} signals a message"
+    what = f"{load}, JSON, QoS 1 (processor {cpu_us:.0f} µs a message)"
+    return [
+        Measurement(what, speed, "samples/s", GOAL, speed / GOAL, ">= 2 M samples/s", speed >= GOAL),
+        memory_measurement(load, memory_mb),
+    ]
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.measurement import Measurement, run_alone
-from benchmarks.recorder import mosquitto
-from benchmarks.telemetry_load import SAMPLES_A_WAVE, recorded
+from benchmarks.telemetry_load import SAMPLES_A_WAVE, memory_measurement, mosquitto, recorded
 
 ROWS = 100_000
 
@@ -34,12 +33,13 @@ def measure(quick: bool) -> list[Measurement]:
     cpu_us = statistics.median(one.cpu_seconds for one in ours) / count * 1e6
     memory_mb = max(one.memory_mb for one in ours)
     reference = statistics.median(limit)
-    what = (
-        f"CBOR waves of {SAMPLES_A_WAVE} float32 "
-        f"(processor {cpu_us:.0f} µs a message with the start, memory {memory_mb:.0f} MB)"
-    )
+    load = f"CBOR waves of {SAMPLES_A_WAVE} float32"
+    what = f"{load} (processor {cpu_us:.0f} µs a message)"
     ratio = speed / reference
-    return [Measurement(what, speed, "samples/s", reference, ratio, ">= 0.6 x Arrow append", ratio >= 0.6)]
+    return [
+        Measurement(what, speed, "samples/s", reference, ratio, ">= 0.6 x Arrow append", ratio >= 0.6),
+        memory_measurement(load, memory_mb),
+    ]
 
 
 def append_rate(path: Path, tables: int) -> float:
