@@ -35,8 +35,8 @@ class ApiClient:
         return self._call("GET", path, params=query).json()
 
     def post(self, path: str, body: Any = None) -> Any:
-        """POST JSON to `/api/v1` + path; returns the JSON answer."""
-        answer = self._call("POST", path, json=body if body is not None else {})
+        """POST JSON, or nothing at all, to `/api/v1` + path; returns the JSON answer."""
+        answer = self._call("POST", path, json=body)
         return answer.json() if answer.content else None
 
     def put(self, path: str, body: Any) -> Any:

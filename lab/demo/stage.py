@@ -118,6 +118,7 @@ def staged(settings: Settings, catalogues: list[Path], *, starts: datetime) -> I
         "PILOTLAB_BROKER_HOST": settings.broker_host,
         "PILOTLAB_BROKER_PORT": str(settings.broker_port),
         "PILOTLAB_STEERED_CLOCK": str(_clock_file(folder)),
+        "PILOTLAB_SEAL_SETTLING_MINUTES": str(settings.seal_settling_minutes),
     }
     port = settings.port or free_port("127.0.0.1")
     with ExitStack() as stack:

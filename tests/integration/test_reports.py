@@ -376,6 +376,8 @@ def test_jobs_seal_and_report_once_however_often_they_run(lab, quick_layout):
     )
     assert first == second
     worker = Worker(lab.database, lab.clock, handlers)
+    assert worker.run_due() == 0  # the slot is not over yet
+    lab.clock.advance(timedelta(hours=3))
     assert worker.run_due() == 2
     with lab.database.write() as session:  # a worker died after the effect and before the note of it
         session.execute(sa.update(Job).values(state="running", run_at=lab.clock.now()))
