@@ -255,11 +255,13 @@ class Intake:
     def _keep_alive(self, connection: Connection, *, listening: bool, heard: bool) -> None:
         """In the place of paho's own way, which takes a pause in our reading for a dead connection."""
         now, silence = time.monotonic(), connection.silence
-        silence.look(now=now, listening=listening, heard=heard)
+        answered = connection.client._ping_t == 0  # paho has no public way; what it does itself would be more than this
+        silence.look(now=now, listening=listening, heard=heard, answered=answered)
         if silence.dead:
-            raise ConnectionLostError(f"the broker has said nothing for {silence.seconds:.0f} s")
-        if connection.subscribed and silence.ping_is_due(now=now, listening=listening):
-            connection.client._send_pingreq()  # paho has no public way; `loop_misc` would do more than this
+            waited = max(silence.seconds, silence.unanswered_seconds)
+            raise ConnectionLostError(f"the broker has said nothing for {waited:.0f} s")
+        if connection.subscribed and silence.ping_is_due(now=now):
+            connection.client._send_pingreq()
 
     def _read_burst(self, connection: Connection, wire: Wire) -> None:
         """Read what has arrived, as much as one call gives, and hand it over; never a wait for more."""

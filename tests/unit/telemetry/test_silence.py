@@ -13,7 +13,7 @@ def test_a_full_disk_for_an_hour_is_no_dead_connection() -> None:
     silence, pings = Silence(KEEP_ALIVE_S, now=0), 0
     for second in range(1, 3600):
         silence.look(now=second, listening=False, heard=False)
-        pings += silence.ping_is_due(now=second, listening=False)
+        pings += silence.ping_is_due(now=second)
         assert not silence.dead
     assert pings >= 3600 / (1.5 * KEEP_ALIVE_S), "else the broker would take us for dead"
 
@@ -24,9 +24,26 @@ def test_silence_while_we_listen_is_noticed_in_time() -> None:
     while not silence.dead:
         now += 0.25
         silence.look(now=now, listening=True, heard=False)
-        pings += silence.ping_is_due(now=now, listening=True)
+        pings += silence.ping_is_due(now=now)
     assert now < 1.5 * KEEP_ALIVE_S
     assert pings >= 1, "a quiet broker is asked first"
+
+
+def test_a_connection_that_is_dead_one_way_only_is_noticed_in_time_although_messages_come() -> None:
+    silence, now, asked = Silence(KEEP_ALIVE_S, now=0), 0.0, False
+    while not silence.dead:
+        now += 0.25
+        silence.look(now=now, listening=True, heard=True, answered=not asked)
+        asked |= silence.ping_is_due(now=now)
+    assert now < 1.5 * KEEP_ALIVE_S
+
+
+def test_an_answer_that_waits_while_we_do_not_listen_is_no_dead_connection() -> None:
+    silence = Silence(KEEP_ALIVE_S, now=0)
+    for second in range(1, 3600):
+        silence.look(now=second, listening=False, heard=False, answered=False)
+    silence.look(now=3600, listening=True, heard=True, answered=False)
+    assert not silence.dead
 
 
 @given(steps)
