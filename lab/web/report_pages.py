@@ -1,43 +1,131 @@
 """Reports: the page, the PDF and the data package; for the staff and the company it was made for, nobody else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from lab.core.http import DatabaseDep, SettingsDep
+from lab.core.errors import ConflictError, StaleError
+from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
-from lab.people.principals import Principal
+from lab.people.principals import Principal, Role
+from lab.reports import issuing
 from lab.reports.endpoints import get_package, get_pdf
+from lab.reports.errors import SameReviewerError
 from lab.reports.html import render_html
+from lab.reports.links import service as links
 from lab.reports.models import Report
 from lab.reports.service import get_report, list_reports
 from lab.web.rendering import page
+from lab.web.wording import plain_words
 
 router = APIRouter()
+
+Revision = Annotated[int, Form()]
+Said = Annotated[str, Form(max_length=2000)]
+_DONE = {
+    "reviewed": ("good", "You have reviewed this report. Somebody else can approve it now."),
+    "approved": ("good", "The report is approved. Its company is told."),
+    "sent-back": ("good", "The report is a draft again."),
+    "closed": ("good", "The link is closed."),
+    "late": ("warn", "Somebody was faster, or the report is just being written; this is how it stands now."),
+    "four-eyes": ("warn", "You have reviewed this report yourself; somebody else has to approve it."),
+    "reason": ("warn", "Please say what has to be changed."),
+}
 
 
 @router.get("/reports/{report_id}")
 def show_report(
-    request: Request, report_id: str, principal: PrincipalDep, database: DatabaseDep, settings: SettingsDep
+    request: Request,
+    report_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    done: str = "",
 ) -> Response:
     """The report as a page: the decision first."""
-    with database.read() as session:
-        report = get_report(session, principal, report_id)
-        newer = list_reports(session, principal, report.pilot_id)[0]
-    fragment = render_html(report.results, charts_of(settings.data_dir / report.folder))
-    return page(
-        request,
-        "report.html",
-        title=f"Report {report.number}",
-        principal=principal,
-        report=report,
-        newer=newer if newer.id != report.id else None,
-        fragment=Markup(fragment),  # noqa: S704 - lab.reports.html escapes what it prints
+    return _show(request, report_id, principal, database, settings, done=done)
+
+
+@router.post("/reports/{report_id}/review")
+def submit_review(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, revision: Revision
+) -> Response:
+    """Somebody of the staff stands for it."""
+    return _changed(
+        report_id,
+        "reviewed",
+        lambda: database.transact(
+            lambda session: issuing.review_report(session, principal, report_id, version=revision, now=clock.now())
+        ),
     )
+
+
+@router.post("/reports/{report_id}/approve")
+def submit_approval(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, revision: Revision
+) -> Response:
+    """A manager issues it for good."""
+    return _changed(
+        report_id,
+        "approved",
+        lambda: database.transact(
+            lambda session: issuing.approve_report(session, principal, report_id, version=revision, now=clock.now())
+        ),
+    )
+
+
+@router.post("/reports/{report_id}/send-back")
+def submit_sending_back(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, revision: Revision, reason: Said
+) -> Response:
+    """Something has to be changed first."""
+    said = plain_words(reason)
+    if not said:
+        return _back(report_id, "reason")
+    return _changed(
+        report_id,
+        "sent-back",
+        lambda: database.transact(
+            lambda session: issuing.send_back(
+                session, principal, report_id, reason=said, version=revision, now=clock.now()
+            )
+        ),
+    )
+
+
+@router.post("/reports/{report_id}/links")
+def submit_link(
+    request: Request,
+    report_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+    label: Annotated[str, Form(max_length=200)],
+    days: Annotated[int, Form()],
+) -> Response:
+    """A secret address for somebody without an account; shown on this answer only."""
+    named = plain_words(label) or "somebody"
+    link, secret = database.transact(
+        lambda session: links.create_link(session, principal, report_id, label=named, days=days, now=clock.now())
+    )
+    address = f"{(settings.public_url or str(request.base_url)).rstrip('/')}/shared/{secret}"
+    return _show(request, report_id, principal, database, settings, address=address, until=link.expires_at)
+
+
+@router.post("/reports/{report_id}/links/{link_id}/revoke")
+def submit_closing(
+    report_id: str, link_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> Response:
+    """The link leads nowhere any more."""
+    database.transact(lambda session: links.revoke_link(session, principal, link_id, now=clock.now()))
+    return _back(report_id, "closed")
 
 
 router.add_api_route("/reports/{report_id}/report.pdf", get_pdf)
@@ -50,6 +138,57 @@ def newest_reports(session: Session, principal: Principal) -> Mapping[str, Repor
     for report in list_reports(session, principal):
         newest.setdefault(report.pilot_id, report)
     return newest
+
+
+def _show(
+    request: Request,
+    report_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    *,
+    done: str = "",
+    address: str | None = None,
+    until: datetime | None = None,
+) -> Response:
+    with database.read() as session:
+        report = get_report(session, principal, report_id)
+        newer = list_reports(session, principal, report.pilot_id)[0]
+        shared = (
+            links.list_links(session, principal, report_id)
+            if report.is_final and principal.role is not Role.RECIPIENT
+            else []
+        )
+    tone, words = _DONE.get(done, ("good", ""))
+    fragment = render_html(report.results, charts_of(settings.data_dir / report.folder))
+    return page(
+        request,
+        "report.html",
+        title=f"Report {report.number}",
+        principal=principal,
+        report=report,
+        newer=newer if newer.id != report.id else None,
+        links=shared,
+        done=words,
+        tone=tone,
+        address=address,
+        until=until,
+        fragment=Markup(fragment),  # noqa: S704 - lab.reports.html escapes what it prints
+    )
+
+
+def _changed(report_id: str, done: str, change: Callable[[], object]) -> Response:
+    try:
+        change()
+    except SameReviewerError:
+        return _back(report_id, "four-eyes")
+    except (ConflictError, StaleError):
+        return _back(report_id, "late")
+    return _back(report_id, done)
+
+
+def _back(report_id: str, done: str) -> RedirectResponse:
+    return RedirectResponse(f"/reports/{report_id}?done={done}", 303)
 
 
 def charts_of(folder: Path) -> dict[str, bytes]:

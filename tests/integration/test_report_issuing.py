@@ -11,7 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from lab.core.audit import changes_of
 from lab.core.errors import ForbiddenError
 from lab.core.jobs import Worker
+from lab.people.endpoints import SESSION_COOKIE
 from lab.people.principals import Role
+from lab.people.service import open_session
 from lab.post.models import Mail
 from lab.reports import issuing, service
 from lab.reports.errors import ReportChangedError, ReportStateError, SameReviewerError
@@ -22,7 +24,7 @@ from lab.reports.models import Report
 from lab.reports.verifying import verify_package
 from tests.factories import make_account, principal
 from tests.integration.test_reports import Http, Lab, quick_layout  # noqa: F401 - a fixture
-from tests.web_client import program
+from tests.web_client import browser, program
 
 SAID = Statement(
     authors=("Piotr Zieliński",),
@@ -296,3 +298,52 @@ def test_a_link_says_that_there_is_a_newer_version(desk):
     desk.do(issuing.review_report, "engineer", report_id=new_id)
     desk.do(issuing.approve_report, "manager", report_id=new_id)
     assert "newer version" in shared(desk, secret).text
+
+
+# Pages
+
+
+def signed_in(desk, who):
+    client = browser(Http(desk.lab).app)
+    with desk.lab.database.write() as session:
+        secret = open_session(session, desk.lab.people[who].account_id, now=desk.lab.clock.now())
+    client.cookies.set(SESSION_COOKIE, secret)
+    return client
+
+
+def test_on_the_page_one_reviews_another_approves_and_the_company_shares(desk):
+    address = f"/reports/{desk.report_id}"
+    engineer, manager, member = (signed_in(desk, who) for who in ("engineer", "manager", "member"))
+    assert "I have reviewed it" in engineer.get(address).text
+    assert "I have reviewed it" not in member.get(address).text
+    assert engineer.post(f"{address}/review", data={"revision": 1}).headers["location"].endswith("done=reviewed")
+    assert "being written" in manager.get(address).text
+    assert manager.post(f"{address}/approve", data={"revision": 2}).headers["location"].endswith("done=late")
+    desk.worker.run_due()
+    assert "Approve for good" not in engineer.get(address).text
+    assert (
+        engineer.post(f"{address}/send-back", data={"revision": 2, "reason": " "})
+        .headers["location"]
+        .endswith("reason")
+    )
+    assert manager.post(f"{address}/approve", data={"revision": 2}).headers["location"].endswith("done=approved")
+    desk.worker.run_due()
+    shown = member.post(f"{address}/links", data={"label": "Bank <b>", "days": 30})
+    secret = shown.text.partition("/shared/")[2].partition("<")[0]
+    assert "Bank &lt;b&gt;" in shown.text
+    assert shared(desk, secret).status_code == 200
+    assert secret not in member.get(address).text
+    (link,) = desk.lab.write(lambda s: links.list_links(s, desk.lab.member, desk.report_id))
+    assert member.post(f"{address}/links/{link.id}/revoke").headers["location"].endswith("done=closed")
+    assert shared(desk, secret).status_code == 404
+
+
+def test_strangers_and_readers_change_nothing_on_the_page(desk):
+    address = f"/reports/{desk.report_id}"
+    for who, status in (("stranger", 403), ("member", 403), ("recipient", 403)):
+        assert signed_in(desk, who).post(f"{address}/review", data={"revision": 1}).status_code == status
+    assert desk.report.status == "draft"
+    desk.approve()
+    assert signed_in(desk, "stranger").post(f"{address}/links", data={"label": "x", "days": 1}).status_code == 404
+    assert signed_in(desk, "recipient").post(f"{address}/links", data={"label": "x", "days": 1}).status_code == 403
+    assert "Make a link" not in signed_in(desk, "recipient").get(address).text
