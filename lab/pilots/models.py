@@ -57,6 +57,10 @@ class Run(Base):
     number: Mapped[int]
     """Place in the planned order, from 1."""
     arm: Mapped[str] = mapped_column(sa.String(40))
+    block: Mapped[str | None] = mapped_column(sa.String(40))
+    """What the run is compared within: its shift, batch, tool, pair or subject."""
+    levels: Mapped[dict[str, Any]] = mapped_column(sa.JSON, server_default="{}")
+    """Levels of the other factors of a factorial design; the period of a crossover."""
     executed_order: Mapped[int | None]
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

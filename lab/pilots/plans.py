@@ -20,6 +20,10 @@ FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_CONTROLS)]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=_NO_CONTROLS)]
 Setting = float | Line | bool
+ArmRole = Literal["baseline", "treatment", "other", "control_before", "control_after"]
+Design = Literal[
+    "completely_randomised", "blocked", "abab", "abba", "crossover", "factorial", "before_after", "as_recorded"
+]
 
 
 class Arm(PlanPart):
@@ -27,9 +31,19 @@ class Arm(PlanPart):
 
     name: Name
     label: Line
-    role: Literal["baseline", "treatment", "other"]
-    """`other`: runs that are recorded and shown, but not compared."""
+    role: ArmRole
+    """`other`: runs that are recorded and shown, but not compared. `control_before` and `control_after`: what was not
+    changed, while what is tried was (before and after)."""
     settings: dict[FieldName, Setting] = Field(default={})
+
+
+class Factor(PlanPart):
+    """Something beside the arm that a factorial design sets to one of two levels."""
+
+    name: FieldName
+    label: Line
+    low: Setting
+    high: Setting
 
 
 class SignalReference(PlanPart):
@@ -145,10 +159,17 @@ class AnalysisPlan(PlanPart):
     """
     expected: float
     """Effect that the company hopes for (Δ1), above break-even."""
-    design: Literal["completely_randomised", "as_recorded"]
+    design: Design
     """`as_recorded`: the runs were made earlier, in an order that nobody can change any more."""
     runs_per_arm: int | None = Field(default=None, le=1000)
-    """Of a randomised design."""
+    """Of every design but a recorded one, all blocks together."""
+    blocks: tuple[Name, ...] | None = Field(default=None, max_length=200)
+    """Of a blocked design: its shifts, batches or tools, in the order in which they come; every block holds every arm
+    equally often. Of a crossover: its subjects."""
+    factors: tuple[Factor, ...] = Field(default=(), max_length=6)
+    """Of a factorial design: what is varied beside the arm, which is its primary factor."""
+    generators: Annotated[str, Field(pattern=r"^[a-gA-G +-]{1,60}$")] | None = None
+    """Of a fraction: a column for the arm, then one for each factor (`a b ab`); left out: all combinations."""
     order: tuple[Name, ...] | None = Field(default=None, max_length=2000)
     """Of a recorded design: the arm of every run, in the order in which they were made."""
     seed: int = Field(ge=0, le=2**63 - 1)

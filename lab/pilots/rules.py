@@ -1,10 +1,9 @@
-"""Pure decisions on plans and runs: does a plan make sense, in which order are the runs made."""
+"""Pure decisions on plans: does a plan make sense."""
 
 from collections import Counter
 from collections.abc import Mapping
 
-import numpy as np
-
+from lab.pilots.designs import check_design, randomised_order
 from lab.pilots.economics.rules import check_break_even
 from lab.pilots.errors import (
     ArmsError,
@@ -52,19 +51,6 @@ def check_plan(plan: AnalysisPlan, units: SignalUnits) -> None:
         _check_measure(kpi, units, field=f"kpis.{position}")
     for position, criterion in enumerate(plan.stop):
         _check_stop(criterion, units, field=f"stop.{position}")
-
-
-def randomised_order(plan: AnalysisPlan) -> tuple[str, ...]:
-    """The arm of every run, in planned order.
-
-    A randomised design is shuffled by numpy's PCG64 from the plan's seed. The order is stored with the runs, because
-    numpy does not promise the same shuffle in every release.
-    """
-    if plan.order is not None:
-        return plan.order
-    arms = [arm.name for arm in plan.arms for _ in range(plan.runs_per_arm or 0)]
-    places = np.random.default_rng(plan.seed).permutation(len(arms))
-    return tuple(arms[place] for place in places)
 
 
 def _check_arms(plan: AnalysisPlan) -> None:
@@ -119,14 +105,7 @@ def _check_effects(plan: AnalysisPlan) -> None:
 
 
 def _check_runs(plan: AnalysisPlan) -> None:
-    if (plan.design == "as_recorded") != (plan.order is not None) or (plan.order is None) == (
-        plan.runs_per_arm is None
-    ):
-        raise PlanFormError(
-            "a recorded design needs its order, a randomised one needs runs_per_arm",
-            field="design",
-            rule="order-or-runs",
-        )
+    check_design(plan)
     names = {arm.name for arm in plan.arms}
     unknown = sorted(set(plan.order or ()) - names)
     if unknown:

@@ -84,6 +84,10 @@ class RunAnswer(BaseModel):
 
     number: int
     arm: str
+    block: str | None
+    """What the run is compared within: its shift, batch, tool, pair or subject."""
+    levels: dict[str, Setting]
+    """Levels of the other factors of a factorial design; the period of a crossover."""
     executed_order: int | None
     booking_id: str | None
     started_at: datetime | None

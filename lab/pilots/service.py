@@ -14,6 +14,7 @@ from lab.core.ids import new_id
 from lab.core.time import Span
 from lab.people.principals import Principal
 from lab.pilots import repository
+from lab.pilots.designs import PlannedRun, planned_runs_of
 from lab.pilots.errors import (
     BookingUnfitError,
     PilotNumberTakenError,
@@ -28,7 +29,7 @@ from lab.pilots.errors import (
 )
 from lab.pilots.models import Pilot, Plan, Run
 from lab.pilots.plans import AnalysisPlan, StopCriterion, plan_sha256
-from lab.pilots.rules import check_plan, randomised_order
+from lab.pilots.rules import check_plan
 from telemetry.alarms.definitions import LimitDefinition
 from telemetry.alarms.service import begin_plan_rules, end_plan_rules
 
@@ -146,7 +147,7 @@ def write_plan(session: Session, principal: Principal, pilot_id: str, plan: Anal
 
 
 def lock_plan(session: Session, principal: Principal, pilot_id: str, *, now: datetime) -> Plan:
-    """Lock the plan: from now on it does not change; its runs are laid out in their randomised order.
+    """Lock the plan: from now on it does not change; its runs are laid out in their order.
 
     Locking a locked plan again changes nothing.
 
@@ -162,8 +163,8 @@ def lock_plan(session: Session, principal: Principal, pilot_id: str, *, now: dat
     plan = AnalysisPlan.model_validate(row.document)
     check_plan(plan, _signal_units(session))
     row.sha256, row.locked_at, row.locked_by = plan_sha256(row.document), now, principal.account_id
-    for number, arm in enumerate(randomised_order(plan), start=1):
-        session.add(_planned_run(pilot.id, row.id, number, arm))
+    for number, planned in enumerate(planned_runs_of(plan), start=1):
+        session.add(_planned_run(pilot.id, row.id, number, planned))
     pilot.state = "planned"
     session.flush()
     return row
@@ -368,14 +369,16 @@ def _run(runs: list[Run], number: int) -> Run:
     )
 
 
-def _planned_run(pilot_id: str, plan_id: str, number: int, arm: str) -> Run:
+def _planned_run(pilot_id: str, plan_id: str, number: int, planned: PlannedRun) -> Run:
     return Run(
         id=new_id("run"),
         pilot_id=pilot_id,
         plan_id=plan_id,
         booking_id=None,
         number=number,
-        arm=arm,
+        arm=planned.arm,
+        block=planned.block,
+        levels=dict(planned.levels),
         executed_order=None,
         started_at=None,
         ended_at=None,

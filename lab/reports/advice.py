@@ -1,10 +1,12 @@
 """What the report advises, in sentences: answer, reasons, risks, next step, further runs, the few key numbers."""
 
+import math
 from collections.abc import Sequence
 
 from lab.pilots.plans import AnalysisPlan, ResultValue
+from lab.pilots.power import layout_of
 from lab.pilots.units import unit_label
-from lab.reports.comparison import spread
+from lab.reports.comparison import WELCH, spread
 from lab.reports.numbers import format_number, format_quantity
 from lab.reports.outcomes import counted, written_interval, written_value
 from lab.reports.results import (
@@ -129,7 +131,7 @@ def further_runs(plan: AnalysisPlan, primary: KpiResult, grade: EvidenceGrade) -
             per_arm=None, sentence="More runs of a demonstration decide nothing; a randomised pilot would."
         )
     base, treat = counted(primary, plan.baseline.name), counted(primary, plan.treatment.name)
-    sd = spread(base, treat)
+    sd = _spread_left(primary, base, treat)
     if primary.comparison is None or not sd:
         return FurtherRuns(
             per_arm=None, sentence="No number can be given before each arm has two runs that count and that differ."
@@ -140,6 +142,7 @@ def further_runs(plan: AnalysisPlan, primary: KpiResult, grade: EvidenceGrade) -
         sd=sd,
         runs=min(len(base), len(treat)),
         alpha=plan.alpha,
+        layout=layout_of(plan),
     )
     if needed.further is None:
         return FurtherRuns(
@@ -151,6 +154,15 @@ def further_runs(plan: AnalysisPlan, primary: KpiResult, grade: EvidenceGrade) -
         sentence=f"About {needed.further} more runs an arm ({needed.per_arm} in all) would decide with 80 % "
         "probability, if the effect is as large as the one seen.",
     )
+
+
+def _spread_left(primary: KpiResult, base: Sequence[float], treat: Sequence[float]) -> float | None:
+    """What runs differ by when everything is taken away that the design allows for."""
+    found = primary.comparison
+    if found is None or found.standard_error is None or found.method == WELCH:
+        return spread(base, treat)
+    groups = 2 if any(arm.role == "control_before" for arm in primary.arms) else 1
+    return found.standard_error / math.sqrt(groups * (1 / len(base) + 1 / len(treat)))
 
 
 def key_numbers(kpis: Sequence[KpiResult]) -> tuple[KeyNumber, ...]:

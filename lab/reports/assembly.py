@@ -1,14 +1,17 @@
 """From a sealed data set to the result object: pure, from the folder alone, so that anyone can do it again."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from lab.pilots.designs import RANDOMISED
 from lab.pilots.units import unit_label
 from lab.reports import advice
 from lab.reports.economics.appraisal import appraise
 from lab.reports.economics.writing import economic_key_numbers
 from lab.reports.issue import ReportIssue, report_number
+from lab.reports.methods import DESIGNS, describe_statistics
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.quality import run_quality
 from lab.reports.results import (
@@ -16,6 +19,8 @@ from lab.reports.results import (
     RELATES_ONLY,
     ArmSetup,
     DeviceSetup,
+    EvidenceGrade,
+    GuardResult,
     Identification,
     KpiResult,
     LockedPlan,
@@ -39,11 +44,31 @@ WRITTEN_AFTER_DATA = (
     "numbers: read the result as a description of these runs, not as a test."
 )
 
-_LIBRARIES = ("pilotlab", "numpy", "pyarrow", "scipy", "statsmodels")
-_DESIGNS = {
-    "completely_randomised": "Completely randomised",
-    "as_recorded": "As recorded: the runs were made earlier, in an order that was not randomised",
-}
+_LIBRARIES = ("pilotlab", "numpy", "pyarrow", "ruptures", "scipy", "statsmodels")
+_SEEDED = RANDOMISED | {"crossover"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the data of a pilot come to by the locked rule."""
+
+    kpis: tuple[KpiResult, ...]
+    guards: tuple[GuardResult, ...]
+    grade: EvidenceGrade
+    verdict: Verdict
+
+
+def decide(data: SealedData) -> Decision:
+    """From samples to one number a run, to the comparison of the arms, to the verdict."""
+    plan = data.plan
+    kpis = kpi_results(data)
+    primary = kpis[0]
+    margins = {kpi.key: kpi.margin for kpi in plan.kpis if kpi.margin is not None}
+    guards = tuple(guard_result(plan, kpi, margins[kpi.key]) for kpi in kpis if kpi.key in margins)
+    grade = grade_of(_evidence(data, primary))
+    improvement = None if primary.comparison is None else primary.comparison.improvement_interval
+    verdict = verdict_of(improvement, plan.break_even, [guard.status for guard in guards], grade.letter)
+    return Decision(kpis, guards, grade, verdict)
 
 
 def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: ReportIssue | None = None) -> Results:
@@ -61,13 +86,9 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
     plan = data.plan
     made = sorted(data.runs, key=lambda run: (run.executed_order is None, run.executed_order or 0, run.number))
     quality = tuple(run_quality(data, run) for run in made)
-    kpis = kpi_results(data)
+    found = decide(data)
+    kpis, guards, grade, verdict = found.kpis, found.guards, found.grade, found.verdict
     primary = kpis[0]
-    margins = {kpi.key: kpi.margin for kpi in plan.kpis if kpi.margin is not None}
-    guards = tuple(guard_result(kpi, margins[kpi.key]) for kpi in kpis if kpi.key in margins)
-    grade = grade_of(_evidence(data, primary))
-    improvement = None if primary.comparison is None else primary.comparison.improvement_interval
-    verdict = verdict_of(improvement, plan.break_even, [guard.status for guard in guards], grade.letter)
     further = advice.further_runs(plan, primary, grade) if verdict is Verdict.EXTEND else None
     devices = _devices(data)
     economics = appraise(data, primary, further)
@@ -126,6 +147,7 @@ def _evidence(data: SealedData, primary: KpiResult) -> Evidence:
         written_after_data=data.plan.written_after_data,
         order_followed=[run.arm for run in executed] == [run.arm for run in planned],
         least_runs=min(len(counted(primary, arm.name)) for arm in (data.plan.baseline, data.plan.treatment)),
+        controlled=any(arm.role == "control_before" for arm in data.plan.arms),
     )
 
 
@@ -189,15 +211,15 @@ def _method(data: SealedData, made: Sequence[SealedRun], quality: Sequence[RunQu
     executed = _executed(data.runs)
     return Method(
         design=plan.design,
-        design_label=_DESIGNS[plan.design],
-        randomised=plan.design == "completely_randomised",
-        seed=plan.seed if plan.design == "completely_randomised" else None,
+        design_label=DESIGNS[plan.design],
+        randomised=plan.design in RANDOMISED,
+        seed=plan.seed if plan.design in _SEEDED else None,
         alpha=plan.alpha,
-        planned_order=tuple(OrderedRun(run=run.number, arm=run.arm) for run in planned),
-        executed_order=tuple(OrderedRun(run=run.number, arm=run.arm) for run in executed),
+        planned_order=tuple(OrderedRun(run=run.number, arm=run.arm, block=run.block) for run in planned),
+        executed_order=tuple(OrderedRun(run=run.number, arm=run.arm, block=run.block) for run in executed),
         deviations=_deviations(data, executed, quality),
         blinding="None: whoever ran the machine knew the arm of every run.",
-        statistics=_statistics(data),
+        statistics=describe_statistics(plan),
     )
 
 
@@ -212,23 +234,6 @@ def _deviations(data: SealedData, executed: Sequence[SealedRun], quality: Sequen
     return (*moved, *left_out)
 
 
-def _statistics(data: SealedData) -> tuple[str, ...]:
-    level = f"{100 * (1 - data.plan.alpha):g} %"
-    sentences = [
-        "Each run is reduced to one number per KPI; runs are compared, never samples.",
-        f"Difference of means with Welch's {level} interval, allowing for unequal spread (statsmodels).",
-        "Hodges–Lehmann shift with its distribution-free interval, and a permutation test of the means (numpy).",
-        "Standardised effect: Hedges' g (statsmodels).",
-    ]
-    if any(kpi.kind == "proportion" for kpi in data.plan.kpis):
-        sentences.append(f"Shares: Newcombe's hybrid score {level} interval of the difference (statsmodels).")
-    if any(kpi.role == "guard" for kpi in data.plan.kpis):
-        sentences.append(
-            f"A guard is met if the whole {level} interval of the change for the worse lies below its margin."
-        )
-    if sum(kpi.role == "secondary" for kpi in data.plan.kpis) > 1:
-        sentences.append("The p values of secondary KPIs are adjusted by Holm (statsmodels).")
-    return tuple(sentences)
 
 
 def _manifest(data: SealedData) -> Manifest:

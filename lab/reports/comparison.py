@@ -17,16 +17,18 @@ from scipy import stats
 from statsmodels.stats.meta_analysis import effectsize_smd
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
-from statsmodels.stats.weightstats import CompareMeans
+from statsmodels.stats.weightstats import CompareMeans, ttost_ind
 
 from lab.reports.results import Comparison, Interval
 
 Direction = Literal["lower", "higher"]
 Array: TypeAlias = npt.NDArray[np.float64]
 
+WELCH = "Welch's t interval"
 MOST_EXACT_ARRANGEMENTS = 20_000
 RANDOM_ARRANGEMENTS = 9_999
 _LARGEST_EXACT_U = 2_500  # n·m, beyond: normal approximation
+_MOST_EXACT_PAIRS = 40
 _CONSTANT = 1e-12  # a spread this small against the size of the numbers is rounding
 
 
@@ -51,7 +53,7 @@ def compare_numbers(
     """
     base, treat = np.asarray(baseline, float), np.asarray(treatment, float)
     require_runs(len(base), len(treat))
-    if _is_constant(base) and _is_constant(treat):
+    if is_constant(base) and is_constant(treat):
         raise NoInferenceError(
             "no inference possible: within each arm every run gave the same number, "
             "so there is no spread against which a difference could be judged"
@@ -68,14 +70,15 @@ def compare_numbers(
         difference=difference,
         percent=100 * difference / mean if mean else None,
         interval=interval,
-        interval_percent=_scaled(interval, 100 / mean) if mean else None,
+        interval_percent=scaled(interval, 100 / mean) if mean else None,
         level=1 - alpha,
-        method="Welch's t interval",
+        method=WELCH,
         df=float(df),
+        standard_error=float(means.std_meandiff_separatevar),
         p_value=float(p_welch),
         p_holm=None,
         improvement=difference if direction == "higher" else -difference,
-        improvement_interval=_turned(interval, direction),
+        improvement_interval=turned(interval, direction),
         hodges_lehmann=shift,
         hodges_lehmann_interval=shift_interval,
         permutation_p=p,
@@ -119,7 +122,7 @@ def compare_proportions(
         p_value=float(exact.pvalue),
         p_holm=None,
         improvement=difference if direction == "higher" else -difference,
-        improvement_interval=_turned(interval, direction),
+        improvement_interval=turned(interval, direction),
         hodges_lehmann=None,
         hodges_lehmann_interval=None,
         permutation_p=None,
@@ -127,6 +130,31 @@ def compare_proportions(
         hedges_g=None,
         hedges_g_interval=None,
     )
+
+
+def not_worse_p(
+    baseline: Sequence[float], treatment: Sequence[float], found: Comparison, *, direction: Direction, margin: float
+) -> float | None:
+    """One-sided p value of being worse by the margin or more: the half of TOST that matters for "not worse than".
+
+    Args:
+        baseline: one number a run.
+        treatment: one number a run.
+        found: their comparison.
+        direction: which way is better.
+        margin: the largest tolerable worsening, > 0.
+
+    Returns:
+        `None` for shares, whose interval is no Student's.
+    """
+    if found.standard_error is None or found.df is None:
+        return None
+    if found.method == WELCH:
+        _, from_below, from_above = ttost_ind(
+            np.asarray(treatment, float), np.asarray(baseline, float), -margin, margin, usevar="unequal"
+        )
+        return float((from_below if direction == "higher" else from_above)[1])
+    return float(stats.t.sf((margin + found.improvement) / found.standard_error, found.df))
 
 
 def hodges_lehmann(
@@ -146,10 +174,27 @@ def hodges_lehmann(
     return shift, Interval(low=float(differences[place - 1]), high=float(differences[len(differences) - place]))
 
 
+def hodges_lehmann_pairs(differences: Sequence[float], alpha: float) -> tuple[float, Interval | None]:
+    """The median of all means of two differences, and its distribution-free interval (Tukey's, by signed ranks).
+
+    Returns:
+        The shift, and `None` for the interval where there are too few pairs for this level (at 95 %: 5).
+    """
+    numbers = np.asarray(differences, float)
+    n = len(numbers)
+    rows, columns = np.triu_indices(n)
+    walsh = np.sort((numbers[rows] + numbers[columns]) / 2)
+    place = _critical_rank_sum(n, alpha)
+    shift = float(np.median(walsh))
+    if place < 1:
+        return shift, None
+    return shift, Interval(low=float(walsh[place - 1]), high=float(walsh[len(walsh) - place]))
+
+
 def mean_interval(values: Sequence[float], alpha: float) -> Interval | None:
     """Student's interval of the mean of one arm; `None` below two runs or without spread."""
     numbers = np.asarray(values, float)
-    if len(numbers) < 2 or _is_constant(numbers):
+    if len(numbers) < 2 or is_constant(numbers):
         return None
     half = stats.t.ppf(1 - alpha / 2, len(numbers) - 1) * numbers.std(ddof=1) / math.sqrt(len(numbers))
     return Interval(low=float(numbers.mean() - half), high=float(numbers.mean() + half))
@@ -188,16 +233,19 @@ def require_runs(n_base: int, n_treat: int) -> None:
         )
 
 
-def _is_constant(values: Array) -> bool:
+def is_constant(values: Array) -> bool:
+    """Whether numbers differ by rounding alone."""
     return bool(np.ptp(values) <= _CONSTANT * max(1e-300, float(np.abs(values).max())))
 
 
-def _scaled(interval: Interval, factor: float) -> Interval:
+def scaled(interval: Interval, factor: float) -> Interval:
+    """An interval times a factor of either sign."""
     ends = sorted((interval.low * factor, interval.high * factor))
     return Interval(low=ends[0], high=ends[1])
 
 
-def _turned(interval: Interval, direction: Direction) -> Interval:
+def turned(interval: Interval, direction: Direction) -> Interval:
+    """The interval of a difference as one of an improvement."""
     return interval if direction == "higher" else Interval(low=-interval.high, high=-interval.low)
 
 
@@ -244,6 +292,17 @@ def permutation_test(
 @cache
 def _combinations(size: int, n: int) -> npt.NDArray[np.int64]:
     return np.array(list(itertools.combinations(range(size), n)))
+
+
+def _critical_rank_sum(n: int, alpha: float) -> int:
+    """The largest C with P(T ≤ C − 1) ≤ α/2 for Wilcoxon's sum of signed ranks without ties; 0 if there is none."""
+    if n > _MOST_EXACT_PAIRS:
+        centre, sd = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return max(0, math.floor(centre - stats.norm.ppf(1 - alpha / 2) * sd))
+    counts = np.ones(1)
+    for rank in range(1, n + 1):  # how many sets of signs give each sum of ranks
+        counts = np.convolve(counts, np.r_[1.0, np.zeros(rank - 1), 1.0])
+    return int((np.cumsum(counts) <= 2.0**n * alpha / 2).sum())
 
 
 def _critical_place(n: int, m: int, alpha: float) -> int:

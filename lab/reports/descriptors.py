@@ -29,6 +29,7 @@ RUN_TYPES = {
     "ended_at": "datetime",
     "excluded": "string",
     "data": "string",
+    "block": "string",
 }
 SAMPLE_FIELDS = (
     ("device", "string", None, "Device that measured."),

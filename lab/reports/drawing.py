@@ -188,7 +188,7 @@ def _arm_styles(arms: Sequence[ArmSetup]) -> dict[str, tuple[str, str]]:
     """(colour, marker) by arm name."""
     styles, others = {}, 0
     for arm in arms:
-        if arm.role == "other":
+        if arm.role not in COLOURS:
             styles[arm.name] = (OTHER_COLOURS[others % 4], OTHER_MARKERS[others % 4])
             others += 1
         else:

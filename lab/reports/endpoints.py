@@ -11,11 +11,20 @@ from lab.core.errors import UnavailableError
 from lab.core.etags import IfMatch, version_of
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
-from lab.reports import issuing, service
+from lab.reports import issuing, service, sizing
 from lab.reports.issue import Statement
 from lab.reports.late import late_arrivals
 from lab.reports.models import Report
-from lab.reports.schemas import LateArrivalAnswer, LateArrivals, Reasoned, ReportAnswer, ReportSummary, SealAnswer
+from lab.reports.schemas import (
+    LateArrivalAnswer,
+    LateArrivals,
+    Reasoned,
+    ReportAnswer,
+    ReportSummary,
+    SealAnswer,
+    SizeAnswer,
+    SizeRequest,
+)
 from telemetry.endpoints import StoreDep
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
@@ -60,6 +69,13 @@ def list_late_arrivals(
     with database.read() as session:
         version, found = late_arrivals(session, store, principal, pilot_id, data_dir=settings.data_dir)
     return LateArrivals(data_set_version=version, arrivals=[LateArrivalAnswer.model_validate(one) for one in found])
+
+
+@router.post("/pilots/{pilot_id}/plan/size")
+def size_pilot(pilot_id: str, request: SizeRequest, principal: PrincipalDep, database: DatabaseDep) -> SizeAnswer:
+    """How many runs the plan needs as it is written now, how long to book for them, and where to look for slots."""
+    with database.read() as session:
+        return SizeAnswer.of(sizing.size_pilot(session, principal, pilot_id, request.question()))
 
 
 @router.get("/reports")

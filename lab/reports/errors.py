@@ -10,12 +10,17 @@ ConflictError
 ├── ReportStateError        a draft, reviewed or approved report where another one is needed
 └── SameReviewerError       whoever reviewed a report does not approve it
 InvalidError
+├── SpreadUnknownError      the spread of runs is neither given nor known
 └── LinkTermError           a link lasts a day at least, a year at most
 StaleError
 └── ReportChangedError      decided on an older state of the report
 """
 
 from lab.core.errors import ConflictError, InvalidError, NotFoundError, StaleError
+
+
+class SpreadUnknownError(InvalidError):
+    """The spread of runs is neither given nor known from earlier pilots."""
 
 
 class ReportUnknownError(NotFoundError):

@@ -143,6 +143,8 @@ def _run(session: Session, run: Run, devices: Sequence[str]) -> SealedRun:
     return SealedRun(
         number=run.number,
         arm=run.arm,
+        block=run.block,
+        levels=run.levels,
         executed_order=run.executed_order,
         booking_id=run.booking_id,
         started_at=run.started_at,

@@ -133,6 +133,8 @@ def run_value(data: SealedData, run: SealedRun, kpi: Kpi) -> RunValue:
         run=run.number,
         arm=run.arm,
         executed_order=run.executed_order,
+        block=run.block,
+        levels=run.levels,
         value=reduced.value,
         excluded=_exclusion(data.plan, run, kpi) or reduced.why,
         coverage_percent=reduced.coverage_percent,

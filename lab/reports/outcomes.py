@@ -12,18 +12,16 @@ from lab.pilots.plans import (
     ResultValue,
 )
 from lab.pilots.units import unit_label
-from lab.reports.comparison import (
-    NoInferenceError,
-    compare_numbers,
-    compare_proportions,
-    holm,
-    mean_interval,
-    share_interval,
-)
-from lab.reports.kpis import NOT_COMPARED, run_value
+from lab.reports.adjusted import nuisances_of
+from lab.reports.analysis import adjustment_of, compare_runs, compared_runs, values_of
+from lab.reports.checks import Residuals, check_assumptions
+from lab.reports.comparison import holm, mean_interval, not_worse_p, share_interval
+from lab.reports.kpis import run_value
+from lab.reports.linear import fit_effect
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity, with_unit
 from lab.reports.results import (
     ArmSummary,
+    AssumptionCheck,
     Comparison,
     Criterion,
     GuardResult,
@@ -37,6 +35,7 @@ from lab.reports.verdict import decision_of, guard_status
 
 _ROLES = {"primary": 0, "secondary": 1, "guard": 2}
 _FEW = 5
+_NOT_RANDOMISED = "The order was not randomised: a drift of the machine would be taken for an effect."
 
 
 def kpi_results(data: SealedData) -> tuple[KpiResult, ...]:
@@ -50,9 +49,10 @@ def counted(result: KpiResult, arm: str) -> list[float]:
     return [run.value for run in result.runs if run.arm == arm and run.excluded is None and run.value is not None]
 
 
-def guard_result(result: KpiResult, margin: float) -> GuardResult:
+def guard_result(plan: AnalysisPlan, result: KpiResult, margin: float) -> GuardResult:
     """What the data say about a guard."""
     comparison = result.comparison
+    base, treat = (counted(result, arm.name) for arm in (plan.baseline, plan.treatment))
     interval = None if comparison is None else _turned(comparison.improvement_interval)
     status = guard_status(interval, margin)
     return GuardResult(
@@ -64,6 +64,9 @@ def guard_result(result: KpiResult, margin: float) -> GuardResult:
         worsening=None if comparison is None else -comparison.improvement,
         interval=interval,
         status=status,
+        p_value=None
+        if comparison is None
+        else not_worse_p(base, treat, comparison, direction=result.direction, margin=margin),
         sentence=_guard_sentence(result, interval, margin, status),
     )
 
@@ -94,8 +97,9 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
     plan = data.plan
     made = sorted(data.runs, key=lambda run: (run.executed_order is None, run.executed_order or 0, run.number))
     runs = tuple(run_value(data, run, kpi) for run in made)
-    base, treat = (_values(runs, arm.name) for arm in (plan.baseline, plan.treatment))
-    comparison, no_inference = _compare(plan, kpi, base, treat)
+    base, treat = (values_of(runs, arm.name) for arm in (plan.baseline, plan.treatment))
+    comparison, no_inference = compare_runs(plan, kpi, runs)
+    checks = _checks(plan, kpi, runs) if comparison is not None and kpi.kind == "number" else ()
     result = KpiResult(
         key=kpi.key,
         label=kpi.label,
@@ -105,34 +109,18 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
         role=kpi.role,
         definition=_definition(plan, kpi),
         runs=runs,
-        arms=tuple(_arm_summary(plan, kpi, arm.name, _values(runs, arm.name)) for arm in plan.arms),
+        arms=tuple(_arm_summary(plan, kpi, arm.name, values_of(runs, arm.name)) for arm in plan.arms),
         comparison=comparison,
         no_inference=no_inference,
-        assumptions=_assumptions(plan, kpi, base, treat, comparison),
+        assumptions=(
+            *_assumptions(plan, kpi, base, treat, comparison),
+            *(check.sentence for check in checks if check.status == "caution"),
+        ),
+        checks=checks,
         criterion=_criterion(plan, kpi, comparison) if kpi.role == "primary" else None,
         sentence="",
     )
     return result.model_copy(update={"sentence": _sentence(result)})
-
-
-def _values(runs: Sequence[RunValue], arm: str) -> list[float]:
-    return [run.value for run in runs if run.arm == arm and run.value is not None and not _left_out(run)]
-
-
-def _left_out(run: RunValue) -> bool:
-    """Arms that are not compared still have a mean of their own; every other exclusion keeps a run out."""
-    return run.excluded is not None and run.excluded != NOT_COMPARED
-
-
-def _compare(
-    plan: AnalysisPlan, kpi: Kpi, base: Sequence[float], treat: Sequence[float]
-) -> tuple[Comparison | None, str | None]:
-    try:
-        if kpi.kind == "proportion":
-            return compare_proportions(base, treat, direction=kpi.direction, alpha=plan.alpha), None
-        return compare_numbers(base, treat, direction=kpi.direction, alpha=plan.alpha, seed=plan.seed), None
-    except NoInferenceError as reason:
-        return None, str(reason)
 
 
 def _adjusted(results: Sequence[KpiResult]) -> tuple[KpiResult, ...]:
@@ -230,10 +218,7 @@ def _assumptions(
     if comparison is None:
         return ()
     notes = ["Runs are taken as independent of each other."]
-    if plan.design != "completely_randomised":
-        notes.append("The order was not randomised: a drift of the machine would be taken for an effect.")
-    if kpi.kind == "number":
-        notes.append("The two arms may differ in spread; Welch's interval allows for that.")
+    notes += _of_design(plan, kpi)
     if min(len(base), len(treat)) < _FEW:
         notes.append(
             f"Only {min(len(base), len(treat))} runs in an arm: the interval is wide, and it rests on the assumption "
@@ -242,6 +227,45 @@ def _assumptions(
             else f"Only {min(len(base), len(treat))} parts in an arm: a share is known only roughly."
         )
     return tuple(notes)
+
+
+def _of_design(plan: AnalysisPlan, kpi: Kpi) -> list[str]:
+    """What the design leaves to trust."""
+    steady = "What is compared is taken to spread alike in both arms."
+    match plan.design:
+        case "blocked":
+            notes = ["The effect is taken to be the same in every block.", steady]
+        case "abab" | "abba":
+            notes = ["The arms took turns: a change in step with the turns would be taken for an effect.", steady]
+        case "crossover":
+            notes = ["What a subject did first is taken not to matter for what it did next.", steady]
+        case "factorial":
+            notes = ["The effect is taken to be the same at all levels of the other factors.", steady]
+            if plan.generators is not None:
+                notes.append("Only a fraction of the combinations was tried: joint effects may hide in the effect.")
+        case "before_after" if len(plan.arms) > 2:
+            notes = ["Without the change, both would have gone the same way from before to after."]
+        case _:
+            notes = [] if plan.design == "completely_randomised" else [_NOT_RANDOMISED]
+            notes.append("The two arms may differ in spread; Welch's interval allows for that.")
+    if kpi.kind == "number":
+        return notes
+    return [_NOT_RANDOMISED] if _NOT_RANDOMISED in notes else []
+
+
+def _checks(plan: AnalysisPlan, kpi: Kpi, runs: Sequence[RunValue]) -> tuple[AssumptionCheck, ...]:
+    used = compared_runs(plan, runs)
+    treated = [run.arm == plan.treatment.name for run in used]
+    adjustment = adjustment_of(plan, used)
+    if plan.design in {"abab", "abba"} and adjustment is not None:
+        adjustment = None  # a drift that is allowed for is told all the same
+    fit = fit_effect(
+        [run.value or 0.0 for run in used], treated, None if adjustment is None else nuisances_of(adjustment)
+    )
+    if fit is None:
+        return ()
+    left = Residuals(tuple(run.run for run in used), tuple(treated), fit.residuals, fit.leverages)
+    return check_assumptions(left, unit_label(kpi.unit))
 
 
 def _sentence(result: KpiResult) -> str:

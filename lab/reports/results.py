@@ -9,6 +9,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
+from lab.pilots.plans import ArmRole
 from lab.reports.economics.findings import (
     EconomicCase,
     InputFigure,
@@ -127,7 +130,7 @@ class ArmSetup(Value):
 
     name: str
     label: str
-    role: Literal["baseline", "treatment", "other"]
+    role: ArmRole
     """`other`: recorded and shown, not compared by the plan."""
     settings: dict[str, float | str | bool]
 
@@ -137,6 +140,7 @@ class OrderedRun(Value):
 
     run: int
     arm: str
+    block: str | None = None
 
 
 class Method(Value):
@@ -220,6 +224,10 @@ class RunValue(Value):
     run: int
     arm: str
     executed_order: int | None
+    block: str | None = None
+    """What the run is compared within, where the design has blocks."""
+    levels: dict[str, float | str | bool] = Field(default={})
+    """Levels of other factors; the period of a crossover."""
     value: float | None
     """For a proportion 1 (yes) or 0 (no); `None`: not available, `excluded` says why."""
     excluded: str | None
@@ -232,7 +240,7 @@ class ArmSummary(Value):
 
     arm: str
     label: str
-    role: Literal["baseline", "treatment", "other"]
+    role: ArmRole
     n: int
     mean: float | None
     """For a proportion the share of runs with yes, 0 … 1."""
@@ -252,6 +260,19 @@ class Interval(Value):
     high: float
 
 
+class AssumptionCheck(Value):
+    """One thing that a comparison takes for granted, looked at in these runs; it changes no number."""
+
+    name: Literal["spread", "normality", "drift", "autocorrelation", "outliers", "changes"]
+    status: Literal["ok", "caution", "not checked"]
+    statistic: float | None = None
+    p_value: float | None = None
+    """`None` where there is no test, or too few runs for one."""
+    runs: tuple[int, ...] = ()
+    """Outliers, or the first runs after a change of level."""
+    sentence: str
+
+
 class Comparison(Value):
     """Treatment less baseline, in the KPI's unit unless said otherwise. No field here is made without inference."""
 
@@ -267,6 +288,8 @@ class Comparison(Value):
     method: str
     """e.g. "Welch's t interval" or "Newcombe's hybrid score interval"."""
     df: float | None
+    standard_error: float | None = None
+    """Of the difference, on `df` degrees of freedom; `None` for proportions."""
     p_value: float | None
     """Two-sided, of no difference at all."""
     p_holm: float | None
@@ -315,6 +338,8 @@ class KpiResult(Value):
     """Why there is no comparison."""
     assumptions: tuple[str, ...]
     """What was looked at, and what to be careful about."""
+    checks: tuple[AssumptionCheck, ...] = ()
+    """The assumptions one by one, those that hold too."""
     criterion: Criterion | None
     """Of the primary KPI."""
     sentence: str
@@ -336,6 +361,8 @@ class GuardResult(Value):
     interval: Interval | None
     """Of the worsening."""
     status: GuardStatus
+    p_value: float | None = None
+    """One-sided, of being worse by the margin or more (the half of TOST that matters); met below α/2."""
     sentence: str
 
 

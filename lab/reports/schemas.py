@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lab.core.jobs import Job
 from lab.pilots.plans import Prose
 from lab.reports.models import Report
+from lab.reports.sizing import PilotSize, SizeQuestion
 
 
 class Reasoned(BaseModel):
@@ -86,3 +87,64 @@ class LateArrivals(BaseModel):
 
     data_set_version: int
     arrivals: list[LateArrivalAnswer]
+
+
+class SizeRequest(BaseModel):
+    """How long a run takes, and how much runs differ where that is known."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    run_minutes: float = Field(gt=0, le=1440)
+    reset_minutes: float = Field(default=0, ge=0, le=1440, description="after each run, until the next one can begin")
+    setup_minutes: float = Field(default=0, ge=0, le=1440, description="at the beginning of every session")
+    longest_session_minutes: int = Field(default=480, ge=5, le=10_080)
+    sd: float | None = Field(
+        default=None, gt=0, description="of runs of one arm, in the unit of the primary KPI; left out: from history"
+    )
+    power: float = Field(default=0.8, ge=0.5, le=0.99)
+
+    def question(self) -> SizeQuestion:
+        """The same for the service."""
+        return SizeQuestion(**self.model_dump())
+
+
+class SizeAnswer(BaseModel):
+    """How many runs, how long, why, and where to look for slots."""
+
+    runs_per_arm: int | None
+    """None: more than anybody would make; `why` says so."""
+    runs: int | None
+    """Of all arms together."""
+    power: float
+    """That these runs have."""
+    sd: float
+    sd_source: str
+    sd_pilots: list[str]
+    """Numbers of the earlier pilots that the spread comes from."""
+    sessions: int | None
+    runs_a_session: int | None
+    minutes_a_session: int | None
+    minutes: int | None
+    """To book, all sessions together."""
+    why: list[str]
+    slots: str | None
+    """Address of a slot search for one session (GET)."""
+
+    @classmethod
+    def of(cls, found: PilotSize) -> "SizeAnswer":
+        """From what was reckoned."""
+        time = found.time
+        return cls(
+            runs_per_arm=found.size.runs_per_arm,
+            runs=found.runs,
+            power=found.size.power,
+            sd=found.spread.sd,
+            sd_source=found.spread.source,
+            sd_pilots=list(found.spread.pilots),
+            sessions=None if time is None else time.sessions,
+            runs_a_session=None if time is None else time.runs_a_session,
+            minutes_a_session=None if time is None else time.minutes_a_session,
+            minutes=None if time is None else time.minutes,
+            why=list(found.why),
+            slots=found.slots,
+        )

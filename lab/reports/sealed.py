@@ -3,6 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
+from pydantic import Field
+
 from lab.reports.value import Value
 
 
@@ -65,6 +67,9 @@ class SealedRun(Value):
 
     number: int
     arm: str
+    block: str | None = None
+    levels: dict[str, float | str | bool] = Field(default={})
+    """Other factors of a factorial design; the period of a crossover."""
     executed_order: int | None
     booking_id: str | None
     started_at: datetime | None

@@ -206,8 +206,12 @@ def _lines(rows: Sequence[SealedRun] | Sequence[SealedEvent] | Sequence[SealedDe
 
 def _run_table(runs: Sequence[SealedRun]) -> str:
     facts = sorted({name for run in runs for name in run.result})
-    columns = ["run", "arm", "executed_order", "booking", "started_at", "ended_at", "excluded", "data"]
-    rows: list[list[object]] = [[*columns, *(f"result_{name}" for name in facts)]]
+    levels = sorted({name for run in runs for name in run.levels})
+    blocks = ["block"] if any(run.block is not None for run in runs) else []
+    columns = ["run", "arm", "executed_order", "booking", "started_at", "ended_at", "excluded", "data", *blocks]
+    rows: list[list[object]] = [
+        [*columns, *(f"level_{name}" for name in levels), *(f"result_{name}" for name in facts)]
+    ]
     for run in runs:
         written = json.loads(run.model_dump_json())
         rows.append(
@@ -216,6 +220,8 @@ def _run_table(runs: Sequence[SealedRun]) -> str:
                 *(written[name] for name in ("arm", "executed_order", "booking_id", "started_at", "ended_at")),
                 run.excluded,
                 run.data,
+                *(run.block for _ in blocks),
+                *(run.levels.get(name) for name in levels),
                 *(run.result.get(name) for name in facts),
             ]
         )

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from statsmodels.stats.power import TTestIndPower
-
+from lab.pilots.designs import ALTERNATING, RANDOMISED
+from lab.pilots.power import RANDOMISED_LAYOUT, Layout, runs_for
 from lab.reports.results import EvidenceGrade, GuardStatus, Interval, Verdict
 
 Letter = Literal["A", "B", "C", "D", "E"]
@@ -25,9 +24,6 @@ LABELS: dict[Letter, str] = {
     "D": "before and after",
     "E": "demonstration only",
 }
-
-_POWER = 0.8
-_MOST_RUNS = 200
 
 
 def verdict_of(
@@ -62,7 +58,8 @@ def decision_of(improvement: Interval | None, break_even: float) -> Literal["abo
 def guard_status(worsening: Interval | None, margin: float) -> GuardStatus:
     """What the interval of a worsening says about the largest tolerable one ("not worse than", both bounds).
 
-    The two-sided interval is stricter than the one-sided test of the same α (TOST, Schuirmann 1987) by α/2.
+    Met is the same as the half of TOST that matters (Schuirmann 1987), one-sided at α/2: the level at which "not worse
+    than" is shown in drug trials (ICH E9, 3.3.2), and the interval that is printed. See `not_worse_p`.
     """
     if worsening is None:
         return GuardStatus.UNDECIDED
@@ -82,6 +79,8 @@ class Evidence:
     """Whether the executed order of the arms is the planned one."""
     least_runs: int
     """Counted runs of the smaller of the two arms."""
+    controlled: bool = False
+    """Whether a control that was not changed was measured before and after."""
 
 
 def grade_of(evidence: Evidence) -> EvidenceGrade:
@@ -95,14 +94,24 @@ def _graded(evidence: Evidence) -> tuple[Letter, str]:
         return "E", "The pilot was planned as a demonstration; nothing is to be concluded from it."
     if evidence.least_runs < 2:
         return "E", "An arm has fewer than two runs that count: nothing shows how much runs differ by themselves."
+    randomised = evidence.design in RANDOMISED
     if evidence.written_after_data:
-        order = "" if evidence.design == "completely_randomised" else ", and the order of the runs was not randomised"
+        order = "" if randomised else ", and the order of the runs was not randomised"
         return "D", f"The criteria were written after the data existed{order}."
-    if evidence.design != "completely_randomised":
+    if evidence.design == "before_after" and evidence.controlled:
+        return "C", "Before was compared with after, less what changed in a control that was left as it was."
+    if not randomised and evidence.design not in ALTERNATING:
         return "D", "The order of the runs was not randomised: a change over time would look like an effect."
     if not evidence.order_followed:
-        return "D", "The randomised order was not followed: a change over time would look like an effect."
-    return "A", "The order of the runs was randomised with a stored seed, and each arm was run several times."
+        word = "randomised" if randomised else "alternating"
+        return "D", f"The {word} order was not followed: a change over time would look like an effect."
+    if randomised:
+        where = ", within blocks," if evidence.design == "blocked" else ""
+        return (
+            "A",
+            f"The order of the runs was randomised{where} with a stored seed, and each arm was run several times.",
+        )
+    return "B", "The arms took turns several times, so that a steady change over time does not look like an effect."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +123,27 @@ class RunsNeeded:
     further: int | None
 
 
-def runs_needed(*, improvement: float, break_even: float, sd: float, runs: int, alpha: float) -> RunsNeeded:
+def runs_needed(
+    *,
+    improvement: float,
+    break_even: float,
+    sd: float,
+    runs: int,
+    alpha: float,
+    layout: Layout = RANDOMISED_LAYOUT,
+) -> RunsNeeded:
     """Runs an arm with which an effect as large as the one seen would be told from break-even, with power 0.8.
 
     Args:
         improvement: as seen.
         break_even: Δ0.
-        sd: run-to-run standard deviation, > 0.
+        sd: run-to-run standard deviation, > 0; what is left of it where the design takes something away.
         runs: already made, of the smaller arm.
         alpha: 1 − confidence level.
+        layout: of the runs.
     """
-    effect = abs(improvement - break_even) / sd
-    if effect == 0 or _power(effect, _MOST_RUNS, alpha) < _POWER:
+    gain = abs(improvement - break_even)
+    size = runs_for(gain=gain, sd=sd, layout=layout, alpha=alpha) if gain > 0 else None
+    if size is None or size.runs_per_arm is None:
         return RunsNeeded(None, None)
-    low, high = 2, _MOST_RUNS
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _power(effect, middle, alpha) >= _POWER else (middle + 1, high)
-    return RunsNeeded(low, max(1, low - runs))
-
-
-def _power(effect: float, runs: int, alpha: float) -> float:
-    power = float(TTestIndPower().power(effect, runs, alpha))
-    return 1.0 if np.isnan(power) else power  # the non-central t gives up where the power is 1 to all digits
+    return RunsNeeded(size.runs_per_arm, max(1, size.runs_per_arm - runs))

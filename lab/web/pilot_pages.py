@@ -10,6 +10,7 @@ from lab.core.http import DatabaseDep
 from lab.people import repository as people
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
+from lab.pilots.designs import describe_design
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
 from lab.pilots.plans import AnalysisPlan
@@ -53,6 +54,7 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
             pilot=pilot,
             row=row,
             plan=plan,
+            tried=describe_design(plan) if plan else "",
             locked_by=locked_by.name if locked_by else "",
             arm_labels={arm.name: arm.label for arm in plan.arms} if plan else {},
             runs=runs,

@@ -11,6 +11,7 @@ from bookings.models import Booking, BookingDevice
 from lab.core.errors import ForbiddenError
 from lab.people.principals import Role
 from lab.pilots import service
+from lab.pilots.designs import randomised_order
 from lab.pilots.errors import (
     BookingUnfitError,
     PilotNumberTakenError,
@@ -26,7 +27,6 @@ from lab.pilots.errors import (
 from lab.pilots.examples import demo_plan
 from lab.pilots.models import Plan, Run
 from lab.pilots.plans import plan_sha256
-from lab.pilots.rules import randomised_order
 from tests.factories import MONDAY_MORNING, make_account, make_device, make_organisation, principal
 
 NOW = MONDAY_MORNING

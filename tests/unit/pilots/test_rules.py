@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lab.pilots.designs import randomised_order
 from lab.pilots.errors import (
     ArmsError,
     EffectZeroError,
@@ -21,7 +22,7 @@ from lab.pilots.errors import (
 )
 from lab.pilots.examples import RECORDED_FEEDS, demo_plan, recording_plan
 from lab.pilots.plans import AnalysisPlan, canonical_json, plan_sha256
-from lab.pilots.rules import check_plan, randomised_order
+from lab.pilots.rules import check_plan
 from lab.pilots.units import conversion_factor, integral_factor, unit_label
 
 UNITS = {

@@ -6,8 +6,8 @@ import random
 import pytest
 from scipy import stats
 
+from lab.pilots.designs import randomised_order
 from lab.pilots.examples import demo_plan
-from lab.pilots.rules import randomised_order
 from lab.reports.comparison import compare_numbers
 from lab.reports.results import Verdict
 from lab.reports.verdict import guard_status, verdict_of

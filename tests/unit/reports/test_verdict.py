@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from lab.reports.comparison import compare_numbers
+from lab.pilots.power import Layout
+from lab.reports.comparison import compare_numbers, not_worse_p
 from lab.reports.results import GuardStatus, Interval, Verdict
 from lab.reports.verdict import Evidence, decision_of, grade_of, guard_status, runs_needed, verdict_of
 
@@ -109,6 +111,17 @@ def evidence(**facts):
         ({"design": "as_recorded"}, "D"),
         ({"written_after_data": True}, "D"),
         ({"design": "as_recorded", "written_after_data": True}, "D"),
+        ({"design": "blocked"}, "A"),
+        ({"design": "blocked", "order_followed": False}, "D"),
+        ({"design": "factorial"}, "A"),
+        ({"design": "abab"}, "B"),
+        ({"design": "abba"}, "B"),
+        ({"design": "crossover"}, "B"),
+        ({"design": "crossover", "order_followed": False}, "D"),
+        ({"design": "abab", "written_after_data": True}, "D"),
+        ({"design": "before_after", "controlled": True}, "C"),
+        ({"design": "before_after", "controlled": True, "written_after_data": True}, "D"),
+        ({"design": "before_after"}, "D"),
         ({"least_runs": 1}, "E"),
         ({"demonstration_only": True}, "E"),
         ({"demonstration_only": True, "written_after_data": True}, "E"),
@@ -124,6 +137,45 @@ def test_runs_needed_are_those_of_the_power_tables():
     # domain.md §3: d = 1, α = 0.05, power 0.8 gives 17 an arm
     found = runs_needed(improvement=3.0, break_even=2.0, sd=1.0, runs=6, alpha=0.05)
     assert (found.per_arm, found.further) == (17, 11)
+
+
+@pytest.mark.parametrize(("gain", "sd"), [(0.8, 1.0), (-1.0, 1.0), (2.0, 1.5)])
+def test_with_the_runs_needed_four_of_five_pilots_decide(gain, sd):
+    needed = runs_needed(improvement=BREAK_EVEN + gain, break_even=BREAK_EVEN, sd=sd, runs=3, alpha=0.05).per_arm
+    rng, pilots = np.random.default_rng(11), 4000
+    base = rng.normal(10, sd, (pilots, needed))
+    treat = rng.normal(10 - BREAK_EVEN - gain, sd, (pilots, needed))
+    interval = stats.ttest_ind(base, treat, axis=1, equal_var=False).confidence_interval()
+    decided = (interval.low > BREAK_EVEN) if gain > 0 else (interval.high < BREAK_EVEN)
+    assert 0.78 <= decided.mean() <= 0.87
+
+
+def test_runs_needed_in_blocks_are_whole_blocks():
+    layout = Layout("blocked", blocks=6)
+    assert runs_needed(improvement=3.0, break_even=2.0, sd=1.0, runs=6, alpha=0.05, layout=layout).per_arm == 18
+
+
+def test_a_guard_is_met_where_one_side_of_tost_says_so():
+    rng = np.random.default_rng(2)
+    seen = set()
+    for place in range(60):
+        base, treat = rng.normal(10, 0.5, 7), rng.normal(10.1 + 0.01 * place, 0.8, 9)
+        for direction, turn in (("lower", 1), ("higher", -1)):
+            first, second = (turn * base).tolist(), (turn * treat).tolist()
+            found = compare_numbers(first, second, direction=direction, alpha=0.05, seed=1)
+            worsening = Interval(low=-found.improvement_interval.high, high=-found.improvement_interval.low)
+            p = not_worse_p(first, second, found, direction=direction, margin=0.9)
+            assert (guard_status(worsening, 0.9) is MET) == (p < 0.025)
+            seen.add(p < 0.025)
+    assert seen == {True, False}
+
+
+def test_tost_is_that_of_its_formula():
+    base, treat = [10.0, 12.0, 11.0, 13.0, 9.0], [10.5, 12.5, 11.0, 13.5, 9.5]
+    found = compare_numbers(base, treat, direction="lower", alpha=0.05, seed=1)
+    assert found.df is not None
+    expected = stats.t.sf((3.0 - 0.4) / found.standard_error, found.df)
+    assert not_worse_p(base, treat, found, direction="lower", margin=3.0) == pytest.approx(expected)
 
 
 def test_no_number_of_runs_is_promised_for_an_effect_at_break_even():
