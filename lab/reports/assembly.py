@@ -38,13 +38,14 @@ from lab.reports.results import (
 from lab.reports.sealed import SealedDevice, SealedRun, SealedSignal
 from lab.reports.sealing import SealedData, read_data_set
 from lab.reports.verdict import RULE, Evidence, grade_of, verdict_of
+from lab.reports.within import with_intervals_within
 
 WRITTEN_AFTER_DATA = (
     "The question, the criteria and this plan were written after the data existed. Nobody could be surprised by the "
     "numbers: read the result as a description of these runs, not as a test."
 )
 
-_LIBRARIES = ("pilotlab", "numpy", "pyarrow", "ruptures", "scipy", "statsmodels")
+_LIBRARIES = ("pilotlab", "arch", "numpy", "pyarrow", "ruptures", "scipy", "statsmodels")
 _SEEDED = RANDOMISED | {"crossover"}
 
 
@@ -87,7 +88,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
     made = sorted(data.runs, key=lambda run: (run.executed_order is None, run.executed_order or 0, run.number))
     quality = tuple(run_quality(data, run) for run in made)
     found = decide(data)
-    kpis, guards, grade, verdict = found.kpis, found.guards, found.grade, found.verdict
+    kpis, guards, grade, verdict = with_intervals_within(data, found.kpis), found.guards, found.grade, found.verdict
     primary = kpis[0]
     further = advice.further_runs(plan, primary, grade) if verdict is Verdict.EXTEND else None
     devices = _devices(data)

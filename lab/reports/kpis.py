@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from lab.core.time import to_nanoseconds
 from lab.pilots.plans import (
@@ -116,7 +115,7 @@ def events_of(data: SealedData, run: SealedRun, device: str) -> list[SealedEvent
 
 def cover(data: SealedData, run: SealedRun, limits: Limits, device: str, signal: str) -> Covered:
     """Reduce one sealed signal over a run."""
-    times, numbers = _series(data.samples(run, device=device, signal=signal))
+    times, numbers = read_series(data, run, device, signal)
     return integrate(
         times,
         numbers,
@@ -203,7 +202,9 @@ def _noted(value: Any, name: str) -> _Reduced:
     return _Reduced(None, None, f"{name} was not noted")
 
 
-def _series(table: pa.Table) -> tuple[Nanoseconds, Numbers]:
+def read_series(data: SealedData, run: SealedRun, device: str, signal: str) -> tuple[Nanoseconds, Numbers]:
+    """Settled times (ns, as sealed) and numbers (in the signal's unit) of one signal in a run."""
+    table = data.samples(run, device=device, signal=signal)
     kept = table.select(["settled_ns", "value"]).drop_null()
     return (
         kept.column("settled_ns").to_numpy().astype(np.int64, copy=False),

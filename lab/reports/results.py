@@ -218,6 +218,17 @@ class RunQuality(Value):
     """What was found out about the part."""
 
 
+class WithinRun(Value):
+    """How sure the number of one run is, from its own samples; runs are compared with each other, not by this."""
+
+    low: float
+    high: float
+    """Interval in the KPI's unit, by the stationary bootstrap."""
+    samples: int
+    effective_samples: float
+    """How many independent samples would say as much."""
+
+
 class RunValue(Value):
     """One run's number for one KPI."""
 
@@ -233,6 +244,8 @@ class RunValue(Value):
     excluded: str | None
     """Why the run does not enter the comparison of this KPI; `None`: it does."""
     coverage_percent: float | None
+    within: WithinRun | None = None
+    """`None`: not the mean or the integral of one signal, or too few samples."""
 
 
 class ArmSummary(Value):
