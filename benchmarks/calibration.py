@@ -89,7 +89,7 @@ def spread_of_runs(setting: Setting) -> float:
     return math.sqrt(RUN_SD**2 + within + drift)
 
 
-def plan_of(setting: Setting, seed: int) -> tuple[AnalysisPlan, float]:
+def plan_of(setting: Setting) -> tuple[AnalysisPlan, float]:
     """The plan of a pilot, with as many runs as the product asks for, and the power that they have."""
     size = runs_for(
         gain=EXPECTED - BREAK_EVEN,
@@ -120,14 +120,14 @@ def plan_of(setting: Setting, seed: int) -> tuple[AnalysisPlan, float]:
         design=setting.design,
         runs_per_arm=size.runs_per_arm,
         blocks=tuple(f"shift-{number}" for number in range(1, blocks + 1)) or None,
-        seed=seed,
+        seed=0,
     )
     return plan, size.power
 
 
 def simulate(setting: Setting, effect: float, seed: int, frame: SealedData) -> tuple[bool, Verdict]:
     """One pilot: whether the interval covers the true effect, and the verdict."""
-    plan, _ = plan_of_cached(setting)
+    plan, _ = sized_plan(setting)
     plan = plan.model_copy(update={"seed": seed})
     rng = np.random.default_rng([SEED, seed])
     planned = planned_runs_of(plan)
@@ -195,9 +195,10 @@ def _variance_of_mean(n: int, rho: float) -> float:
 _PLANS: dict[str, tuple[AnalysisPlan, float]] = {}
 
 
-def plan_of_cached(setting: Setting) -> tuple[AnalysisPlan, float]:
+def sized_plan(setting: Setting) -> tuple[AnalysisPlan, float]:
+    """The same, reckoned once."""
     if setting.name not in _PLANS:
-        _PLANS[setting.name] = plan_of(setting, 0)
+        _PLANS[setting.name] = plan_of(setting)
     return _PLANS[setting.name]
 
 
@@ -217,7 +218,7 @@ def _frame(plan: AnalysisPlan) -> SealedData:
 
 def _portion(task: tuple[Setting, float, int, int]) -> tuple[int, Counter[Verdict]]:
     setting, effect, first, last = task
-    frame = _frame(plan_of_cached(setting)[0])
+    frame = _frame(sized_plan(setting)[0])
     covered, verdicts = 0, Counter[Verdict]()
     for seed in range(first, last):
         inside, verdict = simulate(setting, effect, seed, frame)
@@ -231,7 +232,7 @@ def count(setting: Setting, effect: float, pilots: int, pool: ProcessPoolExecuto
     step = math.ceil(pilots / (4 * (os.cpu_count() or 1)))
     tasks = [(setting, effect, first, min(pilots, first + step)) for first in range(0, pilots, step)]
     found = list(pool.map(_portion, tasks))
-    plan, power = plan_of_cached(setting)
+    plan, power = sized_plan(setting)
     verdicts = sum((part for _, part in found), Counter[Verdict]())
     return _Counts(sum(covered for covered, _ in found), verdicts, pilots, power, plan.runs_per_arm or 0)
 
@@ -244,9 +245,13 @@ def measure(quick: bool) -> list[Measurement]:
         for setting in SETTINGS:
             for name, effect in (("0", 0.0), ("Δ0", BREAK_EVEN), ("Δ1", EXPECTED)):
                 counts = count(setting, effect, pilots, pool)
+                said = ", ".join(f"{verdict} {number}" for verdict, number in counts.verdicts.most_common())
+                print(
+                    f"{setting.name}, true effect {name}: {counts.covered} of {pilots} covered; {said}; "
+                    f"seeds [{SEED}, 0 … {pilots - 1}]",
+                    flush=True,
+                )
                 found += _measurements(setting, name, counts)
-    plan, _ = plan_of_cached(SETTINGS[0])
-    print(f"{pilots} pilots a line, seeds [{SEED}, 0 … {pilots - 1}]; {plan.runs_per_arm} runs an arm where randomised")
     return found
 
 

@@ -493,3 +493,47 @@ def test_a_refused_plan_names_field_and_rule_over_http(lab, http):
     answer = http.call("member", "PUT", f"/pilots/{pilot['id']}/plan", json=document)
     assert answer.status_code == 409
     assert answer.json()["sha256"] == locked["sha256"]
+
+
+def sized(http, who, pilot_id, **facts):
+    given = {"run_minutes": 5, "reset_minutes": 3, "setup_minutes": 30, **facts}
+    return http.call(who, "POST", f"/pilots/{pilot_id}/plan/size", json=given)
+
+
+def new_pilot(http, who):
+    """A pilot with the demonstration's plan, of the caller's company."""
+    pilot = http.call(who, "POST", "/pilots", json={"title": "T", "question": "Q?"}).json()
+    assert http.call(who, "PUT", f"/pilots/{pilot['id']}/plan", json=PLAN.model_dump(mode="json")).status_code == 200
+    return pilot["id"]
+
+
+def test_runs_and_minutes_are_told_before_the_plan_is_locked_and_slots_are_looked_for_with_them(lab, http):
+    pilot = new_pilot(http, "member")
+    answer = sized(http, "member", pilot, sd=0.02).json()  # d = 1
+    assert (answer["runs_per_arm"], answer["runs"]) == (17, 34)
+    assert answer["power"] == pytest.approx(0.807, abs=0.001)
+    # 34 runs in one session: 34 × 8 + 30 = 302, with 15 % 347.3
+    assert (answer["sessions"], answer["minutes"]) == (1, 350)
+    assert "17 runs of each arm are needed" in answer["why"][0]
+    slots = http.get("member", answer["slots"].removeprefix("/api/v1"))
+    assert slots.status_code == 200
+    assert slots.json()["slots"]
+
+
+def test_spread_of_runs_comes_from_the_own_companys_sealed_pilots(lab, http):
+    report = lab.report()
+    pilot = new_pilot(http, "member")
+    answer = sized(http, "member", pilot).json()
+    arms = report.results["kpis"][0]["arms"]
+    assert answer["sd"] == pytest.approx(np.sqrt(np.mean([arm["sd"] ** 2 for arm in arms])))
+    assert answer["sd_pilots"] == [report.results["identification"]["pilot_number"]]
+    refused = sized(http, "stranger", new_pilot(http, "stranger"))
+    assert refused.status_code == 422
+    assert (refused.json()["field"], refused.json()["rule"]) == ("sd", "known-spread")
+    assert sized(http, "stranger", pilot, sd=0.02).status_code == 404
+
+
+def test_more_runs_than_anybody_would_make_is_said_without_minutes(lab, http):
+    answer = sized(http, "member", new_pilot(http, "member"), sd=5).json()
+    assert (answer["runs_per_arm"], answer["minutes"], answer["slots"]) == (None, None, None)
+    assert "more than 200 runs" in answer["why"][0]
