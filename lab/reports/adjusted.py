@@ -2,7 +2,7 @@
 
 Sources: Montgomery, *Design and Analysis of Experiments* (blocks 4.1, factorials ch. 6); Hills, Armitage (1979) for two
 periods; Hollander, Wolfe, *Nonparametric Statistical Methods*, 3.1–3.3 for pairs; Satterthwaite (1946) for four groups.
-Why blocks are fixed and not random: docs/decisions/0019-blocks-are-fixed.md.
+Why blocks are fixed and not random: docs/decisions/0020-blocks-are-fixed.md.
 """
 
 import math

@@ -235,8 +235,6 @@ def _deviations(data: SealedData, executed: Sequence[SealedRun], quality: Sequen
     return (*moved, *left_out)
 
 
-
-
 def _manifest(data: SealedData) -> Manifest:
     return Manifest(
         sha256=data.manifest_sha256,

@@ -57,8 +57,8 @@ def interval_within(values: Array, *, alpha: float, seed: int) -> WithinRun | No
     groups = _grouped(values)
     if not float(np.ptp(groups)) > 0:
         return None
-    block = float(optimal_block_length(groups)["stationary"].iloc[0])
-    block = min(max(1.0, block if math.isfinite(block) else 1.0), len(groups) / 3)
+    best = float(optimal_block_length(groups)["stationary"].iloc[0])
+    block = round(min(max(1.0, best if math.isfinite(best) else 1.0), len(groups) / 3))
     resampled = StationaryBootstrap(block, groups, seed=np.random.default_rng(seed)).apply(np.mean, RESAMPLES)
     low, high = np.quantile(resampled, [alpha / 2, 1 - alpha / 2])
     effective = effective_size(groups) * float(np.var(values)) / float(np.var(groups))
@@ -96,7 +96,7 @@ def _grouped(values: Array) -> Array:
     if size == 1:
         return values
     whole = len(values) // size * size
-    return values[:whole].reshape(-1, size).mean(axis=1)
+    return np.asarray(values[:whole].reshape(-1, size).mean(axis=1), float)
 
 
 def _with_interval(data: SealedData, run: SealedRun, kpi: Kpi, value: RunValue) -> RunValue:

@@ -19,7 +19,7 @@ from lab.pilots.economics.rates import internal_rates
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.units import unit_label
 from lab.reports import advice
-from lab.reports.bootstrap import effect_draws
+from lab.reports.bootstrap import effect_draws_of
 from lab.reports.comparison import NoInferenceError
 from lab.reports.economics.findings import EconomicCase, InputFigure, MoreRuns, PublicSupport
 from lab.reports.economics.monte_carlo import DRAWS, distribution_of, draw_terms
@@ -49,7 +49,7 @@ def appraise(data: SealedData, primary: KpiResult, further: FurtherRuns | None) 
         return given.model_copy(update={"not_appraised": f"{primary.label}: {primary.no_inference}."})
     base, treat = (counted(primary, arm.name) for arm in (plan.baseline, plan.treatment))
     try:
-        effects = effect_draws(base, treat, direction=primary.direction, seed=plan.seed, n=DRAWS)
+        effects = effect_draws_of(plan, primary, seed=plan.seed, n=DRAWS)
     except NoInferenceError as reason:
         return given.model_copy(update={"not_appraised": f"{primary.label}: {reason}."})
     inputs, effect, scale = plan.economics, primary.comparison.improvement, _scale(plan)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.pilots.designs import describe_design, planned_runs_of
@@ -35,6 +35,7 @@ def letters(plan):
     return "".join({"standard": "B", "fast": "T"}.get(run.arm, "c") for run in planned_runs_of(plan))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1), st.integers(2, 6), st.integers(1, 4))
 def test_every_block_holds_every_arm_equally_often(seed, blocks, times):
     names = tuple(f"shift-{number}" for number in range(blocks))
@@ -61,6 +62,7 @@ def test_alternating_designs_take_turns():
     assert {run.block for run in planned_runs_of(designed("abba", runs_per_arm=4))} == {"abba-1", "abba-2"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1))
 def test_half_of_the_subjects_of_a_crossover_begin_with_the_treatment(seed):
     plan = designed("crossover", blocks=("a", "b", "c", "d", "e", "f"), runs_per_arm=6, seed=seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -36,6 +36,7 @@ def test_too_small_an_effect_gives_no_number():
     assert found.power < 0.8
 
 
+@settings(deadline=None)
 @given(st.floats(0.2, 3), st.integers(4, 40))
 def test_more_runs_and_larger_gains_never_have_less_power(gain, n):
     first = power_of(gain=gain, sd=1.0, runs=n, layout=RANDOMISED_LAYOUT)

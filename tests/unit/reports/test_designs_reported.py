@@ -7,6 +7,7 @@ from lab.pilots.designs import planned_runs_of
 from lab.pilots.examples import demo_plan
 from lab.pilots.plans import AnalysisPlan, Arm, Factor
 from lab.reports.assembly import compute_results
+from lab.reports.bootstrap import effect_draws_of
 from lab.reports.results import Results, Verdict
 from tests.unit.reports.sealed_examples import constant_power, sealed_device, sealed_run, write_pilot
 
@@ -74,6 +75,9 @@ def test_every_design_finds_the_effect_at_its_grade(pilot, name):
     assert found.verdict is (Verdict.INVEST if GRADES[name] in "ABC" else Verdict.INVEST_UNDER_CONDITIONS)
     assert Results.model_validate_json(found.model_dump_json()) == found
     assert found.primary.checks
+    draws = effect_draws_of(PLANS[name], found.primary, seed=1, n=4000)
+    assert draws.mean() == pytest.approx(comparison.improvement, abs=3e-4)
+    assert draws.std() == pytest.approx(comparison.standard_error, rel=0.25)
 
 
 @pytest.mark.parametrize("name", PLANS)
