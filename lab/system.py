@@ -4,6 +4,7 @@ Embedded, everything runs in one process. In a deployment `web`, `worker` and `r
 of their own, against PostgreSQL, InfluxDB and a broker that run elsewhere.
 """
 
+import importlib
 import signal
 import socket
 import threading
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
+from sqlalchemy.orm import configure_mappers
 
 from bookings.opening import OpeningHours
 from devices.credentials import hash_mqtt_password
@@ -58,6 +60,20 @@ STORE_STOP_SECONDS = 1.5
 
 _STEERED_TOLERANCE = timedelta(minutes=10)
 """A steered clock goes a hundred times as fast as messages travel, and jumps; its machines have no other clock."""
+
+
+_OF_WEB = ("lab.app", "telemetry.live.hub")
+_OF_JOBS = (
+    "bookings.notices",
+    "bookings.waitlist.jobs",
+    "lab.housekeeping",
+    "lab.post.jobs",
+    "lab.reports.jobs",
+    "lab.retention.jobs",
+    "lab.watch.jobs",
+    "lab.watch.looking",
+)
+"""What is imported only where it runs: a recorder and the commands do without."""
 
 
 @dataclass(slots=True)
@@ -176,6 +192,7 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
         broker = _own_broker(settings)
         database = open_database(settings)
         stack.callback(database.close)
+        _import_parts(web=web, jobs=jobs)
         address = _outside_broker(settings) if broker is None else _start_broker(broker, database, stack)
         store = open_store(settings)
         stack.callback(_close_in_time, store)
@@ -188,6 +205,17 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
         if jobs:
             _start_jobs(system, stack, resting=web)
         yield system
+
+
+def _import_parts(*, web: bool, jobs: bool) -> None:
+    """Know every table of this process before its first thread asks the database.
+
+    SQLAlchemy relates all classes that it knows at the first question. Where another thread was just importing some of
+    them, it found half of them, and did not work any more in this process.
+    """
+    for name in [*(_OF_WEB if web else ()), *(_OF_JOBS if jobs else ())]:
+        importlib.import_module(name)
+    configure_mappers()
 
 
 def _start_recorder(system: System, stack: ExitStack) -> None:
