@@ -153,6 +153,22 @@ def events(
     return found
 
 
+def state_before(session: Session, grant: Grant, device: str, at_ns: int) -> MachineEvent | None:
+    """The last state that a machine reported before an instant, as far as it may be seen.
+
+    Raises:
+        DeviceNotVisibleError: if the grant does not name the device.
+    """
+    spans = visible_spans(grant, device, BEGINNING_NS, at_ns)
+    query = sa.select(MachineEvent).where(
+        MachineEvent.device_id == device, MachineEvent.kind == "state", _in_spans(spans)
+    )
+    if not grant.uncertain:
+        query = query.where(MachineEvent.flags.bitwise_and(int(Flag.UNCERTAIN)) == 0)
+    newest = (MachineEvent.settled_ns.desc(), MachineEvent.boot.desc(), MachineEvent.seq.desc())
+    return session.scalar(query.order_by(*newest).limit(1))
+
+
 def clock_offsets(session: Session, device: str) -> list[ClockOffset]:
     """How the device's clock was corrected, by boot and device time."""
     query = sa.select(ClockOffset).where(ClockOffset.device_id == device)

@@ -20,6 +20,8 @@ FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_CONTROLS)]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=_NO_CONTROLS)]
 Setting = float | Line | bool
+ItemState = Literal["NotAvailable", "OutOfService", "NotExecuting", "Executing"]
+OperationMode = Literal["None", "Maintenance", "Setup", "Processing"]
 ArmRole = Literal["baseline", "treatment", "other", "control_before", "control_after"]
 Design = Literal[
     "completely_randomised", "blocked", "abab", "abba", "crossover", "factorial", "before_after", "as_recorded"
@@ -89,8 +91,121 @@ class ResultValue(PlanPart):
     field: FieldName
 
 
+class StatisticOfSignal(PlanPart):
+    """Smallest, largest or a percentile of the values of a signal in the run."""
+
+    kind: Literal["statistic"] = "statistic"
+    signal: SignalReference
+    statistic: Literal["minimum", "maximum", "percentile"]
+    percent: float | None = Field(default=None, gt=0, lt=100)
+    """Of a percentile: so many per cent of the values lie below it."""
+
+
+class TimeInState(PlanPart):
+    """How long a machine was in some of the states that it reports."""
+
+    kind: Literal["time_in_state"] = "time_in_state"
+    device: str = Field(min_length=1, max_length=40)
+    item_states: tuple[ItemState, ...] = Field(min_length=1)
+    modes: tuple[OperationMode, ...] = ()
+    """Only in these modes; none: in any."""
+
+
+class CountOfEdges(PlanPart):
+    """How often a signal crosses a threshold in the run."""
+
+    kind: Literal["edges"] = "edges"
+    signal: SignalReference
+    threshold: float
+    """In the signal's unit."""
+    edge: Literal["rising", "falling"] = "rising"
+
+
+class CountOfEvents(PlanPart):
+    """How many events of a kind a machine reports in the run."""
+
+    kind: Literal["count"] = "count"
+    device: str = Field(min_length=1, max_length=40)
+    event: FieldName
+    where: dict[FieldName, Setting] = Field(default={}, max_length=10)
+    """Only those with these fields."""
+
+
+class IndicatorOfMachine(PlanPart):
+    """An indicator of ISO 22400 from the states that a machine reports and the parts that it finishes in the run."""
+
+    kind: Literal["iso22400"] = "iso22400"
+    indicator: Literal[
+        "availability",
+        "effectiveness",
+        "quality_ratio",
+        "oee",
+        "nee",
+        "allocation_efficiency",
+        "utilisation_efficiency",
+        "throughput_rate",
+        "technical_efficiency",
+        "setup_ratio",
+        "scrap_ratio",
+    ]
+    device: str = Field(min_length=1, max_length=40)
+    planned_s_per_item: float | None = Field(default=None, gt=0)
+    """PRI: planned run time per item; effectiveness, OEE and NEE need it."""
+    part_event: FieldName = "part_finished"
+    """The event that tells of a finished part."""
+    result_field: FieldName = "result"
+    """Its field that says `good`, `scrap` or `rework`."""
+
+
+BasicMeasure = Annotated[
+    IntegralOfSignals
+    | MeanOfSignal
+    | DurationOfRun
+    | EventValue
+    | ResultValue
+    | StatisticOfSignal
+    | TimeInState
+    | CountOfEdges
+    | CountOfEvents,
+    Field(discriminator="kind"),
+]
+
+
+class Quantity(PlanPart):
+    """A measure with its unit: one side of a ratio."""
+
+    measure: BasicMeasure
+    unit: str = Field(min_length=1, max_length=40)
+    """UCUM code."""
+
+
+class RatioOfMeasures(PlanPart):
+    """One measure through another: energy per part, removed metal per energy."""
+
+    kind: Literal["ratio"] = "ratio"
+    numerator: Quantity
+    denominator: Quantity
+
+    @property
+    def unit(self) -> str:
+        """UCUM code of the ratio."""
+        below = self.denominator.unit
+        return self.numerator.unit if below == "1" else f"{self.numerator.unit}/{below}"
+
+
 Measure = Annotated[
-    IntegralOfSignals | MeanOfSignal | DurationOfRun | EventValue | ResultValue, Field(discriminator="kind")
+    IntegralOfSignals
+    | MeanOfSignal
+    | DurationOfRun
+    | EventValue
+    | ResultValue
+    | StatisticOfSignal
+    | TimeInState
+    | CountOfEdges
+    | CountOfEvents
+    | IndicatorOfMachine
+    | RatioOfMeasures,
+    Field(discriminator="kind"),
 ]
 
 
@@ -241,8 +356,11 @@ class AnalysisPlan(PlanPart):
         """Devices that the KPIs need, for a signal or an event, and those of the stop criteria."""
         spoken = {device for device, _ in self.signals()}
         for kpi in self.kpis:
-            if isinstance(kpi.measure, EventValue):
-                spoken.add(kpi.measure.device)
+            spoken.update(
+                measure.device
+                for measure in basic_measures(kpi.measure)
+                if isinstance(measure, (EventValue, TimeInState, CountOfEvents, IndicatorOfMachine))
+            )
         for criterion in self.stop:
             spoken.update({criterion.signal.device, *criterion.devices})
         return spoken if self.limits is None else spoken | {self.limits.device}
@@ -250,13 +368,29 @@ class AnalysisPlan(PlanPart):
 
 def measured_signals(kpi: Kpi) -> list[tuple[str, str]]:
     """(device, signal) that a KPI is made of; empty where it is made of events or the run table."""
-    match kpi.measure:
+    return [place for measure in basic_measures(kpi.measure) for place in signals_of(measure)]
+
+
+def signals_of(measure: Measure) -> list[tuple[str, str]]:
+    """(device, signal) that a measure is made of; of a ratio none, see `basic_measures`."""
+    return [(reference.device, reference.signal) for reference in _references(measure)]
+
+
+def basic_measures(measure: Measure) -> tuple[Measure, ...]:
+    """What a measure is made of: both sides of a ratio, else itself."""
+    if isinstance(measure, RatioOfMeasures):
+        return measure.numerator.measure, measure.denominator.measure
+    return (measure,)
+
+
+def _references(measure: Measure) -> tuple[SignalReference, ...]:
+    match measure:
         case IntegralOfSignals(signals=signals):
-            return [(reference.device, reference.signal) for reference in signals]
-        case MeanOfSignal(signal=reference):
-            return [(reference.device, reference.signal)]
+            return signals
+        case MeanOfSignal(signal=reference) | StatisticOfSignal(signal=reference) | CountOfEdges(signal=reference):
+            return (reference,)
         case _:
-            return []
+            return ()
 
 
 def canonical_json(document: object) -> bytes:

@@ -19,11 +19,19 @@ from lab.pilots.errors import (
 )
 from lab.pilots.plans import (
     AnalysisPlan,
+    CountOfEdges,
+    CountOfEvents,
     DurationOfRun,
+    IndicatorOfMachine,
     IntegralOfSignals,
     Kpi,
     MeanOfSignal,
+    Measure,
+    RatioOfMeasures,
+    SignalReference,
+    StatisticOfSignal,
     StopCriterion,
+    TimeInState,
     measured_signals,
 )
 from lab.pilots.units import conversion_factor, integral_factor
@@ -152,6 +160,10 @@ def _check_stop(criterion: StopCriterion, units: SignalUnits, *, field: str) -> 
 
 
 def _check_measure(kpi: Kpi, units: SignalUnits, *, field: str) -> None:
+    if kpi.kind == "proportion" and kpi.unit != "1":
+        raise UnitMismatchError(
+            f"KPI {kpi.key}: a proportion has the unit 1", field=field, rule="units-match", nearest=["1"]
+        )
     for device, signal in measured_signals(kpi):
         if signal not in units[device]:
             raise UnknownSignalError(
@@ -160,18 +172,52 @@ def _check_measure(kpi: Kpi, units: SignalUnits, *, field: str) -> None:
                 rule="known-signal",
                 nearest=sorted(units[device]),
             )
-        origin = units[device][signal]
-        if origin is None:
+        if units[device][signal] is None:
             raise UnitMismatchError(
                 f"signal {signal} of {device} is not a number", field=field, rule="units-match", signal=signal
             )
-        if isinstance(kpi.measure, IntegralOfSignals):
-            integral_factor(origin, kpi.unit)
-        elif isinstance(kpi.measure, MeanOfSignal):
-            conversion_factor(origin, kpi.unit)
-    if isinstance(kpi.measure, DurationOfRun):
-        conversion_factor("s", kpi.unit)
-    if kpi.kind == "proportion" and kpi.unit != "1":
+    if isinstance(kpi.measure, RatioOfMeasures):
+        for side in (kpi.measure.numerator, kpi.measure.denominator):
+            _check_unit(side.measure, side.unit, units, field=field)
+        _require_unit(kpi.measure.unit, kpi.unit, field=field)
+    else:
+        _check_unit(kpi.measure, kpi.unit, units, field=field)
+
+
+def _check_unit(measure: Measure, unit: str, units: SignalUnits, *, field: str) -> None:
+    """Refuse a unit in which the measure cannot be given."""
+    match measure:
+        case IntegralOfSignals(signals=signals):
+            for reference in signals:
+                integral_factor(_unit_of(reference, units), unit)
+        case MeanOfSignal(signal=reference) | StatisticOfSignal(signal=reference):
+            conversion_factor(_unit_of(reference, units), unit)
+        case DurationOfRun() | TimeInState():
+            conversion_factor("s", unit)
+        case CountOfEdges() | CountOfEvents():
+            _require_unit("1", unit, field=field)
+        case IndicatorOfMachine(indicator=indicator):
+            _require_unit("/h" if indicator == "throughput_rate" else "1", unit, field=field)
+            if indicator in {"effectiveness", "oee", "nee"} and measure.planned_s_per_item is None:
+                raise PlanFormError(
+                    f"{indicator} needs planned_s_per_item, the planned run time of a part in seconds",
+                    field=field,
+                    rule="planned-time",
+                )
+        case _:
+            pass
+    if isinstance(measure, StatisticOfSignal) and (measure.statistic == "percentile") != (measure.percent is not None):
+        raise PlanFormError(
+            "a percentile needs percent, and only a percentile has it", field=field, rule="percent-of-percentile"
+        )
+
+
+def _unit_of(reference: SignalReference, units: SignalUnits) -> str:
+    return units[reference.device][reference.signal] or "1"
+
+
+def _require_unit(wanted: str, unit: str, *, field: str) -> None:
+    if unit != wanted:
         raise UnitMismatchError(
-            f"KPI {kpi.key}: a proportion has the unit 1", field=field, rule="units-match", nearest=["1"]
+            f"this is measured in {wanted}, not in {unit}", field=field, rule="units-match", nearest=[wanted]
         )

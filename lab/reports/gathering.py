@@ -27,6 +27,7 @@ from lab.reports.sealed import (
 from lab.reports.sealing import DataSetContent, SamplesOf
 from telemetry import queries
 from telemetry.grants import Grant
+from telemetry.models import MachineEvent
 from telemetry.sequences import completeness
 from telemetry.stores.interface import SampleStore
 
@@ -179,22 +180,27 @@ def _events(session: Session, grant: Grant, run: SealedRun) -> list[SealedEvent]
     if run.ended_at is None:
         return []
     start_ns, end_ns = span_ns(run)
-    return [
-        SealedEvent(
-            run=run.number,
-            device=event.device_id,
-            boot=event.boot,
-            seq=event.seq,
-            kind=event.kind,
-            device_ns=event.device_ns,
-            settled_ns=event.settled_ns,
-            received_ns=event.received_ns,
-            flags=event.flags,
-            fields=event.fields,
-        )
-        for messages in run.messages
-        for event in queries.events(session, grant, messages.device, start_ns, end_ns)
-    ]
+    found: list[SealedEvent] = []
+    for messages in run.messages:
+        before = queries.state_before(session, grant, messages.device, start_ns)
+        reported = queries.events(session, grant, messages.device, start_ns, end_ns)
+        found += [_event(run, event) for event in ([] if before is None else [before]) + reported]
+    return found
+
+
+def _event(run: SealedRun, event: MachineEvent) -> SealedEvent:
+    return SealedEvent(
+        run=run.number,
+        device=event.device_id,
+        boot=event.boot,
+        seq=event.seq,
+        kind=event.kind,
+        device_ns=event.device_ns,
+        settled_ns=event.settled_ns,
+        received_ns=event.received_ns,
+        flags=event.flags,
+        fields=event.fields,
+    )
 
 
 def _device(device: Device) -> SealedDevice:

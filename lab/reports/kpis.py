@@ -13,14 +13,23 @@ import numpy.typing as npt
 from lab.core.time import to_nanoseconds
 from lab.pilots.plans import (
     AnalysisPlan,
+    CountOfEdges,
+    CountOfEvents,
     DurationOfRun,
     EventValue,
+    IndicatorOfMachine,
     IntegralOfSignals,
     Kpi,
+    Measure,
+    RatioOfMeasures,
     ResultValue,
-    measured_signals,
+    StatisticOfSignal,
+    TimeInState,
+    signals_of,
 )
 from lab.pilots.units import conversion_factor, integral_factor
+from lab.reports.iso22400 import Production, Quantities, indicator
+from lab.reports.machine_times import StateChange, seconds_in, time_elements
 from lab.reports.results import RunValue
 from lab.reports.sealed import SealedEvent, SealedRun
 from lab.reports.sealing import SealedData
@@ -161,39 +170,138 @@ def _nothing(why: str, coverage_percent: float | None = None) -> _Reduced:
 
 
 def _reduce(data: SealedData, run: SealedRun, kpi: Kpi) -> _Reduced:
-    match kpi.measure:
+    if isinstance(kpi.measure, RatioOfMeasures):
+        return _reduce_ratio(data, run, kpi.measure)
+    return _reduce_measure(data, run, kpi.measure, kpi.unit)
+
+
+def _reduce_ratio(data: SealedData, run: SealedRun, ratio: RatioOfMeasures) -> _Reduced:
+    above, below = (
+        _reduce_measure(data, run, side.measure, side.unit) for side in (ratio.numerator, ratio.denominator)
+    )
+    known = [side.coverage_percent for side in (above, below) if side.coverage_percent is not None]
+    worst = min(known, default=None)
+    if above.value is None or below.value is None:
+        return _nothing(above.why or below.why or "one side is missing", worst)
+    if below.value == 0:
+        return _nothing("the ratio is to nothing", worst)
+    return _Reduced(above.value / below.value, worst, None)
+
+
+def _reduce_measure(data: SealedData, run: SealedRun, measure: Measure, unit: str) -> _Reduced:
+    match measure:
         case EventValue(device=device, event=kind, field=field):
             found = [event for event in events_of(data, run, device) if event.kind == kind and field in event.fields]
             return _noted(found[-1].fields[field], kind) if found else _nothing(f"no {kind} with {field} from {device}")
         case ResultValue(field=field):
             return _noted(run.result.get(field), field)
         case _:
-            limits = limits_of(data, run)
-            if limits is None:
-                return _nothing(
-                    f"{data.plan.limits.device if data.plan.limits else 'nobody'} reported no start and end"
-                )
-            if isinstance(kpi.measure, DurationOfRun):
-                return _Reduced(limits.length_s * conversion_factor("s", kpi.unit), None, None)
-            return _reduce_signals(data, run, limits, kpi)
+            pass
+    limits = limits_of(data, run)
+    if limits is None:
+        return _nothing(f"{data.plan.limits.device if data.plan.limits else 'nobody'} reported no start and end")
+    match measure:
+        case DurationOfRun():
+            return _Reduced(limits.length_s * conversion_factor("s", unit), None, None)
+        case CountOfEvents(device=device, event=kind, where=where):
+            counted = [event for event in _within(data, run, limits, device) if event.kind == kind]
+            fits = [event for event in counted if all(event.fields.get(name) == is_ for name, is_ in where.items())]
+            return _Reduced(float(len(fits)), None, None)
+        case TimeInState():
+            return _time_in_state(data, run, limits, measure, unit)
+        case IndicatorOfMachine():
+            return _indicator(data, run, limits, measure)
+        case _:
+            return _reduce_signals(data, run, limits, measure, unit)
 
 
-def _reduce_signals(data: SealedData, run: SealedRun, limits: Limits, kpi: Kpi) -> _Reduced:
+def _reduce_signals(data: SealedData, run: SealedRun, limits: Limits, measure: Measure, unit: str) -> _Reduced:
     total, worst = 0.0, 100.0
-    for device, signal in measured_signals(kpi):
-        covered = cover(data, run, limits, device, signal)
+    for device, signal in signals_of(measure):
+        times, numbers = read_series(data, run, device, signal)
+        gap_s = data.plan.longest_gap_s
+        covered = integrate(times, numbers, start_ns=limits.start_ns, end_ns=limits.end_ns, longest_gap_s=gap_s)
         if not covered.samples:
             return _nothing(f"{signal} of {device} never came", 0.0)
         worst = min(worst, covered.percent(limits.length_s))
-        unit = data.signal_unit(device, signal) or ""
-        if isinstance(kpi.measure, IntegralOfSignals):
-            total += covered.integral * integral_factor(unit, kpi.unit)
-        elif covered.covered_s > 0:
-            total += covered.integral / covered.covered_s * conversion_factor(unit, kpi.unit)
+        origin = data.signal_unit(device, signal) or "1"
+        inside = (times >= limits.start_ns) & (times <= limits.end_ns)
+        total += _of_signal(measure, covered, times[inside], numbers[inside], origin, unit)
     least = data.plan.least_coverage_percent
     if worst < least or worst == 0:
         return _nothing(f"only {worst:.1f} % of the run is covered by data, the plan asks for {least:g} %", worst)
     return _Reduced(total, worst, None)
+
+
+def _of_signal(
+    measure: Measure, covered: Covered, times: Nanoseconds, numbers: Numbers, origin: str, unit: str
+) -> float:
+    match measure:
+        case IntegralOfSignals():
+            return covered.integral * integral_factor(origin, unit)
+        case StatisticOfSignal(statistic=statistic, percent=percent):
+            share = {"minimum": 0.0, "maximum": 100.0}.get(statistic, percent or 50.0)
+            return float(np.percentile(numbers, share)) * conversion_factor(origin, unit)
+        case CountOfEdges(threshold=threshold, edge=edge):
+            above = numbers[np.argsort(times, kind="stable")] > threshold
+            rising = above[1:] & ~above[:-1] if edge == "rising" else ~above[1:] & above[:-1]
+            return float(rising.sum())
+        case _:
+            seconds = covered.covered_s
+            return covered.integral / seconds * conversion_factor(origin, unit) if seconds > 0 else 0.0
+
+
+def _within(data: SealedData, run: SealedRun, limits: Limits, device: str) -> list[SealedEvent]:
+    found = events_of(data, run, device)
+    return [event for event in found if limits.start_ns <= event.settled_ns <= limits.end_ns]
+
+
+def _states(data: SealedData, run: SealedRun, device: str) -> list[StateChange]:
+    return [
+        StateChange(event.settled_ns, str(event.fields.get("item_state")), event.fields.get("mode"))
+        for event in events_of(data, run, device)
+        if event.kind == "state"
+    ]
+
+
+def _time_in_state(data: SealedData, run: SealedRun, limits: Limits, measure: TimeInState, unit: str) -> _Reduced:
+    seconds, known_s = seconds_in(
+        _states(data, run, measure.device),
+        limits.start_ns,
+        limits.end_ns,
+        item_states=measure.item_states,
+        modes=measure.modes,
+    )
+    return _if_known(data, measure.device, known_s, limits, seconds * conversion_factor("s", unit))
+
+
+def _indicator(data: SealedData, run: SealedRun, limits: Limits, measure: IndicatorOfMachine) -> _Reduced:
+    times = time_elements(_states(data, run, measure.device), limits.start_ns, limits.end_ns)
+    parts = [event for event in _within(data, run, limits, measure.device) if event.kind == measure.part_event]
+    results = [event.fields.get(measure.result_field) for event in parts]
+    told = all(result in {"good", "scrap", "rework"} for result in results)
+    quantities = Quantities(
+        produced=len(parts),
+        good=results.count("good") if told else None,
+        scrap=results.count("scrap") if told else None,
+        rework=results.count("rework") if told else None,
+    )
+    found = indicator(measure.indicator, Production(times, quantities, measure.planned_s_per_item))
+    if found is None:
+        return _nothing(f"{measure.indicator} cannot be said: no part, no time or no result was reported")
+    value = found * 3600 if measure.indicator == "throughput_rate" else found
+    return _if_known(data, measure.device, times.length_s - times.unknown_s, limits, value)
+
+
+def _if_known(data: SealedData, device: str, known_s: float, limits: Limits, value: float) -> _Reduced:
+    """A number made of states, unless the state is unknown for too long."""
+    percent = min(100.0, 100 * known_s / limits.length_s) if limits.length_s > 0 else 0.0
+    least = data.plan.least_coverage_percent
+    if percent < least or percent == 0:
+        return _nothing(
+            f"the state of {device} is known for {percent:.1f} % of the run, the plan asks for {least:g} %", percent
+        )
+    return _Reduced(value, percent, None)
 
 
 def _noted(value: Any, name: str) -> _Reduced:

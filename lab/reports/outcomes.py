@@ -4,12 +4,19 @@ from collections.abc import Sequence
 
 from lab.pilots.plans import (
     AnalysisPlan,
+    CountOfEdges,
+    CountOfEvents,
     DurationOfRun,
     EventValue,
+    IndicatorOfMachine,
     IntegralOfSignals,
     Kpi,
     MeanOfSignal,
+    Measure,
+    RatioOfMeasures,
     ResultValue,
+    StatisticOfSignal,
+    TimeInState,
 )
 from lab.pilots.units import unit_label
 from lab.reports.adjusted import nuisances_of
@@ -192,24 +199,44 @@ def _amount(value: float, kpi: Kpi) -> str:
 
 
 def _definition(plan: AnalysisPlan, kpi: Kpi) -> str:
-    match kpi.measure:
-        case IntegralOfSignals(signals=signals):
-            names = " + ".join(f"{part.signal} of {part.device}" for part in signals)
-            text = f"Integral of {names} over the run (trapezoids; silences above {plan.longest_gap_s:g} s not bridged)"
-        case MeanOfSignal(signal=part):
-            text = f"Time-weighted mean of {part.signal} of {part.device} over the run"
-        case DurationOfRun():
-            text = "Duration of the run"
-        case EventValue(device=device, event=event, field=field):
-            text = f"{field} of the last {event} that {device} reported in the run"
-        case ResultValue(field=field):
-            text = f"{field} as noted in the run table"
+    text = _measured(plan, kpi.measure)
     if plan.limits is not None and not isinstance(kpi.measure, (EventValue, ResultValue)):
         ends = " or ".join(plan.limits.end_events)
         text += f", from {plan.limits.start_event} to {ends} as {plan.limits.device} reported them"
     if plan.finished_only:
         text += "; finished parts only" if kpi.population == "finished" else "; unfinished parts count too"
     return text + "."
+
+
+def _measured(plan: AnalysisPlan, measure: Measure) -> str:
+    match measure:
+        case IntegralOfSignals(signals=signals):
+            names = " + ".join(f"{part.signal} of {part.device}" for part in signals)
+            return f"Integral of {names} over the run (trapezoids; silences above {plan.longest_gap_s:g} s not bridged)"
+        case MeanOfSignal(signal=part):
+            return f"Time-weighted mean of {part.signal} of {part.device} over the run"
+        case DurationOfRun():
+            return "Duration of the run"
+        case EventValue(device=device, event=event, field=field):
+            return f"{field} of the last {event} that {device} reported in the run"
+        case ResultValue(field=field):
+            return f"{field} as noted in the run table"
+        case StatisticOfSignal(signal=part, statistic=statistic, percent=percent):
+            what = f"{percent:g} % percentile" if statistic == "percentile" else statistic.capitalize()
+            return f"{what} of {part.signal} of {part.device} over the run"
+        case TimeInState(device=device, item_states=states, modes=modes):
+            mode = f" in mode {' or '.join(modes)}" if modes else ""
+            return f"Time that {device} reported as {' or '.join(states)}{mode}"
+        case CountOfEdges(signal=part, threshold=threshold, edge=edge):
+            return f"Number of {edge} crossings of {threshold:g} by {part.signal} of {part.device}"
+        case CountOfEvents(device=device, event=event, where=where):
+            only = f" with {', '.join(f'{name} {value}' for name, value in sorted(where.items()))}" if where else ""
+            return f"Number of {event}{only} that {device} reported"
+        case IndicatorOfMachine(indicator=indicator, device=device, planned_s_per_item=planned):
+            time = "" if planned is None else f", planned time of a part {planned:g} s"
+            return f"{indicator.replace('_', ' ').capitalize()} of {device} by ISO 22400-2{time}"
+        case RatioOfMeasures(numerator=above, denominator=below):
+            return f"({_measured(plan, above.measure)}) through ({_measured(plan, below.measure)})"
 
 
 def _assumptions(

@@ -82,7 +82,7 @@ class SealedRun(Value):
 
 
 class SealedEvent(Value):
-    """A line of events.json."""
+    """A line of events.json: what a machine reported in a run, and the state in which it began it."""
 
     run: int
     device: str

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from lab.pilots.plans import AnalysisPlan, IntegralOfSignals, Kpi, measured_signals
+from lab.pilots.plans import AnalysisPlan, IntegralOfSignals, Kpi, MeanOfSignal, measured_signals
 from lab.pilots.units import conversion_factor, integral_factor
 from lab.reports.kpis import limits_of, read_series
 from lab.reports.linear import Array
@@ -32,10 +32,15 @@ def with_intervals_within(data: SealedData, results: tuple[KpiResult, ...]) -> t
         result.model_copy(
             update={"runs": tuple(_with_interval(data, runs[run.run], kpis[result.key], run) for run in result.runs)}
         )
-        if len(measured_signals(kpis[result.key])) == 1
+        if _of_one_signal(kpis[result.key])
         else result
         for result in results
     )
+
+
+def _of_one_signal(kpi: Kpi) -> bool:
+    """Whether a KPI is an integral or mean of one signal: what an interval of the mean says something about."""
+    return isinstance(kpi.measure, (IntegralOfSignals, MeanOfSignal)) and len(measured_signals(kpi)) == 1
 
 
 def interval_within(values: Array, *, alpha: float, seed: int) -> WithinRun | None:
