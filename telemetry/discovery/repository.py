@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lab.core.database import storable
 from lab.core.time import from_nanoseconds
 from telemetry.discovery.hearing import MOST_EXAMPLES, MOST_NAMES, Heard
 from telemetry.models import HeardSignal
@@ -56,7 +57,7 @@ def list_heard(session: Session, *, device: str | None, limit: int) -> list[Hear
     """What was heard and is not adopted, the latest first."""
     query = sa.select(HeardSignal).where(HeardSignal.adopted_at.is_(None))
     if device is not None:
-        query = query.where(HeardSignal.device_id == device)
+        query = query.where(HeardSignal.device_id == device if storable(device) else sa.false())
     order = (HeardSignal.last_at.desc(), HeardSignal.device_id, HeardSignal.name)
     return list(session.scalars(query.order_by(*order).limit(limit)))
 

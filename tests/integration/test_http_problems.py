@@ -152,9 +152,11 @@ def test_the_api_says_which_operations_need_a_sign_in_and_those_alone_ask_for_it
         assert needs or asked["security"] == [], (method, path)
         answer = client.call(method.upper(), re.sub(r"\{[^}]*\}", "1", path))
         assert (answer.status_code == 401) == needs, (method, path, answer.status_code)
-    assert {path for _, path, asked in operations if not asked["security"]} == {
-        "/api/v1/session",
-        "/calendars/{secret}.ics",
+    assert {(method, path) for method, path, asked in operations if not asked["security"]} == {
+        ("post", "/api/v1/session"),
+        ("delete", "/api/v1/session"),
+        ("post", "/api/v1/enquiries"),
+        ("get", "/calendars/{secret}.ics"),
     }
 
 

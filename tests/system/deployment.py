@@ -105,6 +105,7 @@ class Deployment:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "PILOTLAB_DATA_DIR": str(data),
+            "PILOTLAB_SEAL_SETTLING_MINUTES": "0",  # as .env may say: its machines have said how much they sent
             **given,
             **changes,
         }

@@ -282,6 +282,7 @@ def test_pilot_is_sealed_and_reported_by_the_worker(
         sent = make_run(deployment, machine, place, run, booking)
         wait_until(lambda sent=sent: deployment.complete(mill, "boot-pilot", sent), what="every message stored")
     machine.leave()
+    deployment.api("POST", f"/bookings/{booking}/finish", web=1)  # the seal waits for the end of the slot
     deployment.api("POST", f"{place}/seal", web=0)
     reports: list[dict[str, Any]] = []
     wait_until(
