@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations
+VENDOR := lab/web/static/vendor/manifest.json
+SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations hatch_build.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -12,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:            ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /' | sed 's/^/  make /'
 
-setup: $(VENV)/.runtime  ## install what the product needs into .venv
+setup: $(VENV)/.runtime $(VENDOR)  ## install what the product needs into .venv
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Pilot Lab needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -39,7 +40,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(call compile)
 	@touch $@
 
-dev: $(VENV)/.dev
+# The editable install has fetched it; this is for a checkout that lost it, or whose lock file has changed.
+$(VENDOR): hatch_build.py lab/web/package-lock.json | $(VENV)/.runtime
+	@$(BIN)/python hatch_build.py && touch $@
+
+dev: $(VENV)/.dev $(VENDOR)
 
 demo: setup      ## run a whole pilot on simulated machines, then serve its pages until Ctrl-C
 	@$(BIN)/pilotlab demo

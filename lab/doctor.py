@@ -165,7 +165,9 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 def _pages(settings: Settings) -> Iterator[Finding]:
     from lab.system import listen
+    from lab.web.vendored import require_vendored
 
+    require_vendored()
     try:
         listen(settings.host, settings.port).close()
         yield Finding("good", "pages", f"port {settings.port} on {settings.host} is free")

@@ -335,8 +335,10 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
 def _start_web(system: System, stack: ExitStack) -> None:
     from lab.app import create_app  # here: a recorder and the commands do without the web
+    from lab.web.vendored import require_vendored
     from telemetry.live.hub import LiveHub
 
+    require_vendored()
     settings = system.settings
     system.live = LiveHub(system.address, settings.lab, clock=system.clock)
     stack.callback(system.live.stop)
