@@ -166,7 +166,7 @@ def test_second_start_on_a_folder_in_use_is_refused_and_disturbs_nothing(running
 def test_stop_while_it_is_still_starting_leaves_nothing_running(fresh: Installation) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         fresh.launch()
-        wait_until(lambda: brokers_on(fresh.data), "the broker")
+        wait_until(lambda: brokers_on(fresh.data), "the broker", seconds=60)
         assert fresh.end(number) in (0, 130, 143)
         assert brokers_on(fresh.data) == []
         assert "Traceback" not in fresh.logged
