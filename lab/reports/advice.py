@@ -111,7 +111,8 @@ def next_step(verdict: Verdict, further: FurtherRuns | None) -> str:
     match verdict:
         case Verdict.INVEST:
             return (
-                "Customer: prepare the purchase; customer and lab: agree on how the effect is checked on the own site."
+                "Customer: prepare the purchase; customer and lab: agree on how the effect is checked at the "
+                "customer's own site."
             )
         case Verdict.INVEST_UNDER_CONDITIONS:
             return (

@@ -90,3 +90,18 @@ def annex_glossary(results: Results, words: Words) -> Section:
     """The words used, for readers who are new to all this."""
     facts = tuple(Fact(name, text) for name, text in words.glossary.items())
     return Section("annex-glossary", words["annex_glossary"], (Facts(facts),))
+
+
+def annex_changes(results: Results, words: Words) -> Section:
+    """Why every version but the first replaced the one before."""
+    changes, zone = results.issue.changes, results.identification.time_zone
+    if not changes:
+        return Section("annex-changes", words["annex_changes"], (Paragraph(words["first_version"]),))
+    columns = (
+        Column(words["col_version"], align="right"),
+        Column(words["col_time"]),
+        Column(words["col_by"], share=1),
+        Column(words["col_reason"], share=2.5),
+    )
+    rows = tuple((str(one.version), write_time(one.at, zone), one.by, one.reason) for one in changes)
+    return Section("annex-changes", words["annex_changes"], (Table(words["changes"], columns, rows, small=True),))

@@ -135,6 +135,9 @@ class DecisionPage:
     risks: tuple[str, ...]
     not_tested: tuple[str, ...]
     next_step: str
+    """By the verdict."""
+    first_step: str
+    """As people have said, with owner and date."""
     locked: str
     locked_hash: str
     statements: tuple[str, ...]

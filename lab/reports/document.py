@@ -3,19 +3,27 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lab.reports.annexes import annex_glossary, annex_manifest, annex_quality, annex_runs
+from lab.reports.annexes import annex_changes, annex_glossary, annex_manifest, annex_quality, annex_runs
 from lab.reports.blocks import Column, DecisionPage, Document, Section, Table
 from lab.reports.charts import describe_chart, primary_chart
+from lab.reports.conclusions import (
+    first_step,
+    maturity,
+    next_steps,
+    readiness,
+    recommendation,
+    risks,
+    top_risks,
+    transfer,
+)
 from lab.reports.economics.section import economics
 from lab.reports.results import KpiResult, Results, Verdict
 from lab.reports.sections import (
     identification,
     limits,
     method,
-    not_tested,
     plan,
     quality,
-    recommendation,
     results_by_kpi,
     set_up,
 )
@@ -70,10 +78,14 @@ def build_document(results: Results, *, language: str = "en") -> Document:
         results_by_kpi,
         limits,
         economics,
-        not_tested,
+        readiness,
+        risks,
+        transfer,
         recommendation,
+        next_steps,
+        maturity,
     )
-    annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary)
+    annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary, annex_changes)
     return Document(
         language=language,
         title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",
@@ -84,7 +96,7 @@ def build_document(results: Results, *, language: str = "en") -> Document:
         page_of=words["page_of"],
         labels={key: words[key] for key in LAYOUT_WORDS},
         decision=decision_page(results, words),
-        sections=tuple(_number(part(results, words), number) for number, part in enumerate(parts, start=1))
+        sections=tuple(_number(part(results, words), number) for number, part in enumerate(parts, start=2))
         + tuple(annex(results, words) for annex in annexes),
     )
 
@@ -100,7 +112,7 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
     version = words.say("version", version=identity.version)
     chart = primary_chart(results)
     return DecisionPage(
-        kicker=f"{words['report']} {identity.report_number} · {version} · {status}",
+        kicker=f"1  {words['decision_page']} · {words['report']} {identity.report_number} · {version} · {status}",
         title=identity.pilot_title,
         customer=words.say("for_customer", customer=identity.customer),
         question=results.question,
@@ -115,9 +127,10 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
         chart_caption=words["figure_primary"],
         chart_alt=describe_chart(results, chart, words),
         reasons=results.verdict_reasons,
-        risks=_cut(results.risks, words, "section_recommendation"),
-        not_tested=_cut(results.not_tested, words, "section_not_tested"),
+        risks=_cut(top_risks(results, words), words, "section_risks"),
+        not_tested=_cut(results.not_tested, words, "section_transfer"),
         next_step=results.next_step,
+        first_step=first_step(results, words),
         locked=words.say(
             "criteria_locked", time=write_time(locked.locked_at, identity.time_zone), person=locked.locked_by
         ),

@@ -2,11 +2,12 @@
 
 from lab.reports.blocks import Block, Bullets, Column, Fact, Facts, Figure, Heading, Notice, Paragraph, Section, Table
 from lab.reports.charts import describe_chart, list_charts
+from lab.reports.issue import Signature
 from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import DeviceSetup, OrderedRun, Results, SignalSetup
 from lab.reports.tables import comparison_facts, kpi_by_arm, kpi_summary, quality_by_device, runs_of_kpis
 from lab.reports.words import Words
-from lab.reports.writing import after_data_sentence, write_time, write_value
+from lab.reports.writing import after_data_sentence, write_date, write_time, write_value
 
 
 def identification(results: Results, words: Words) -> Section:
@@ -20,6 +21,7 @@ def identification(results: Results, words: Words) -> Section:
         Fact(words["pilot"], f"{identity.pilot_number}: {identity.pilot_title}"),
         Fact(words["customer"], identity.customer),
         Fact(words["lab"], identity.lab_name),
+        *_people(results, words),
         Fact(words["dated"], write_time(identity.dated, zone)),
         Fact(words["data_period"], words["not_executed"] if identity.data_from is None else period),
         Fact(words["data_set"], words.say("version", version=identity.data_set_version)),
@@ -27,6 +29,27 @@ def identification(results: Results, words: Words) -> Section:
     )
     tail = " ".join((words.say("times_zone", zone=zone), *results.statements))
     return Section("identification", words["section_identification"], (Facts(facts), Paragraph(tail)))
+
+
+def _people(results: Results, words: Words) -> tuple[Fact, ...]:
+    """Who wrote, who stands for it, who paid, and which version this one replaces."""
+    issue, zone = results.issue, results.identification.time_zone
+
+    def signed(signature: Signature | None, otherwise: str) -> str:
+        if signature is None:
+            return words[otherwise]
+        time = write_time(signature.at, zone)
+        return words.say("signature", name=signature.name, role=signature.role, time=time)
+
+    facts = [
+        Fact(words["authors"], ", ".join(issue.statement.authors) or words["no_authors"]),
+        Fact(words["reviewed_by"], signed(issue.reviewed, "not_reviewed")),
+        Fact(words["approved_by"], signed(issue.approved, "not_approved")),
+        Fact(words["funding_notice"], issue.statement.funding_notice or words["no_funding_notice"]),
+    ]
+    if issue.replaces is not None:
+        facts.append(Fact(words["replaces"], issue.replaces))
+    return tuple(facts)
 
 
 def plan(results: Results, words: Words) -> Section:
@@ -101,7 +124,7 @@ def _signal_row(device: DeviceSetup, signal: SignalSetup, words: Words) -> tuple
     low = "" if signal.low is None else format_number(signal.low)
     high = "" if signal.high is None else format_number(signal.high)
     span = f"{low or '…'} to {format_quantity(signal.high, signal.unit or '') if signal.high is not None else '…'}"
-    due = words["not_shown"] if signal.calibration_due is None else signal.calibration_due.isoformat()
+    due = words["not_shown"] if signal.calibration_due is None else write_date(signal.calibration_due)
     return (
         signal.name if signal.label == signal.name else f"{signal.label} ({signal.name})",
         device.id,
@@ -255,28 +278,3 @@ def _sensor_line(device: DeviceSetup, signal: SignalSetup, words: Words) -> str:
         return words.say("sensor_uncertainty_unknown", signal=signal.label, device=device.id)
     value = format_quantity(signal.uncertainty, signal.unit or "")
     return words.say("sensor_uncertainty_item", signal=signal.label, device=device.id, value=value)
-
-
-def not_tested(results: Results, words: Words) -> Section:
-    """What nobody may conclude from this report."""
-    body: Block = Bullets(results.not_tested) if results.not_tested else Paragraph(words["none_named"])
-    return Section("not-tested", words["section_not_tested"], (body, Paragraph(" ".join(results.statements))))
-
-
-def recommendation(results: Results, words: Words) -> Section:
-    """The verdict, why, and what next."""
-    blocks: list[Block] = [
-        Facts((Fact(words["verdict"], results.verdict.value), Fact(words["answer"], results.answer))),
-        Heading(words["reasons"]),
-        Bullets(results.verdict_reasons),
-        Heading(words["economics"]),
-        Bullets((results.economics.sentence, *results.economics.sentences[:2])),
-    ]
-    if results.further_runs is not None:
-        blocks += [Heading(words["further_runs"]), Paragraph(results.further_runs.sentence)]
-        if results.economics.more_runs is not None:
-            blocks.append(Paragraph(results.economics.more_runs.sentence))
-    if results.risks:
-        blocks += [Heading(words["all_risks"]), Bullets(results.risks)]
-    blocks += [Heading(words["next_step"]), Paragraph(results.next_step)]
-    return Section("recommendation", words["section_recommendation"], tuple(blocks))

@@ -1,7 +1,7 @@
 """How single facts of a report are written: times, hashes, values of KPIs, intervals, criteria."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from lab.core.time import in_zone
 from lab.reports.numbers import decimals_alone, decimals_of, format_interval, format_number, format_quantity
@@ -14,6 +14,11 @@ SHORT_HASH = 12
 def write_time(instant: datetime | None, zone: str) -> str:
     """An instant on the lab's wall clock, to the minute; a dash if there is none."""
     return "–" if instant is None else in_zone(instant, zone).strftime("%Y-%m-%d %H:%M")
+
+
+def write_date(day: date) -> str:
+    """A day."""
+    return day.isoformat()
 
 
 def short_hash(sha256: str) -> str:

@@ -10,6 +10,7 @@ from lab.reports.economics.writing import (
     format_money,
     format_probability,
     format_rates,
+    format_to_the_cent,
     format_years,
     write_figure,
 )
@@ -153,9 +154,9 @@ def _how_drawn(found: NpvDistribution, words: Words) -> str:
 def _support(results: Results, support: PublicSupport, words: Words) -> list[Block]:
     bases = ", ".join(words.get(f"basis_{basis}", basis) for basis in support.legal_bases)
     facts = (
-        Fact(words["market_value"], format_money(support.market_value_cents, CURRENCY)),
-        Fact(words["price_charged"], format_money(support.price_cents, CURRENCY)),
-        Fact(words["public_support"], format_money(support.support_cents, CURRENCY)),
+        Fact(words["market_value"], format_to_the_cent(support.market_value_cents, CURRENCY)),
+        Fact(words["price_charged"], format_to_the_cent(support.price_cents, CURRENCY)),
+        Fact(words["public_support"], format_to_the_cent(support.support_cents, CURRENCY)),
         Fact(words["legal_basis"], bases),
     )
     columns = (
@@ -170,12 +171,12 @@ def _support(results: Results, support: PublicSupport, words: Words) -> list[Blo
     rows = tuple(
         (
             _write_slot(slot.start, slot.end, zone),
-            format_money(slot.market_value_cents, CURRENCY),
-            format_money(slot.price_cents, CURRENCY),
+            format_to_the_cent(slot.market_value_cents, CURRENCY),
+            format_to_the_cent(slot.price_cents, CURRENCY),
             words["none"]
             if slot.state_share_per_mille is None
             else format_quantity(slot.state_share_per_mille / 10, "%"),
-            format_money(slot.support_cents, CURRENCY),
+            format_to_the_cent(slot.support_cents, CURRENCY),
             slot.programme or words["none"],
         )
         for slot in support.slots

@@ -13,6 +13,11 @@ def format_money(cents: float, currency: str, *, sign: bool = False) -> str:
     return format_quantity(cents / 100, currency, decimals=2 if 0 < abs(cents) < 10_000 else 0, sign=sign)
 
 
+def format_to_the_cent(cents: int, currency: str) -> str:
+    """An amount of a ledger, e.g. `756.00 EUR`: never rounded."""
+    return format_quantity(cents / 100, currency, decimals=2)
+
+
 def format_money_interval(low: float, high: float, currency: str) -> str:
     """Two amounts, e.g. `−1 200 to 8 900 EUR`."""
     decimals = 0 if max(abs(low), abs(high)) >= 10_000 else 2

@@ -4,7 +4,7 @@ import functools
 import json
 import tempfile
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,16 @@ from lab.pilots.economics.rules import computed_break_even
 from lab.pilots.examples import demo_economics, demo_plan
 from lab.pilots.plans import AnalysisPlan, DurationOfRun
 from lab.reports.assembly import compute_results
+from lab.reports.issue import (
+    Change,
+    Maturity,
+    NextStep,
+    Readiness,
+    ReportIssue,
+    Risk,
+    Signature,
+    Statement,
+)
 from lab.reports.results import Results
 from lab.reports.sealed import SealedBooking, SealedMessages, SealedRun
 from tests.factories import MONDAY_MORNING
@@ -105,9 +115,68 @@ def without_inference() -> Results:
     return Results.model_validate(document)
 
 
+def said(text: str | None = None) -> ReportIssue:
+    """A second version in which people have said everything that they can; `text`: and always this."""
+
+    def say(usual: str) -> str:
+        return usual if text is None else text
+
+    scores = {"strategy": 40.0, "readiness": 35.5, "people": 50.0, "data": 30.0, "automation": 10.0, "green": 20.0}
+    statement = Statement(
+        authors=(say("Piotr Zieliński"), say("Maria Lis")),
+        funding_notice=say("Co-financed by the European Union."),
+        readiness=Readiness(before=4, after=6, reason=say("It ran on real parts for a day.")),
+        maturity=(
+            Maturity(stage="T0", assessed_on=date(2026, 5, 4), **scores),
+            Maturity(stage="T1", assessed_on=date(2026, 11, 2), **{**scores, "data": 42.0}),
+        ),
+        risks=(
+            Risk(text=say("The chuck wears faster."), likelihood="medium", impact="low"),
+            Risk(
+                text=say("The spindle of the own mill is weaker."),
+                likelihood="high",
+                impact="high",
+                answer=say("Try one batch before the purchase."),
+            ),
+        ),
+        transfer=say("The own mill has a weaker spindle and cuts other steel."),
+        recommendation=say("Begin with one machine."),
+        next_steps=(
+            NextStep(text=say("Ask for an offer."), owner=say("Anna Kowalska"), due=date(2026, 12, 11)),
+            NextStep(text=say("Train two operators."), owner=say("Jan Nowak")),
+        ),
+        funding=(say("Regional programme FESL 10.3"),),
+    )
+    signed = Signature(name=say("Ewa Maj"), role="Lab engineer", at=MONDAY_MORNING + timedelta(days=1))
+    return ReportIssue(
+        version=2,
+        status="reviewed",
+        statement=statement,
+        reviewed=signed,
+        replaces="PL-2026-001-R1",
+        changes=(Change(version=2, at=MONDAY_MORNING, by=say("Ewa Maj"), reason=say("A name was misspelt.")),),
+    )
+
+
+@functools.cache
+def _said_json() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        seal_example(Path(folder) / "sealed")
+        return compute_results(Path(folder) / "sealed", issue=said()).model_dump_json()
+
+
+def with_statement() -> Results:
+    """The made-up pilot with all that people can say."""
+    return Results.model_validate_json(_said_json())
+
+
 def with_texts(text: str) -> Results:
     """Everything that a person can type is `text`."""
     document = example_document()
+    if (
+        text.strip() and len(text) <= 200 and not any(ord(letter) < 32 for letter in text)
+    ):  # others are refused where people type
+        document["issue"] = said(text).model_dump(mode="json")
     identity = document["identification"]
     identity.update(pilot_title=text, customer=text, lab_name=text)
     document.update(question=text, answer=text, risks=[text], not_tested=[text], next_step=text)
@@ -175,6 +244,7 @@ def with_one_arm_excluded() -> Results:
 
 AWKWARD = {
     "as it was": example_results,
+    "all said": with_statement,
     "no inference": without_inference,
     "constant": with_constant_runs,
     "one arm excluded": with_one_arm_excluded,
