@@ -11,6 +11,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
@@ -50,6 +51,8 @@ from lab.sign_in_document import document_sign_in
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
 from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
+from lab.web.languages import PageLanguage
+from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.links import sign_in_address, wants_page
 from lab.web.metrics import router as metrics_router
 from lab.web.rendering import STATIC
@@ -77,18 +80,18 @@ STATUS_OF_KIND = {
 """The one table from the kinds of `lab.core.errors` to HTTP."""
 
 _TITLES = {
-    400: "The request cannot be understood",
-    401: "Please sign in",
-    403: "This is not allowed",
-    404: "This cannot be found",
-    405: "This cannot be done here",
-    409: "This collides with the present state",
-    412: "Somebody was faster",
-    413: "The request is too large",
-    422: "Something in the request is not right",
-    429: "Too often",
-    500: "Something went wrong on our side",
-    503: "A part of the lab's system does not answer",
+    400: N_("The request cannot be understood"),
+    401: N_("Please sign in"),
+    403: N_("This is not allowed"),
+    404: N_("This cannot be found"),
+    405: N_("This cannot be done here"),
+    409: N_("This collides with the present state"),
+    412: N_("Somebody was faster"),
+    413: N_("The request is too large"),
+    422: N_("Something in the request is not right"),
+    429: N_("Too often"),
+    500: N_("Something went wrong on our side"),
+    503: N_("A part of the lab's system does not answer"),
 }
 _PLAIN_WORDS = {
     "missing": "is needed",
@@ -176,6 +179,7 @@ def create_app(
     app.add_middleware(PlainQueries, answer=_answer)
     app.add_middleware(SameOriginChanges, answer=_answer, public_url=settings.public_url)
     app.add_middleware(UnexpectedErrors, answer=_answer)
+    app.add_middleware(PageLanguage)
     app.add_middleware(SecurityHeaders, https=urlsplit(settings.public_url or "").scheme == "https")
     return app
 
@@ -216,7 +220,7 @@ def _include_routers(app: FastAPI) -> None:
         app.include_router(router)
     app.include_router(metrics_router)
     app.include_router(pages_router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=1000), name="static")
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -11,6 +11,8 @@ from lab.core.http import ClockDep, DatabaseDep
 from lab.core.paging import PageWish
 from lab.people.endpoints import PrincipalDep
 from lab.people.repository import names_of_accounts
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
 from lab.web.wording import ALARM_NOTES, plain_words
 from telemetry.alarms import service
@@ -20,10 +22,10 @@ router = APIRouter()
 
 _SHOWN = 200
 _DONE = {
-    "acknowledge": "You have taken the alarm on. Others see that somebody takes care.",
-    "comment": "Your comment is kept.",
-    "clear": "The alarm is cleared. It is raised again when its cause comes again.",
-    "late": "Somebody was faster; this is how it stands now.",
+    "acknowledge": N_("You have taken the alarm on. Others see that somebody takes care."),
+    "comment": N_("Your comment is kept."),
+    "clear": N_("The alarm is cleared. It is raised again when its cause comes again."),
+    "late": N_("Somebody was faster; this is how it stands now."),
 }
 Said = Annotated[str, Form(max_length=2000)]
 
@@ -41,7 +43,7 @@ def show_alarms(
     return page(
         request,
         "alarms.html",
-        title="Alarms",
+        title=_("Alarms"),
         principal=principal,
         alarms=found.rows,
         unwritten=unwritten() if unwritten is not None and principal.is_staff else [],
@@ -75,7 +77,7 @@ def show_alarm(
         note_words=ALARM_NOTES,
         people={**people, "system": "Pilot Lab"},
         device_names=names,
-        done=_DONE.get(done, ""),
+        done=_(_DONE[done]) if done in _DONE else "",
     )
 
 

@@ -3,12 +3,16 @@
 from fastapi import APIRouter
 
 from lab.web import (
+    about_pages,
     alarm_pages,
     booking_pages,
     device_pages,
     health,
+    machine_pages,
+    my_booking_pages,
     overview_pages,
     pilot_pages,
+    preference_pages,
     preflight_pages,
     report_pages,
     session_pages,
@@ -18,9 +22,13 @@ from lab.web import (
 router = APIRouter(include_in_schema=False)
 for pages in (
     session_pages,
+    preference_pages,
+    about_pages,
     overview_pages,
+    machine_pages,
     device_pages,
     booking_pages,
+    my_booking_pages,
     preflight_pages,
     alarm_pages,
     pilot_pages,

@@ -3,21 +3,24 @@
 from fastapi.responses import Response
 from starlette.requests import Request
 
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
 from lab.web.wording import sentence
 
 _WAYS_OUT = {
-    401: "Sign in and try again.",
-    403: "If you think you should be able to do this, ask the lab's staff.",
-    404: "It may have been removed, or it belongs to somebody else. Start again from the overview.",
-    405: "Start again from the overview.",
-    409: "Go back, look at what has changed, and try again.",
-    412: "Go back, reload the page and decide again.",
-    413: "Send less at once.",
-    422: "Go back, correct it and try again.",
-    429: "Wait a little, then try again.",
-    503: "Try again in a minute. If it stays like this, tell the lab's staff.",
+    401: N_("Sign in and try again."),
+    403: N_("If you think you should be able to do this, ask the lab's staff."),
+    404: N_("It may have been removed, or it belongs to somebody else. Start again from the overview."),
+    405: N_("Start again from the overview."),
+    409: N_("Go back, look at what has changed, and try again."),
+    412: N_("Go back, reload the page and decide again."),
+    413: N_("Send less at once."),
+    422: N_("Go back, correct it and try again."),
+    429: N_("Wait a little, then try again."),
+    503: N_("Try again in a minute. If it stays like this, tell the lab's staff."),
 }
+_WAY_OUT = N_("Try again. If it happens again, tell the lab's staff what you did.")
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> Response:
@@ -32,9 +35,9 @@ def error_page(request: Request, status: int, title: str, detail: str) -> Respon
     return page(
         request,
         "error.html",
-        title=title,
+        title=_(title),
         principal=getattr(request.state, "principal", None),
         status=status,
         detail=sentence(detail, request.app.state.settings.time_zone),
-        way_out=_WAYS_OUT.get(status, "Try again. If it happens again, tell the lab's staff what you did."),
+        way_out=_(_WAYS_OUT.get(status, _WAY_OUT)),
     )

@@ -10,8 +10,8 @@ def wants_page(request: Request) -> bool:
     return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
 
 
-def safe_next(address: str | None) -> str:
-    """Where to go after signing in: a path on this site; anything else becomes the first page.
+def on_this_site(address: str | None) -> str:
+    """A path on this site; anything else becomes the first page.
 
     Browsers read a backslash as a slash and skip tabs and line ends, so these are refused outright.
     """
@@ -20,7 +20,13 @@ def safe_next(address: str | None) -> str:
     if "\\" in address or not address.isprintable():
         return "/"
     parts = urlsplit(address)
-    return "/" if parts.scheme or parts.netloc or parts.path == "/sign-in" else address
+    return "/" if parts.scheme or parts.netloc else address
+
+
+def safe_next(address: str | None) -> str:
+    """Where to go after signing in: a path on this site that is not the sign-in page itself."""
+    found = on_this_site(address)
+    return "/" if urlsplit(found).path == "/sign-in" else found
 
 
 def sign_in_address(request: Request) -> str:

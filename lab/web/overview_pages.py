@@ -18,6 +18,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.pilots.service import list_pilots
 from lab.web.booking_pages import names
+from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue, present_values
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
@@ -45,7 +46,7 @@ def show_overview(
         return page(
             request,
             "overview.html",
-            title="Overview",
+            title=_("Overview"),
             principal=principal,
             devices=devices,
             states={device.id: device_state(births.get(device.id)) for device in devices},

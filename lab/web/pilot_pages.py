@@ -17,6 +17,7 @@ from lab.pilots.plans import AnalysisPlan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
+from lab.web.languages import gettext as _
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
 
@@ -30,7 +31,7 @@ def show_pilots(request: Request, principal: PrincipalDep, database: DatabaseDep
         return page(
             request,
             "pilots.html",
-            title="Pilots",
+            title=_("Pilots"),
             principal=principal,
             pilots=list_pilots(session, principal),
             reports=newest_reports(session, principal),

@@ -19,6 +19,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.preflight.endpoints import PartsDep
 from lab.preflight.service import preflight
+from lab.web.languages import gettext as _
 from lab.web.rendering import page
 from lab.web.wording import plain_words
 
@@ -40,7 +41,7 @@ def show_preflight(
     return page(
         request,
         "preflight.html",
-        title=f"Ready? {booking.title}",
+        title=_("Ready? %(title)s", title=booking.title),
         principal=principal,
         booking=booking,
         devices=list(devices.values()),

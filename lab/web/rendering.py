@@ -14,8 +14,12 @@ from devices.units import unit_symbol
 from lab.core.settings import Settings
 from lab.people.principals import Principal
 from lab.web import wording
+from lab.web.languages import LANGUAGES, plain, plain_plural, present_language
+from lab.web.places import places_of
 
 STATIC = Path(__file__).parent / "static"
+THEME_COOKIE = "pilotlab_theme"
+THEMES = ("light", "dark")
 
 
 def page(
@@ -45,6 +49,11 @@ def page(
             title=title,
             principal=principal,
             path=request.url.path,
+            here=facts.pop("here", None) or _address_of(request),
+            language=present_language(),
+            languages=LANGUAGES,
+            theme=theme if (theme := request.cookies.get(THEME_COOKIE)) in THEMES else "",
+            places=places_of(principal),
             lab_name=settings.lab_name,
             zone=settings.time_zone,
             now=request.app.state.clock.now(),
@@ -53,6 +62,13 @@ def page(
         )
     )
     return HTMLResponse(html, status)
+
+
+def _address_of(request: Request) -> str:
+    """Where to come back to after a choice of language or colours."""
+    if request.method != "GET":
+        return request.url.path
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def static_address(name: str) -> str:
@@ -69,11 +85,14 @@ def _digest(name: str) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("lab.web"),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(plain, plain_plural, newstyle=True)  # type: ignore[attr-defined]
     environment.globals["static"] = static_address
     environment.globals["lab_span"] = _lab_span
     environment.filters.update(
@@ -83,15 +102,19 @@ def _environment() -> Environment:
             "lab_until": _until,
             "lab_clock": _zoned(wording.lab_clock),
             "field_time": _zoned(wording.field_time),
+            "minutes_long": wording.minutes_long,
+            "change_name": wording.change_name,
             "short_duration": wording.short_duration,
             "quantity": wording.quantity,
             "named_value": wording.named_value,
             "price": wording.price,
             "unit": unit_symbol,
-            "booking_state": lambda state: wording.BOOKING_STATES.get(state, state),
-            "pilot_state": lambda state: wording.PILOT_STATES.get(state, state),
-            "alarm_severity": lambda severity: wording.ALARM_SEVERITIES.get(severity, severity),
-            "role": lambda role: wording.ROLES.get(role, role),
+            "capability_name": wording.capability_name,
+            "booking_state": wording.booking_state,
+            "pilot_state": wording.pilot_state,
+            "alarm_severity": wording.alarm_severity,
+            "role": wording.role_name,
+            "verdict": wording.verdict_name,
             "verdict_key": wording.verdict_key,
         }
     )

@@ -21,6 +21,8 @@ from lab.reports.html import render_html
 from lab.reports.links import service as links
 from lab.reports.models import Report
 from lab.reports.service import get_report, list_reports
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
 from lab.web.wording import plain_words
 
@@ -29,13 +31,13 @@ router = APIRouter()
 Revision = Annotated[int, Form()]
 Said = Annotated[str, Form(max_length=2000)]
 _DONE = {
-    "reviewed": ("good", "You have reviewed this report. Somebody else can approve it now."),
-    "approved": ("good", "The report is approved. Its company is told."),
-    "sent-back": ("good", "The report is a draft again."),
-    "closed": ("good", "The link is closed."),
-    "late": ("warn", "Somebody was faster, or the report is just being written; this is how it stands now."),
-    "four-eyes": ("warn", "You have reviewed this report yourself; somebody else has to approve it."),
-    "reason": ("warn", "Please say what has to be changed."),
+    "reviewed": ("good", N_("You have reviewed this report. Somebody else can approve it now.")),
+    "approved": ("good", N_("The report is approved. Its company is told.")),
+    "sent-back": ("good", N_("The report is a draft again.")),
+    "closed": ("good", N_("The link is closed.")),
+    "late": ("warn", N_("Somebody was faster, or the report is just being written; this is how it stands now.")),
+    "four-eyes": ("warn", N_("You have reviewed this report yourself; somebody else has to approve it.")),
+    "reason": ("warn", N_("Please say what has to be changed.")),
 }
 
 
@@ -164,12 +166,12 @@ def _show(
     return page(
         request,
         "report.html",
-        title=f"Report {report.number}",
+        title=_("Report %(number)s", number=report.number),
         principal=principal,
         report=report,
         newer=newer if newer.id != report.id else None,
         links=shared,
-        done=words,
+        done=_(words) if words else "",
         tone=tone,
         address=address,
         until=until,

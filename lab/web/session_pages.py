@@ -1,6 +1,7 @@
 """Signing in and out."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -9,6 +10,7 @@ from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people import service
 from lab.people.endpoints import SESSION_COOKIE, set_session_cookie, sign_in_guarded
 from lab.people.errors import SignInRefusedError, TooManyAttemptsError
+from lab.web.languages import gettext as _
 from lab.web.links import safe_next
 from lab.web.rendering import page
 from lab.web.wording import sentence
@@ -17,9 +19,9 @@ router = APIRouter()
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, next: str = "/") -> Response:
+def show_sign_in(request: Request, next: str = "/", done: str = "") -> Response:
     """The form."""
-    return _form(request, next=safe_next(next))
+    return _form(request, next=safe_next(next), done=done == "password")
 
 
 @router.post("/sign-in")
@@ -55,7 +57,9 @@ def submit_sign_out(request: Request, database: DatabaseDep) -> Response:
     return response
 
 
-def _form(request: Request, *, next: str, sign_in: str = "", problem: str = "", status: int = 200) -> Response:
+def _form(
+    request: Request, *, next: str, sign_in: str = "", problem: str = "", status: int = 200, done: bool = False
+) -> Response:
     written = sentence(problem, request.app.state.settings.time_zone) if problem else ""
-    facts = {"next": next, "sign_in": sign_in, "problem": written}
-    return page(request, "sign-in.html", title="Sign in", principal=None, status=status, **facts)
+    facts = {"next": next, "sign_in": sign_in, "problem": written, "done": done, "here": f"/sign-in?next={quote(next)}"}
+    return page(request, "sign-in.html", title=_("Sign in"), principal=None, status=status, **facts)

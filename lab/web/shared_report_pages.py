@@ -14,6 +14,7 @@ from lab.reports.html import render_html
 from lab.reports.links.service import follow_link, note_opening
 from lab.reports.models import Report
 from lab.reports.repository import newest_report
+from lab.web.languages import gettext as _
 from lab.web.rendering import page
 from lab.web.report_pages import charts_of
 
@@ -40,7 +41,7 @@ def show_report(
     answer = page(
         request,
         "shared-report.html",
-        title=f"Report {report.number}",
+        title=_("Report %(number)s", number=report.number),
         principal=None,
         report=report,
         secret=secret,

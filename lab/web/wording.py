@@ -5,49 +5,72 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
+
+from bookings.search.requirements import plain_name
 from devices.models import DeviceBirth
 from devices.units import unit_symbol
 from lab.core.errors import InvalidError
 from lab.core.time import in_zone
-from lab.reports.numbers import format_number, format_quantity
+from lab.reports.numbers import GROUP, format_number, format_quantity
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.languages import present_language
 
 BOOKING_STATES = {
-    "requested": "waiting for approval",
-    "confirmed": "confirmed",
-    "in_use": "running now",
-    "done": "done",
-    "cancelled": "cancelled",
-    "no_show": "not used",
+    "requested": N_("waiting for approval"),
+    "confirmed": N_("confirmed"),
+    "in_use": N_("running now"),
+    "done": N_("done"),
+    "cancelled": N_("cancelled"),
+    "no_show": N_("not used"),
 }
 PILOT_STATES = {
-    "accepted": "being planned",
-    "planned": "plan locked, ready to run",
-    "running": "runs in progress",
-    "sealed": "data complete, report in preparation",
-    "reported": "report ready",
+    "accepted": N_("being planned"),
+    "planned": N_("plan locked, ready to run"),
+    "running": N_("runs in progress"),
+    "sealed": N_("data complete, report in preparation"),
+    "reported": N_("report ready"),
 }
 ROLES = {
-    "member": "member",
-    "engineer": "lab engineer",
-    "manager": "lab manager",
-    "recipient": "report reader",
+    "member": N_("member"),
+    "engineer": N_("lab engineer"),
+    "manager": N_("lab manager"),
+    "recipient": N_("report reader"),
 }
 ALARM_SEVERITIES = {
-    "info": "to know",
-    "warning": "look at it",
-    "critical": "act now",
+    "info": N_("to know"),
+    "warning": N_("look at it"),
+    "critical": N_("act now"),
 }
 ALARM_NOTES = {
-    "raised": "noticed",
-    "acknowledged": "taken on",
-    "commented": "said",
-    "cleared": "over",
-    "told": "told people",
-    "stop-done": "machine stopped",
-    "stop-refused": "machine not stopped",
-    "stop-unanswered": "machine did not answer",
+    "raised": N_("noticed"),
+    "acknowledged": N_("taken on"),
+    "commented": N_("said"),
+    "cleared": N_("over"),
+    "told": N_("told people"),
+    "stop-done": N_("machine stopped"),
+    "stop-refused": N_("machine not stopped"),
+    "stop-unanswered": N_("machine did not answer"),
 }
 """What was done about an alarm, as people read it."""
+VERDICTS = (N_("Invest"), N_("Invest under conditions"), N_("Extend the pilot"), N_("Do not invest"))
+CHANGES = {
+    "created": N_("booked"),
+    "requested": N_("asked for"),
+    "approved": N_("approved by the lab"),
+    "declined": N_("declined by the lab"),
+    "lapsed": N_("lapsed without an answer"),
+    "moved": N_("moved"),
+    "extended": N_("given another end"),
+    "cancelled": N_("cancelled"),
+    "started": N_("begun"),
+    "finished": N_("finished"),
+    "no-show": N_("nobody came"),
+    "outage-hit": N_("hit by an outage"),
+    "reinstated": N_("given back"),
+}
+"""What became of a booking."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -89,7 +112,9 @@ def lab_span(start: datetime, end: datetime, zone: str) -> str:
 
 
 def _written_date(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%b %Y}"
+    if present_language() == "en":
+        return f"{day:%a} {day.day} {day:%b %Y}"
+    return str(format_date(day, "EEE d MMM y", locale=present_language()))
 
 
 def field_time(instant: datetime, zone: str) -> str:
@@ -125,8 +150,63 @@ def read_field_time(text: str, zone: str, *, field: str) -> datetime:
 
 
 def price(cents: int) -> str:
-    """Money in euros, e.g. `EUR 45.00`."""
-    return f"EUR {cents / 100:,.2f}"
+    """Money in euros, e.g. `EUR 45.00`, in Polish `45,00 EUR`."""
+    if present_language() == "en":
+        return f"EUR {cents / 100:,.2f}"
+    return f"{number_text(f'{cents / 100:,.2f}'.replace(',', GROUP))}\u00a0EUR"
+
+
+def number_text(written: str) -> str:
+    """A number as `lab.reports.numbers` writes it, with the decimal sign of the present language."""
+    return written if present_language() == "en" else written.replace(".", ",")
+
+
+def booking_state(state: str) -> str:
+    """How a booking stands."""
+    return _(BOOKING_STATES.get(state, state))
+
+
+def pilot_state(state: str) -> str:
+    """How far a pilot is."""
+    return _(PILOT_STATES.get(state, state))
+
+
+def alarm_severity(severity: str) -> str:
+    """How serious an alarm is."""
+    return _(ALARM_SEVERITIES.get(severity, severity))
+
+
+def role_name(role: str) -> str:
+    """What somebody is here."""
+    return _(ROLES.get(role, role))
+
+
+CAPABILITIES = {
+    "milling": N_("milling"),
+    "condition-monitoring": N_("condition monitoring"),
+    "energy-metering": N_("energy metering"),
+    "conveying": N_("conveying"),
+    "additive-manufacturing": N_("3D printing"),
+    "handling": N_("handling with a robot"),
+    "vision-inspection": N_("inspection by camera"),
+}
+"""The frequent ones, as people call them."""
+
+
+def capability_name(name: str) -> str:
+    """What a machine can do, in words."""
+    key = plain_name(name)
+    return _(CAPABILITIES.get(key, key.replace("-", " ")))
+
+
+def change_name(what: str) -> str:
+    """What became of a booking."""
+    return _(CHANGES.get(what, what))
+
+
+def verdict_name(verdict: str) -> str:
+    """What a report advises."""
+    return _(verdict)
 
 
 def value_text(value: float | None, text: str | None, signal_type: str) -> str:
@@ -136,17 +216,17 @@ def value_text(value: float | None, text: str | None, signal_type: str) -> str:
     if value is None:
         return "–"
     if signal_type == "boolean":
-        return "yes" if value else "no"
-    return format_number(value)
+        return _("yes") if value else _("no")
+    return number_text(format_number(value))
 
 
 def device_state(birth: DeviceBirth | None) -> tuple[str, str]:
     """Whether a device is connected: a key for the style sheet, and the words."""
     if birth is None:
-        return "unknown", "not connected yet"
+        return "unknown", _("not connected yet")
     if birth.died_at is not None:
-        return "offline", "offline"
-    return "online", "online"
+        return "offline", _("offline")
+    return "online", _("online")
 
 
 def verdict_key(verdict: str) -> str:
@@ -166,6 +246,12 @@ def plain_words(text: str) -> str:
     return _CONTROLS.sub(" ", text.replace("\r\n", "\n")).strip()
 
 
+def minutes_long(minutes: int) -> str:
+    """How long a slot is: `30 min`, `1 h`, `1 h 30 min`."""
+    hours, rest = divmod(minutes, 60)
+    return " ".join([*([f"{hours} h"] if hours else []), *([f"{rest} min"] if rest else [])])
+
+
 def short_duration(length: timedelta) -> str:
     """How long a run took, to the second: `3 min 20 s`."""
     minutes, seconds = divmod(round(length.total_seconds()), 60)
@@ -174,7 +260,7 @@ def short_duration(length: timedelta) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """A number with its unit, from a UCUM code."""
-    return format_quantity(value, unit_symbol(unit))
+    return number_text(format_quantity(value, unit_symbol(unit)))
 
 
 _UNITS_IN_NAMES = {
@@ -208,14 +294,14 @@ def named_value(name: str, value: object, *, between: str = " ") -> str:
     unit = next((ending for ending in _UNITS_IN_NAMES if name.endswith(ending)), "")
     words = name.removesuffix(unit).replace("_", " ")
     if isinstance(value, bool):
-        shown = "yes" if value else "no"
+        shown = _("yes") if value else _("no")
     elif isinstance(value, int | float):
-        shown = format_number(value)
+        shown = number_text(format_number(value))
     elif isinstance(value, list | tuple):
         shown = ", ".join(str(part) for part in value)
     else:
         shown = str(value)
-    return f"{words}{between}{shown}" + (f" {_UNITS_IN_NAMES[unit]}" if unit else "")
+    return f"{_(words)}{between}{shown}" + (f" {_UNITS_IN_NAMES[unit]}" if unit else "")
 
 
 def opening_hours(hours: Mapping[str, str]) -> str:
@@ -231,6 +317,14 @@ def opening_hours(hours: Mapping[str, str]) -> str:
             groups.append(([day], hours[day]))
     parts = []
     for days, times in groups:
-        named = days[0].title() if len(days) == 1 else f"{days[0].title()}–{days[-1].title()}"
+        first, last = (_weekday(day) for day in (days[0], days[-1]))
+        named = first if len(days) == 1 else f"{first}–{last}"
         parts.append(f"{named} {times.replace('-', '–')}")
     return ", ".join(parts)
+
+
+def _weekday(name: str) -> str:
+    """`mon` as people write it: `Mon`, `pon.`."""
+    monday = date(2026, 11, 23)
+    written = format_date(monday + timedelta(_WEEKDAYS.index(name)), "EEE", locale=present_language())
+    return str(written)

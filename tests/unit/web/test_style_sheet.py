@@ -13,9 +13,11 @@ AA_LARGE = 3.0
 
 
 def themes() -> dict[str, dict[str, str]]:
-    blocks = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
-    light, dark = (dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", block)) for block in blocks)
-    return {"light": light, "dark": {**light, **dark}}
+    pairs = re.findall(r"--([a-z0-9-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", CSS)
+    return {
+        "light": {name: light for name, light, _ in pairs},
+        "dark": {name: dark for name, _, dark in pairs},
+    }
 
 
 def luminance(colour: str) -> float:
@@ -50,6 +52,7 @@ def test_every_text_can_be_read_on_every_ground_it_stands_on(theme: str) -> None
 def test_borders_of_fields_and_curves_stand_out(theme: str) -> None:
     colours = themes()[theme]
     drawn = ["field-line", *(name for name in colours if name.startswith("plot-"))]
+    assert len(drawn) == 7
     assert {name for name in drawn if contrast(colours[name], colours["surface"]) < AA_LARGE} == set()
 
 

@@ -1,0 +1,101 @@
+"""The languages of the pages: which one a request is answered in, and what its words are there.
+
+English words stand in the code; `locales/*.po` hold the others. Python code marks them with `_("…")` where they are
+said and with `N_("…")` where they are only listed; templates use `_` and `{% trans %}`. One variable of the context
+holds the language, so that one Jinja environment serves all. A test keeps the catalogues complete.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "pl": "Polski"}
+"""By code, as they call themselves; the first is what the code is written in."""
+LANGUAGE_COOKIE = "pilotlab_language"
+LOCALES = Path(__file__).parent / "locales"
+_DEFAULT = next(iter(LANGUAGES))
+_language: ContextVar[str] = ContextVar("language", default=_DEFAULT)
+
+
+def present_language() -> str:
+    """The code of the language that the request at hand is answered in."""
+    return _language.get()
+
+
+def gettext(message: str, **facts: object) -> str:
+    """What is said in the present language.
+
+    Args:
+        message: in English, `%(name)s` where a fact belongs.
+        facts: by name.
+    """
+    said = plain(message)
+    return said % facts if facts else said
+
+
+def plain(message: str) -> str:
+    """For templates, which put in the facts themselves: the words alone."""
+    return _words(_language.get()).gettext(message)
+
+
+def plain_plural(one: str, many: str, number: int) -> str:
+    """The same for a number of things."""
+    return _words(_language.get()).ngettext(one, many, number)
+
+
+def marked(message: str) -> str:
+    """The message itself: marks what is listed here and said elsewhere."""
+    return message
+
+
+def choose_language(cookies: Mapping[str, str], accepted: str) -> str:
+    """The language that somebody has chosen, else the first of their browser's that there is, else English.
+
+    Args:
+        cookies: of the request.
+        accepted: its `Accept-Language`.
+    """
+    chosen = cookies.get(LANGUAGE_COOKIE, "")
+    if chosen in LANGUAGES:
+        return chosen
+    for wish in accepted.split(",")[:20]:
+        code = wish.partition(";")[0].strip().lower().partition("-")[0]
+        if code in LANGUAGES:
+            return code
+    return _DEFAULT
+
+
+class PageLanguage:
+    """Sets the language of each request before anything is said."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            cookies = cookie_parser(headers.get("cookie", ""))
+            _language.set(choose_language(cookies, headers.get("accept-language", "")))
+        await self._app(scope, receive, send)
+
+
+@cache
+def _words(code: str) -> NullTranslations:
+    if code == _DEFAULT:
+        return NullTranslations()
+    with (LOCALES / f"{code}.po").open("rb") as file:
+        catalogue = read_po(file, locale=code)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)

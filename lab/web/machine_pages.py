@@ -1,0 +1,99 @@
+"""Machines: what the lab has, searched by what it can do, with the next free slot of each."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from bookings.endpoints import PilotsDep, RulesDep
+from bookings.search.requirements import plain_name
+from bookings.search.service import find_slots, list_capabilities
+from bookings.search.wishes import SlotWish
+from bookings.service import require_may_book
+from devices.models import Device
+from devices.service import get_device, list_births, list_devices
+from lab.core.errors import ConflictError, InvalidError
+from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.people.endpoints import PrincipalDep
+from lab.people.principals import Role
+from lab.web.languages import gettext as _
+from lab.web.rendering import STATIC, page
+from lab.web.wording import capability_name, device_state, sentence
+
+router = APIRouter()
+
+USUAL_SLOT = timedelta(hours=1)
+"""For which the next free time is looked for."""
+Words = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/machines")
+def show_machines(
+    request: Request, principal: PrincipalDep, database: DatabaseDep, words: Words = "", can: Words = ""
+) -> Response:
+    """All machines in service, or those that are called so or can do that."""
+    with database.read() as session:
+        devices, births = list_devices(session), list_births(session)
+        capabilities = [(found.name, capability_name(found.name)) for found in list_capabilities(session)]
+    return page(
+        request,
+        "machines.html",
+        title=_("Machines"),
+        principal=principal,
+        devices=[device for device in devices if _matches(device, words, can)],
+        all_devices=len(devices),
+        states={device.id: device_state(births.get(device.id)) for device in devices},
+        pictures={device.id: picture_of(device.kind) for device in devices},
+        capabilities=sorted(capabilities, key=lambda one: one[1]),
+        words=words,
+        can=can,
+        may_book=principal.is_staff or principal.role is Role.MEMBER,
+    )
+
+
+@router.get("/machines/{device_id}/next-free")
+def show_next_free(
+    request: Request,
+    device_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    rules: RulesDep,
+    pilots: PilotsDep,
+) -> Response:
+    """A line of a machine's card: from when on it can be had for an hour, and what that costs."""
+    require_may_book(principal)
+    slot, problem = None, ""
+    with database.read() as session:
+        device = get_device(session, device_id)
+        wish = SlotWish(size=USUAL_SLOT, device_ids=(device_id,), count=1)
+        try:
+            found = find_slots(session, principal, wish, now=clock.now(), rules=rules, company_of_pilot=pilots)
+            slot = found.slots[0] if found.slots else None
+        except (InvalidError, ConflictError) as error:
+            problem = sentence(error.message, settings.time_zone)
+        return page(
+            request, "next-free.html", title=device.name, principal=principal, device=device, slot=slot, problem=problem
+        )
+
+
+def picture_of(kind: str) -> str:
+    """The drawing for a kind of machine; an unknown kind has the general one."""
+    name = f"machines/{kind}.svg"
+    return name if "/" not in kind and (STATIC / name).exists() else "machines/machine.svg"
+
+
+def _matches(device: Device, words: str, can: str) -> bool:
+    names = _names_of(device.capabilities)
+    if can and can not in names:
+        return False
+    said = f"{device.name} {device.description} {device.kind} {device.location} {' '.join(names)}"
+    said += " " + " ".join(capability_name(name) for name in names)
+    return all(word in said.casefold() for word in words.casefold().split())
+
+
+def _names_of(capabilities: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [plain_name(str(capability.get("name", ""))) for capability in capabilities]

@@ -1,0 +1,126 @@
+// The form to book: a calendar of what is taken, on which a free time can be chosen, and price and rules as one types.
+// Everything can also be typed: without this script the form works the same.
+
+const form = document.getElementById("booking");
+const frame = document.getElementById("calendar-frame");
+const written = document.getElementById("written");
+const { zone, language, now } = frame.dataset;
+const words = JSON.parse(frame.dataset.words);
+const phone = window.matchMedia("(max-width: 40rem)");
+const wall = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
+const spoken = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { timeZone: "UTC", weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
+const naive = (instant) => wall.format(new Date(instant)).replace(" ", "T");
+const DAY_MS = 86_400_000;
+let calendar = null;
+let known = { events: [], outages: [], openings: [] };
+let asked = 0;
+
+function chosenDevices() {
+  return [...form.querySelectorAll("input[name=device_ids]")]
+    .filter((box) => box.checked)
+    .map((box) => ({ id: box.value, title: box.closest("label").querySelector("span").firstChild.textContent.trim() }));
+}
+
+function field(name) {
+  return form.elements[name];
+}
+
+// The lab's way of writing a time, beside a field that follows the browser's.
+function write() {
+  const read = (text) => (text ? spoken.format(Date.parse(`${text}Z`)) : "…");
+  written.textContent = `${read(field("start").value)} – ${read(field("end").value)} (${zone}).`;
+}
+
+function wantTerms() {
+  write();
+  if (calendar) calendar.setOption("events", events());
+  window.htmx?.trigger(document.body, "terms-wanted");
+}
+
+function events() {
+  const devices = new Set(chosenDevices().map((device) => device.id));
+  const shown = [];
+  for (const event of known.events) {
+    const resourceIds = event.device_ids.filter((id) => devices.has(id));
+    if (!resourceIds.length) continue;
+    const mine = event.title !== null && event.title !== undefined && !event.busy;
+    shown.push({ start: naive(event.start), end: naive(event.end), resourceIds, title: mine ? event.title : words.taken, classNames: [mine ? "mine" : "taken"] });
+  }
+  for (const outage of known.outages) {
+    const resourceIds = outage.device_id ? [outage.device_id] : [...devices];
+    shown.push({ start: naive(outage.start), end: naive(outage.end), resourceIds, title: words.outage, classNames: ["outage"] });
+  }
+  const [start, end] = [field("start").value, field("end").value];
+  if (start && end && start < end) shown.push({ id: "chosen", start, end, resourceIds: [...devices], title: words.yours, classNames: ["chosen"] });
+  return shown;
+}
+
+async function load(start, end) {
+  const devices = chosenDevices();
+  if (!devices.length) return;
+  const mine = ++asked;
+  const query = new URLSearchParams({ start: new Date(start - DAY_MS).toISOString(), end: new Date(end + DAY_MS).toISOString() });
+  for (const device of devices) query.append("device_id", device.id);
+  const answer = await fetch(`/api/v1/calendar?${query}`);
+  if (!answer.ok || mine !== asked) return;
+  const told = await answer.json();
+  known = { events: told.events, outages: told.outages, openings: told.openings };
+  calendar.setOption("events", events());
+}
+
+function show() {
+  const devices = chosenDevices();
+  frame.hidden = devices.length === 0 || !window.EventCalendar;
+  if (frame.hidden) return;
+  if (calendar) {
+    calendar.setOption("resources", devices);
+    const { activeStart, activeEnd } = calendar.getView();
+    load(activeStart.getTime(), activeEnd.getTime());
+    return;
+  }
+  calendar = window.EventCalendar.create(document.getElementById("calendar"), {
+    view: phone.matches ? "listWeek" : "resourceTimelineDay",
+    headerToolbar: false,
+    date: (field("start").value || naive(Number(now) * 1000)).slice(0, 10),
+    locale: language === "en" ? "en-GB" : language,
+    firstDay: 1,
+    resources: devices,
+    events: events(),
+    selectable: !phone.matches,
+    selectBackgroundColor: "transparent",
+    slotMinTime: "06:00",
+    slotMaxTime: "20:00",
+    slotDuration: "00:30",
+    slotWidth: 40,
+    nowIndicator: false,
+    editable: false,
+    noEventsContent: words.nothing,
+    select: (chosen) => {
+      field("start").value = chosen.startStr.slice(0, 16);
+      field("end").value = chosen.endStr.slice(0, 16);
+      calendar.unselect();
+      wantTerms();
+    },
+    datesSet: (range) => {
+      const title = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
+      const last = new Date(range.end.getTime() - 1);
+      const one = range.end - range.start <= DAY_MS + 3_600_000;
+      document.getElementById("calendar-title").textContent = one ? title.format(range.start) : title.formatRange(range.start, last);
+      load(range.start.getTime(), range.end.getTime());
+    },
+  });
+}
+
+form.addEventListener("change", (event) => {
+  if (event.target.name === "device_ids") show();
+  if (["device_ids", "start", "end", "supervised", "organisation_id", "pilot_id"].includes(event.target.name)) wantTerms();
+});
+frame.addEventListener("click", (event) => {
+  const go = event.target.dataset.go;
+  if (!calendar || go === undefined) return;
+  if (go === "0") calendar.setOption("date", naive(Number(now) * 1000).slice(0, 10));
+  else if (go === "1") calendar.next();
+  else calendar.prev();
+});
+write();
+show();
