@@ -13,18 +13,22 @@ from devices.service import get_birth, get_device
 from lab.access.service import may_see_live
 from lab.core.errors import UnavailableError
 from lab.core.http import ClockDep, DatabaseDep
+from lab.core.paging import PageWish
 from lab.core.time import Span, from_nanoseconds, to_nanoseconds
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
 from lab.web.latest import latest_values
 from lab.web.rendering import page
 from lab.web.wording import device_state
+from telemetry.alarms.models import Alarm
+from telemetry.alarms.service import list_alarms, list_rules
 from telemetry.grants import Grant, GrantDep
 
 router = APIRouter()
 
 NEXT_DAYS = timedelta(days=60)
 MOST_OWN_SPANS = 20
+_MOST_RULES = 100
 
 
 @router.get("/devices/{device_id}")
@@ -55,6 +59,8 @@ def show_device(
             birth=birth,
             state=device_state(birth),
             live=live,
+            limits=drawn_limits(session, principal, device_id),
+            alarms=_open_alarms(session, principal, grant, device_id),
             values=values,
             store_answers=store_answers,
             visible=grant.names(device.id),
@@ -62,6 +68,25 @@ def show_device(
             next_booking=None if principal.is_staff else _next_booking(session, principal, device_id, now),
             may_book=principal.is_staff or principal.role is Role.MEMBER,
         )
+
+
+def drawn_limits(session: Session, principal: Principal, device_id: str) -> dict[str, list[float]]:
+    """By signal, the limits at which alarms are raised, for the staff's charts."""
+    if not principal.is_staff:
+        return {}
+    found: dict[str, list[float]] = {}
+    for rule in list_rules(session, principal, PageWish(_MOST_RULES), device_id=device_id).rows:
+        if rule.kind == "limit" and rule.signal:
+            edges = [rule.settings.get(edge) for edge in ("low", "high")]
+            found.setdefault(rule.signal, []).extend(float(edge) for edge in edges if edge is not None)
+    return found
+
+
+def _open_alarms(session: Session, principal: Principal, grant: Grant, device_id: str) -> list[Alarm]:
+    if principal.role is Role.RECIPIENT:
+        return []
+    found = list_alarms(session, principal, grant, PageWish(_MOST_RULES), only_open=True).rows
+    return [alarm for alarm in found if alarm.device_id == device_id]
 
 
 def _own_spans(grant: Grant, device_id: str, now: datetime) -> list[Span]:

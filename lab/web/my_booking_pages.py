@@ -22,7 +22,7 @@ from lab.web.booking_pages import as_times, names
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.wording import field_time, plain_words, read_field_time, sentence
+from lab.web.wording import field_time, read_field_time, sentence
 
 router = APIRouter()
 
@@ -34,8 +34,6 @@ _DONE = {
     "cancelled": N_("The booking is cancelled."),
     "moved": N_("The booking is moved."),
     "closed": N_("The calendar link is closed."),
-    "approved": N_("The request is approved."),
-    "declined": N_("The request is declined."),
     "late": N_("Somebody was faster; this is how it stands now."),
 }
 Version = Annotated[int | None, Form()]
@@ -120,42 +118,6 @@ def submit_cancel(
     except StaleError:
         return RedirectResponse("/bookings", 303)  # the list shows what it has become
     return RedirectResponse("/bookings?done=cancelled", 303)
-
-
-@router.post("/bookings/{booking_id}/approve")
-def submit_approval(
-    booking_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, version: Version = None
-) -> Response:
-    """Staff: confirm a request."""
-    try:
-        database.transact(
-            lambda session: life.approve_booking(session, principal, booking_id, version=version, now=clock.now())
-        )
-    except (ConflictError, StaleError):
-        return RedirectResponse("/manage/approvals?done=late", 303)
-    return RedirectResponse("/manage/approvals?done=approved", 303)
-
-
-@router.post("/bookings/{booking_id}/decline")
-def submit_refusal(
-    booking_id: str,
-    principal: PrincipalDep,
-    database: DatabaseDep,
-    clock: ClockDep,
-    version: Version = None,
-    reason: Annotated[str, Form(max_length=500)] = "",
-) -> Response:
-    """Staff: refuse a request, and say why."""
-    said = plain_words(reason) or None
-    try:
-        database.transact(
-            lambda session: life.decline_booking(
-                session, principal, booking_id, version=version, now=clock.now(), reason=said
-            )
-        )
-    except (ConflictError, StaleError):
-        return RedirectResponse("/manage/approvals?done=late", 303)
-    return RedirectResponse("/manage/approvals?done=declined", 303)
 
 
 @router.post("/calendar-links")

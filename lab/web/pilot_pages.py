@@ -18,6 +18,7 @@ from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
+from lab.web.pilot_steps import pilot_steps
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
 
@@ -46,6 +47,8 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
         pilot = get_pilot(session, principal, pilot_id)
         row, plan = _plan(session, principal, pilot_id)
         runs = planned_runs(session, pilot_id)
+        bookings = _bookings_of(session, principal, pilot_id)
+        reports = list_reports(session, principal, pilot_id)
         locked_by = people.account(session, row.locked_by) if row is not None and row.locked_by else None
         return page(
             request,
@@ -61,8 +64,9 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
             runs=runs,
             finished=sum(run.ended_at is not None for run in runs),
             run_states={run.id: _run_state(run) for run in runs},
-            bookings=_bookings_of(session, principal, pilot_id),
-            reports=list_reports(session, principal, pilot_id),
+            bookings=bookings,
+            reports=reports,
+            steps=pilot_steps(pilot, row, runs, bookings, reports),
             **names(session, principal),
         )
 
@@ -81,9 +85,9 @@ def _bookings_of(session: Session, principal: Principal, pilot_id: str) -> list[
 
 def _run_state(run: Run) -> tuple[str, str]:
     if run.excluded is not None:
-        return "cancelled", "left out"
+        return "cancelled", _("left out")
     if run.ended_at is not None:
-        return "done", "finished"
+        return "done", _("finished")
     if run.started_at is not None:
-        return "running", "running"
-    return "planned", "to do"
+        return "running", _("running")
+    return "planned", _("to do")

@@ -20,7 +20,12 @@ from tests.telemetry_lab import LAB, TelemetryLab, served_lab
 
 SIZES = {"laptop": (1280, 800), "phone": (390, 800)}
 STATUS = "document.getElementById('live-status').textContent"
-CURVE = "document.querySelector('.strip:nth-child(2) .trace').getAttribute('d').length"  # the first is the feed
+CURVE = "Number(document.querySelector('.strip:nth-child(2) .plot').dataset.points)"  # the first is the feed
+DRAWN = """(() => {
+    const canvas = document.querySelector('.strip:nth-child(2) canvas');
+    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    return data.some((value, place) => place % 4 === 3 && value > 0);
+})()"""
 CELL = "document.querySelector('#latest tr[data-signal=spindle_power_kw] td').textContent"
 
 
@@ -81,8 +86,9 @@ def test_a_member_sees_values_move_is_told_of_a_lost_connection_and_of_the_end(
         machine = Machine(lab, own_mosquitto)
         machine.say_until_seen(page, 1.25)
         machine.say(1.75)
-        page.wait_for(f"{STATUS} === 'live' && {CELL} === '1.75' && {CURVE} > 10")
-        label = page.read("document.querySelector('.strip:nth-child(2) svg').getAttribute('aria-label')")
+        page.wait_for(f"{STATUS} === 'live' && {CELL} === '1.75' && {CURVE} >= 2")
+        assert page.read(DRAWN)
+        label = page.read("document.querySelector('.strip:nth-child(2) [role=img]').getAttribute('aria-label')")
         assert label == "Spindle power kw, last minute: 1.25 to 1.75 kW"
         _choose_another_signal(page)
         assert page.read("document.documentElement.scrollWidth <= window.innerWidth")

@@ -1,9 +1,8 @@
 // The chart of one machine over any span: one strip per chosen signal, two values a pixel, and files of every sample.
 // Times are typed and shown in the lab's zone, whatever the browser's is.
 
-const WIDTH = 1000;
-const HEIGHT = 120;
-const SVG = "http://www.w3.org/2000/svg";
+import { Chart, number, redrawOnTheme } from "./charts.js";
+
 const SHORTEST_MS = 1000;
 
 const history = document.getElementById("history");
@@ -12,7 +11,8 @@ const status = document.getElementById("history-status");
 const strips = document.getElementById("history-strips");
 const zone = history.dataset.zone;
 const loadedAt = performance.now();
-const moment = new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const words = JSON.parse(history.dataset.words);
+const charts = [];
 const wall = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 let span = null; // [start, end) in ms since 1970
@@ -34,18 +34,6 @@ function instantOf(text) {
   const before = meant - (shows(meant - 86_400_000) - (meant - 86_400_000));
   if (shows(before) === meant) return before;
   return meant - (shows(meant + 86_400_000) - (meant + 86_400_000));
-}
-
-function number(value) {
-  const text = Number(value.toPrecision(4)).toLocaleString("en-GB", { maximumFractionDigits: 9, useGrouping: false });
-  return text.replace("-", "−");
-}
-
-function element(name, attributes, parent, space = null) {
-  const made = space ? document.createElementNS(space, name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent.append(made);
-  return made;
 }
 
 function chosen() {
@@ -76,72 +64,72 @@ function takePreset() {
   else if (first) take(present() - first * 1000, present(), form.elements.preset.value);
 }
 
+function clear() {
+  for (const chart of charts.splice(0)) chart.remove();
+}
+
 async function load() {
   const boxes = chosen();
   const mine = ++asked;
   if (boxes.length === 0) {
-    strips.replaceChildren();
-    status.textContent = "choose a signal";
+    clear();
+    status.textContent = words.choose;
     return;
   }
-  status.textContent = "loading …";
+  status.textContent = words.loading;
   const width = Math.max(2, Math.min(8000, Math.round(strips.clientWidth * window.devicePixelRatio) || 600));
   try {
     const response = await fetch(addressOf("history", [["width_px", width], ...boxes.map((box) => ["signal", box.value])]));
     const answer = await response.json();
     if (mine !== asked) return; // something else was asked for meanwhile
     if (!response.ok) throw new Error(answer.detail);
-    strips.replaceChildren();
+    clear();
     let found = false;
-    for (const box of boxes) {
-      drawStrip(box, answer.signals[box.value]);
+    for (const [place, box] of boxes.entries()) {
+      drawStrip(box, answer.signals[box.value], place);
       found ||= answer.signals[box.value].points.length > 0;
     }
-    status.textContent = found ? "" : "nothing was recorded in this span, or nothing that you may see";
+    status.textContent = found ? "" : words.nothing;
   } catch (error) {
-    if (mine === asked) status.textContent = `this cannot be shown just now: ${error.message}`;
+    if (mine === asked) status.textContent = `${words.failed} ${error.message}`;
   }
 }
 
-function drawStrip(box, series) {
-  const strip = element("section", { class: "strip" }, strips);
-  const head = element("header", {}, strip);
-  element("span", {}, head).textContent = box.dataset.label;
-  const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, strip, SVG);
-  for (const y of [1, HEIGHT / 2, HEIGHT - 1]) element("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }, svg, SVG);
-  const axis = element("div", { class: "axis" }, strip);
-  const [from, middle, to] = [0, 1, 2].map(() => element("span", {}, axis));
-  from.textContent = moment.format(span[0]);
-  to.textContent = moment.format(span[1]);
+function drawStrip(box, series, place) {
+  const { label, unit } = box.dataset;
+  const chart = new Chart(strips, { label, unit, place, zone, banded: series.reduced, range: () => [span[0] / 1000, span[1] / 1000], onSelect: take });
+  charts.push(chart);
   const points = series.points;
   if (points.length === 0) {
-    middle.textContent = "no values";
+    chart.value.textContent = words.none;
     return;
   }
-  let low = Infinity;
-  let high = -Infinity;
+  let [low, high] = [Infinity, -Infinity];
   for (const point of points) {
     low = Math.min(low, point[1]);
     high = Math.max(high, point[point.length - 1]);
   }
-  const unit = box.dataset.unit ? ` ${box.dataset.unit}` : "";
-  const range = (low === high ? number(low) : `${number(low)} to ${number(high)}`) + unit;
-  middle.textContent = range;
-  svg.setAttribute("aria-label", `${box.dataset.label}: ${range}`);
-  const centre = (low + high) / 2;
-  const half = Math.max((high - low) / 2, Math.abs(centre) * 0.01, 1e-9) * 1.08;
-  const x = (t) => (((t - span[0]) / (span[1] - span[0])) * WIDTH).toFixed(2);
-  const y = (value) => (HEIGHT / 2 - ((value - centre) / half) * (HEIGHT / 2)).toFixed(1);
+  const range = (low === high ? number(low) : `${number(low)} ${words.to} ${number(high)}`) + (unit ? ` ${unit}` : "");
+  chart.set(rowsOf(points, series.reduced), { newest: range, spoken: `${label}: ${range}` });
+  chart.box.dataset.pieces = pieces(points).length;
+  chart.box.dataset.reduced = series.reduced;
+}
+
+// The rows of a chart, with nothing where nothing was measured for long.
+function rowsOf(points, reduced) {
+  const rows = reduced ? [[], [], []] : [[], []];
   for (const piece of pieces(points)) {
-    if (series.reduced) {
-      const over = piece.map((point) => `${x(point[0])} ${y(point[2])}`);
-      const under = piece.map((point) => `${x(point[0])} ${y(point[1])}`).reverse();
-      element("path", { class: "band", d: `M${[...over, ...under].join("L")}Z` }, svg, SVG);
-    } else {
-      const dot = piece.length === 1 ? "h1" : ""; // a single sample is seen too
-      element("path", { class: "trace", d: `M${piece.map((point) => `${x(point[0])} ${y(point[1])}`).join("L")}${dot}` }, svg, SVG);
+    if (rows[0].length) {
+      rows[0].push(piece[0][0] / 1000 - 1e-6);
+      for (const row of rows.slice(1)) row.push(null);
+    }
+    for (const point of piece) {
+      rows[0].push(point[0] / 1000);
+      rows[1].push(Number(point[1]));
+      if (reduced) rows[2].push(Number(point[2]));
     }
   }
+  return rows;
 }
 
 // The curve is not drawn where nothing was measured for much longer than usual.
@@ -179,4 +167,5 @@ window.addEventListener("resize", () => {
   clearTimeout(resizing);
   resizing = setTimeout(load, 300);
 });
+redrawOnTheme(() => charts);
 takePreset();

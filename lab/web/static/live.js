@@ -1,193 +1,208 @@
-// The live chart of one machine: one strip per chosen signal over the last minute, and the table of newest values.
-// It reads Server-Sent Events, keeps a short window of points, and draws plain SVG.
+// Live values of one or several machines: one chart per chosen signal over the last minutes, all with one cursor, and
+// the table of newest values. It reads Server-Sent Events and keeps a window of points.
 
-const WINDOW_MS = 60_000;
-const WIDTH = 1000;
-const HEIGHT = 120;
+import { Chart, number, redrawOnTheme, timeFormat } from "./charts.js";
+
 const SILENCE_MS = 10_000;
-const SVG = "http://www.w3.org/2000/svg";
+const RATE_MS = 10_000;
+const WORDS = JSON.parse(document.getElementById("live-words").dataset.words);
 
-const live = document.getElementById("live");
-const status = document.getElementById("live-status");
-const strips = document.getElementById("strips");
-const zone = live.dataset.zone;
-const clockTime = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayAndTime = new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short", year: "numeric" });
-
-const points = new Map(); // signal → [[t_ms, value], …], t_ms increasing
-const newest = new Map(); // signal → [t_ms, value]
-const shown = new Map(); // signal → the strip's elements
-let labTime = null; // of the last frame, ms
-let frameAt = 0; // performance.now() of the last frame with values
-let brokerThere = true;
-let brokerSeen = false;
-let ended = false;
-let source = null;
-let drawing = false;
-let tableWrittenAt = 0;
-
-function say(text, kind) {
-  if (status.textContent !== text) status.textContent = text;
-  status.className = `live-status ${kind}`;
-}
-
-function take(frame) {
-  labTime = Math.max(labTime ?? frame.t, frame.t);
-  for (const [signal, news] of Object.entries(frame.values)) {
-    const known = points.get(signal) ?? [];
-    const last = newest.get(signal)?.[0] ?? -Infinity;
-    for (const point of news) if (point[0] > last) known.push(point);
-    while (known.length && known[0][0] < labTime - WINDOW_MS) known.shift();
-    points.set(signal, known);
-    if (news.length && news.at(-1)[0] > last) newest.set(signal, news.at(-1));
-    frameAt = performance.now();
+class LiveMachine {
+  constructor(section) {
+    this.section = section;
+    this.zone = section.dataset.zone;
+    this.windowMs = 60_000;
+    this.status = section.querySelector(".live-status");
+    this.quality = section.querySelector(".live-quality");
+    this.strips = section.querySelector(".strips");
+    const table = section.querySelector("table") ?? document.getElementById("latest");
+    this.rows = new Map([...(table?.querySelectorAll("tr[data-signal]") ?? [])].map((row) => [row.dataset.signal, row]));
+    this.clock = timeFormat(this.zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    this.day = timeFormat(this.zone, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+    this.series = new Map(); // signal → { t: [s…], v: […] }, t increasing
+    this.newest = new Map(); // signal → [t_ms, value]
+    this.charts = new Map(); // signal → Chart
+    this.arrivals = []; // performance.now() and number of values of each frame
+    this.gaps = 0;
+    this.labTime = null;
+    this.brokerThere = true;
+    this.section.addEventListener("change", (event) => this.changed(event));
+    this.arrange();
   }
-  redraw();
-}
 
-function open() {
-  if (source || ended) return;
-  say("connecting …", "");
-  source = new EventSource(live.dataset.address);
-  source.addEventListener("values", (event) => {
-    take(JSON.parse(event.data));
-    showState();
-  });
-  source.addEventListener("status", (event) => {
-    brokerThere = JSON.parse(event.data).broker;
-    brokerSeen ||= brokerThere;
-    showState();
-  });
-  source.addEventListener("end", (event) => {
-    if (JSON.parse(event.data).reason !== "access") return; // the server restarts; the browser reconnects by itself
-    ended = true;
-    close();
-    say("your slot has ended", "");
-  });
-  source.addEventListener("error", () => {
-    if (!ended) say("connection lost, trying again …", "lost");
-    if (source?.readyState === EventSource.CLOSED) {
-      // Refused for good (signed out, or no right any more): look again in a while.
-      close();
-      if (!document.hidden) setTimeout(open, 10_000);
+  say(text, kind) {
+    if (this.status.textContent !== text) this.status.textContent = text;
+    this.status.className = `live-status ${kind}`;
+  }
+
+  open() {
+    if (this.source || this.ended) return;
+    this.say(WORDS.connecting, "");
+    this.source = new EventSource(this.section.dataset.address);
+    this.source.addEventListener("values", (event) => {
+      this.take(JSON.parse(event.data));
+      this.showState();
+    });
+    this.source.addEventListener("status", (event) => {
+      this.brokerThere = JSON.parse(event.data).broker;
+      this.brokerSeen ||= this.brokerThere;
+      this.showState();
+    });
+    this.source.addEventListener("end", (event) => {
+      if (JSON.parse(event.data).reason !== "access") return; // the server restarts; the browser reconnects by itself
+      this.ended = true;
+      this.close();
+      this.say(WORDS.ended, "");
+    });
+    this.source.addEventListener("error", () => {
+      if (!this.ended) this.say(WORDS.lost, "lost");
+      if (this.source?.readyState === EventSource.CLOSED) {
+        // Refused for good (signed out, or no right any more): look again in a while.
+        this.close();
+        if (!document.hidden) setTimeout(() => this.open(), 10_000);
+      }
+    });
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  take(frame) {
+    this.labTime = Math.max(this.labTime ?? frame.t, frame.t);
+    let count = 0;
+    for (const [signal, news] of Object.entries(frame.values)) {
+      const last = this.newest.get(signal)?.[0] ?? -Infinity;
+      let known = this.series.get(signal);
+      if (!known) this.series.set(signal, (known = { t: [], v: [] }));
+      for (const [t, value] of news) {
+        if (t <= last) continue;
+        known.t.push(t / 1000);
+        known.v.push(typeof value === "number" ? value : null);
+        count += 1;
+      }
+      this.forget(known);
+      if (news.length && news.at(-1)[0] > last) {
+        if (Number.isFinite(last) && news.at(-1)[0] - last > SILENCE_MS) this.gaps += 1;
+        this.newest.set(signal, news.at(-1));
+      }
     }
-  });
-}
-
-function close() {
-  source?.close();
-  source = null;
-}
-
-function showState() {
-  if (ended || source?.readyState !== EventSource.OPEN) return;
-  if (!brokerThere && brokerSeen) say("connection to the machines lost, trying again …", "lost");
-  else if (!brokerThere) say("connecting to the machines …", "");
-  else if (newest.size === 0) say("connected, waiting for the machine", "");
-  else if (performance.now() - frameAt > SILENCE_MS) say("connected, the machine is silent", "");
-  else say("live", "on");
-}
-
-function number(value) {
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value !== "number") return String(value);
-  const text = Number(value.toPrecision(4)).toLocaleString("en-GB", { maximumFractionDigits: 9, useGrouping: false });
-  return text.replace("-", "−");
-}
-
-function element(name, attributes = {}, parent = null, space = null) {
-  const made = space ? document.createElementNS(space, name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent?.append(made);
-  return made;
-}
-
-function makeStrip(box) {
-  const strip = element("section", { class: "strip" });
-  const head = element("header", {}, strip);
-  element("span", {}, head).textContent = box.dataset.label;
-  const value = element("b", {}, head);
-  const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, strip, SVG);
-  for (const y of [1, HEIGHT / 2, HEIGHT - 1]) element("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }, svg, SVG);
-  const trace = element("path", { class: "trace", d: "" }, svg, SVG);
-  const axis = element("div", { class: "axis" }, strip);
-  const from = element("span", {}, axis);
-  const range = element("span", {}, axis);
-  const to = element("span", {}, axis);
-  return { strip, value, svg, trace, from, range, to, unit: box.dataset.unit, label: box.dataset.label };
-}
-
-function arrange() {
-  for (const box of live.querySelectorAll("input[name=signal]")) {
-    if (box.checked && !shown.has(box.value)) shown.set(box.value, makeStrip(box));
-    if (!box.checked) shown.delete(box.value);
+    if (count) {
+      this.frameAt = performance.now();
+      this.arrivals.push([this.frameAt, count]);
+    }
+    this.redraw();
   }
-  const order = [...live.querySelectorAll("input[name=signal]:checked")].map((box) => shown.get(box.value).strip);
-  strips.replaceChildren(...order);
-  redraw();
-}
 
-function redraw() {
-  if (drawing || document.hidden) return;
-  drawing = true;
-  requestAnimationFrame(() => {
-    drawing = false;
-    for (const [signal, parts] of shown) drawStrip(points.get(signal) ?? [], newest.get(signal), parts);
-    if (performance.now() - tableWrittenAt > 1000) writeTable();
-  });
-}
-
-function drawStrip(series, last, parts) {
-  const unit = parts.unit ? ` ${parts.unit}` : "";
-  parts.value.textContent = last ? number(last[1]) + unit : "no value yet";
-  if (labTime === null) return;
-  const start = labTime - WINDOW_MS;
-  parts.from.textContent = clockTime.format(start);
-  parts.to.textContent = clockTime.format(labTime);
-  const visible = series.filter(([t]) => t >= start);
-  if (visible.length === 0) {
-    parts.trace.setAttribute("d", "");
-    parts.range.textContent = "";
-    return;
+  forget(known) {
+    const oldest = (this.labTime - 900_000) / 1000;
+    let first = 0;
+    while (first < known.t.length && known.t[first] < oldest) first += 1;
+    if (first > 200) {
+      known.t.splice(0, first);
+      known.v.splice(0, first);
+    }
   }
-  const low = Math.min(...visible.map((point) => point[1]));
-  const high = Math.max(...visible.map((point) => point[1]));
-  const middle = (low + high) / 2;
-  const half = Math.max((high - low) / 2, Math.abs(middle) * 0.01, 1e-9) * 1.08;
-  let path = "";
-  for (const [t, value] of visible) {
-    const x = ((t - start) / WINDOW_MS) * WIDTH;
-    const y = HEIGHT / 2 - ((value - middle) / half) * (HEIGHT / 2);
-    path += `${path ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-  }
-  parts.trace.setAttribute("d", path);
-  const range = (number(low) === number(high) ? number(low) : `${number(low)} to ${number(high)}`) + unit;
-  parts.range.textContent = range;
-  parts.svg.setAttribute("aria-label", `${parts.label}, last minute: ${range}`);
-}
 
-function writeTable() {
-  tableWrittenAt = performance.now();
-  for (const [signal, [t, value]] of newest) {
-    const row = document.querySelector(`#latest tr[data-signal="${CSS.escape(signal)}"]`);
-    if (!row) continue;
-    row.cells[1].textContent = number(value);
-    row.cells[3].textContent = `${dayAndTime.format(t).replace(",", "")}, ${clockTime.format(t)}`;
+  showState() {
+    if (this.ended || this.source?.readyState !== EventSource.OPEN) return;
+    if (!this.brokerThere && this.brokerSeen) this.say(WORDS.brokerLost, "lost");
+    else if (!this.brokerThere) this.say(WORDS.brokerConnecting, "");
+    else if (this.newest.size === 0) this.say(WORDS.waiting, "");
+    else if (performance.now() - this.frameAt > SILENCE_MS) this.say(WORDS.silent, "");
+    else this.say(WORDS.live, "on");
+  }
+
+  changed(event) {
+    if (event.target.name === "window") this.windowMs = Number(event.target.value) * 1000;
+    if (event.target.name === "signal") this.arrange();
+    this.redraw();
+  }
+
+  arrange() {
+    const boxes = [...this.section.querySelectorAll("input[name=signal]")];
+    boxes.forEach((box, place) => {
+      if (box.checked && !this.charts.has(box.value)) {
+        const { label, unit } = box.dataset;
+        const limits = (box.dataset.limits ?? "").split(" ").filter(Boolean).map(Number);
+        const range = () => [(this.labTime - this.windowMs) / 1000, this.labTime / 1000];
+        const chart = new Chart(this.strips, { label, unit, place, zone: this.zone, limits, range: () => (this.labTime === null ? [0, 60] : range()) });
+        chart.newest = WORDS.none;
+        chart.value.textContent = WORDS.none;
+        this.charts.set(box.value, chart);
+      }
+      if (!box.checked && this.charts.has(box.value)) {
+        this.charts.get(box.value).remove();
+        this.charts.delete(box.value);
+      }
+    });
+    for (const box of boxes) if (box.checked) this.strips.append(this.charts.get(box.value).frame);
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.drawing || document.hidden) return;
+    this.drawing = true;
+    requestAnimationFrame(() => {
+      this.drawing = false;
+      if (this.labTime === null) return;
+      const start = (this.labTime - this.windowMs) / 1000;
+      for (const [signal, chart] of this.charts) this.drawChart(chart, this.series.get(signal), this.newest.get(signal), start);
+      if (performance.now() - (this.writtenAt ?? -Infinity) > 1000) this.writeTable();
+    });
+  }
+
+  drawChart(chart, known, last, start) {
+    const unit = chart.settings.unit ? ` ${chart.settings.unit}` : "";
+    if (!known || !last) return;
+    let first = known.t.findIndex((t) => t >= start);
+    if (first < 0) first = known.t.length;
+    const [t, v] = first ? [known.t.slice(first), known.v.slice(first)] : [known.t, known.v];
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of v) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    const range = t.length ? (number(low) === number(high) ? number(low) : `${number(low)} ${WORDS.to} ${number(high)}`) + unit : "";
+    const minutes = this.windowMs === 60_000 ? WORDS.lastMinute : WORDS.lastMinutes.replace("{n}", this.windowMs / 60_000);
+    chart.set([t, v], { newest: number(last[1], WORDS) + unit, spoken: `${chart.settings.label}, ${minutes}: ${range}` });
+  }
+
+  writeTable() {
+    this.writtenAt = performance.now();
+    for (const [signal, [t, value]] of this.newest) {
+      const row = this.rows.get(signal);
+      if (!row) continue;
+      row.cells[1].textContent = number(value, WORDS);
+      row.cells[3].textContent = `${this.day.format(t).replace(",", "")}, ${this.clock.format(t)}`;
+    }
+    if (!this.quality || this.frameAt === undefined) return;
+    const now = performance.now();
+    while (this.arrivals.length && this.arrivals[0][0] < now - RATE_MS) this.arrivals.shift();
+    const rate = this.arrivals.reduce((sum, [, count]) => sum + count, 0) / (RATE_MS / 1000);
+    this.quality.textContent = WORDS.quality
+      .replace("{rate}", number(rate))
+      .replace("{ago}", number(Math.round((now - this.frameAt) / 100) / 10))
+      .replace("{gaps}", this.gaps);
   }
 }
 
+const machines = [...document.querySelectorAll("[data-live]")].map((section) => new LiveMachine(section));
+redrawOnTheme(() => machines.flatMap((machine) => [...machine.charts.values()]));
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) {
-    close(); // nobody looks: the server need not send
-  } else {
-    open();
-    redraw();
+  for (const machine of machines) {
+    if (document.hidden) machine.close(); // nobody looks: the server need not send
+    else {
+      machine.open();
+      machine.redraw();
+    }
   }
 });
-live.addEventListener("change", arrange);
 setInterval(() => {
-  showState();
-  if (!document.hidden) writeTable();
+  for (const machine of machines) {
+    machine.showState();
+    if (!document.hidden) machine.writeTable();
+  }
 }, 2000);
-arrange();
-if (!document.hidden) open();
+for (const machine of machines) if (!document.hidden) machine.open();

@@ -1,0 +1,103 @@
+"""A pilot as a row of steps, from the question to what becomes of it, with the one that is next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bookings.models import Booking
+from lab.pilots.models import Pilot, Plan, Run
+from lab.reports.models import Report
+from lab.web.languages import gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step.
+
+    Attributes:
+        name: what it is.
+        state: done, next (somebody has to do it now) or later.
+        fact: how it stands, in a few words.
+        at: since when; None: not yet, or nobody notes it.
+        address: where it is done or seen; empty: nowhere.
+    """
+
+    name: str
+    state: Literal["done", "next", "later"]
+    fact: str
+    at: datetime | None = None
+    address: str = ""
+
+
+def pilot_steps(
+    pilot: Pilot, plan: Plan | None, runs: Sequence[Run], bookings: Sequence[Booking], reports: Sequence[Report]
+) -> list[Step]:
+    """The steps of a pilot in their order; the first one that is not done is next.
+
+    Args:
+        pilot: the pilot.
+        plan: its newest plan.
+        runs: as laid out by the locked plan.
+        bookings: of this pilot.
+        reports: the newest first.
+    """
+    locked = plan.locked_at if plan is not None else None
+    held = [booking for booking in bookings if booking.state not in {"cancelled", "no_show"}]
+    finished = sum(run.ended_at is not None for run in runs)
+    sealed = pilot.state in {"sealed", "reported"}
+    report = reports[0] if reports else None
+    given = [
+        (_("Question"), True, pilot.question, pilot.created_at, ""),
+        (_("Plan"), plan is not None, _plan_fact(plan), None, f"/pilots/{pilot.id}#plan"),
+        (_("Plan locked"), locked is not None, _locked_fact(locked), locked, f"/pilots/{pilot.id}#plan"),
+        (_("Slots booked"), bool(held), _slots_fact(held), None, f"/bookings/new?pilot={pilot.id}"),
+        (_("Runs"), bool(runs) and finished == len(runs), _runs_fact(runs, finished), None, f"/pilots/{pilot.id}#runs"),
+        (_("Data sealed"), sealed, _sealed_fact(sealed=sealed), None, ""),
+        (_("Report"), report is not None and report.is_final, _report_fact(report), None, _report_address(report)),
+    ]
+    first = next((number for number, step in enumerate(given) if not step[1]), len(given))
+    return [
+        Step(name, "done" if done else "next" if number == first else "later", fact, at if done else None, address)
+        for number, (name, done, fact, at, address) in enumerate(given)
+    ]
+
+
+def _plan_fact(plan: Plan | None) -> str:
+    if plan is None:
+        return _("Say what is measured, and from which saving on it would pay.")
+    return _("What is measured, how often, and how it is decided.")
+
+
+def _locked_fact(locked: datetime | None) -> str:
+    if locked is None:
+        return _("Before the first run the criteria are locked, so that nobody can bend them to the result.")
+    return _("The criteria cannot change any more.")
+
+
+def _slots_fact(held: Sequence[Booking]) -> str:
+    if not held:
+        return _("Book time on the machines.")
+    return _("%(number)s slots on the machines.", number=len(held)) if len(held) > 1 else _("One slot on the machines.")
+
+
+def _runs_fact(runs: Sequence[Run], finished: int) -> str:
+    if not runs:
+        return _("The runs are laid out, in random order, when the plan is locked.")
+    return _("%(finished)s of %(all)s finished.", finished=finished, all=len(runs))
+
+
+def _sealed_fact(*, sealed: bool) -> str:
+    if sealed:
+        return _("What the machines said is complete and cannot change.")
+    return _("After the last run the lab checks that nothing is missing, and seals the data.")
+
+
+def _report_fact(report: Report | None) -> str:
+    if report is None:
+        return _("The answer to your question, with every number and how sure it is.")
+    return _(report.verdict) if report.is_final else _("Written; two people of the lab check it.")
+
+
+def _report_address(report: Report | None) -> str:
+    return f"/reports/{report.id}" if report is not None else ""
