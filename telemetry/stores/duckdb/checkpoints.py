@@ -1,100 +1,117 @@
 """A checkpoint is good when what it wrote has been read back from the disk.
 
 While rows are written, their number and the sum of their hashes are kept. After the checkpoint the buffers are dropped,
-the rows added since the last one are read from the file (which checks its blocks), and both must agree.
+the newest rows are read from the file (which checks its blocks), and both must agree; so must the number of all rows.
+
+How many rows have been proved so is a fact in the file. Whoever deletes or moves rows changes it in the same
+transaction, so that the proof survives: what is not proved are always the last rows of the file, whatever numbers
+DuckDB gives them after a deletion, and a file that holds fewer rows than were proved is a damaged one.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import duckdb
-import structlog
 
 from telemetry.stores.duckdb.schema import COLUMNS
 from telemetry.stores.errors import StoreDamagedError
 
-log = structlog.get_logger(__name__)
-
 _SUMS = f"count(*), coalesce(sum(hash({COLUMNS})), 0)"
+_PROVED = "proved"
+Sums = tuple[int, int]
+"""How many rows, and the sum of their hashes."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tally:
-    """What was written since the last checkpoint."""
+    """What must be in the file, and what of it has not been read back: its last rows."""
 
-    first_row: int
-    """DuckDB's number of the first row that is not verified."""
     all_rows: int
     """How many rows there are."""
     rows: int = 0
+    """How many of them, the last ones, are not proved."""
     hashes: int = 0
-    from_before: bool = True
-    """Rows from before the opening are among the unverified ones: they can be read back, not compared."""
+    from_before: bool = False
+    """Rows from before the opening are among the unproved ones: they can be read back, not compared."""
 
     @classmethod
     def begin(cls, connection: duckdb.DuckDBPyConnection) -> "Tally":
-        """After opening: what an earlier checkpoint verified need not be read again."""
-        query = "SELECT (SELECT coalesce(max(value), 0) FROM facts WHERE name = 'verified'), count(*) FROM samples"
-        return cls(*_sums(connection, query))
+        """After opening: what an earlier checkpoint proved need not be read again.
+
+        Raises:
+            StoreDamagedError: the file holds less than that.
+        """
+        query = f"SELECT count(*), (SELECT coalesce(max(value), 0) FROM facts WHERE name = '{_PROVED}') FROM samples"  # noqa: S608
+        rows, proved = _pair(connection, query)
+        if rows < proved:
+            raise StoreDamagedError(f"the sample store holds {rows} samples, and {proved} had been proved")
+        return cls(rows, rows - proved, from_before=rows > proved)
 
     def add(self, cursor: duckdb.DuckDBPyConnection, name: str) -> "Tally":
         """With the rows of a registered table."""
-        rows, hashes = _sums(cursor, f"SELECT {_SUMS} FROM {name}")  # noqa: S608 - constants
-        return Tally(self.first_row, self.all_rows + rows, self.rows + rows, self.hashes + hashes, self.from_before)
+        rows, hashes = _pair(cursor, f"SELECT {_SUMS} FROM {name}")  # noqa: S608 - constants
+        return Tally(self.all_rows + rows, self.rows + rows, self.hashes + hashes, self.from_before)
 
 
-def verified_checkpoint(cursor: duckdb.DuckDBPyConnection, tally: Tally, *, memory_limit: str) -> tuple[Tally, int]:
+def verified_checkpoint(cursor: duckdb.DuckDBPyConnection, tally: Tally, *, memory_limit: str) -> Tally:
     """Write everything into the main file and read back what is new. The caller keeps writers away.
 
     Returns:
-        The tally to go on with, and how many rows were read back.
+        The tally to go on with.
 
     Raises:
         StoreDamagedError: something else was read.
         duckdb.Error: it could not be written or read.
     """
-    following, _ = _sums(cursor, "SELECT coalesce(max(rowid) + 1, 0), 0 FROM samples")
-    _note_verified(cursor, following)
     cursor.execute("CHECKPOINT")
     drop_buffers(cursor, memory_limit=memory_limit)
-    rows, hashes = _sums(cursor, f"SELECT {_SUMS} FROM samples WHERE rowid >= {tally.first_row:d}")  # noqa: S608
-    if not tally.from_before and (rows, hashes) != (tally.rows, tally.hashes):
-        _require_count(cursor, tally)
-    return Tally(following, tally.all_rows, from_before=False), rows
+    all_rows, last = _pair(cursor, "SELECT count(*), coalesce(max(rowid), -1) FROM samples")
+    if all_rows != tally.all_rows:
+        raise StoreDamagedError(f"the sample store holds {all_rows} samples after a checkpoint, not {tally.all_rows}")
+    if tally.rows:
+        found = sums_of(cursor, f"rowid > {last - tally.rows:d}")
+        if found[0] != tally.rows or (not tally.from_before and found[1] != tally.hashes):
+            raise StoreDamagedError(f"the sample store gives back {tally.rows} new samples otherwise than written")
+        cursor.begin()
+        cursor.execute(f"DELETE FROM facts WHERE name = '{_PROVED}'")  # noqa: S608 - constant
+        cursor.execute("INSERT INTO facts VALUES (?, ?)", [_PROVED, all_rows])
+        cursor.commit()
+    return Tally(all_rows)
 
 
-def begin_anew(cursor: duckdb.DuckDBPyConnection) -> Tally:
-    """After rows were changed or deleted, of which all that was written before had been verified."""
-    cursor.execute("CHECKPOINT")
-    first, count = _sums(cursor, "SELECT coalesce(max(rowid) + 1, 0), count(*) FROM samples")
-    _note_verified(cursor, first)
-    return Tally(first, count, from_before=False)
+def sums_of(cursor: duckdb.DuckDBPyConnection, where: str) -> Sums:
+    """Number and hashes of rows, to be compared with those after a checkpoint."""
+    return _pair(cursor, f"SELECT {_SUMS} FROM samples WHERE {where}")  # noqa: S608 - whole numbers
+
+
+def require_sums(cursor: duckdb.DuckDBPyConnection, where: str, expected: Sums) -> None:
+    """See that rows are those that were there before a checkpoint.
+
+    Raises:
+        StoreDamagedError: they are not.
+    """
+    if sums_of(cursor, where) != expected:
+        raise StoreDamagedError("the sample store gives back changed samples otherwise than written")
+
+
+def lower_proved(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
+    """So many proved rows are deleted, or moved to the end, in the transaction that is open."""
+    cursor.execute("UPDATE facts SET value = value - ? WHERE name = ?", [rows, _PROVED])
 
 
 def drop_buffers(cursor: duckdb.DuckDBPyConnection, *, memory_limit: str) -> None:
-    """Have DuckDB forget what it holds of the file, so that the next question is answered from the disk."""
+    """Have DuckDB forget what it holds of the file, so that the next question is answered from the disk.
+
+    It can never keep to so low a limit, and says so after it has dropped what nobody uses; a limit of a megabyte, which
+    it can keep to, would leave the newest blocks where they are.
+    """
     try:
-        cursor.execute("SET memory_limit = '1MB'")
-    except duckdb.OutOfMemoryException:
-        log.debug("not all buffers could be dropped: somebody reads")
+        with suppress(duckdb.OutOfMemoryException):
+            cursor.execute("SET memory_limit = '1KB'")
     finally:
         cursor.execute(f"SET memory_limit = '{memory_limit}'")
 
 
-def _require_count(cursor: duckdb.DuckDBPyConnection, tally: Tally) -> None:
-    """Rows may have got new numbers where others were deleted: then at least all of them must be there and sound."""
-    rows, _ = _sums(cursor, f"SELECT {_SUMS} FROM samples")  # noqa: S608 - constants
-    log.warning("rows were numbered anew by a checkpoint", rows=rows)
-    if rows != tally.all_rows:
-        raise StoreDamagedError(f"the sample store holds {rows} samples after a checkpoint, not {tally.all_rows}")
-
-
-def _note_verified(cursor: duckdb.DuckDBPyConnection, first_row: int) -> None:
-    cursor.begin()
-    cursor.execute("DELETE FROM facts WHERE name = 'verified'")
-    cursor.execute("INSERT INTO facts VALUES ('verified', ?)", [first_row])
-    cursor.commit()
-
-
-def _sums(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:
+def _pair(cursor: duckdb.DuckDBPyConnection, query: str) -> Sums:
     [(first, second)] = cursor.execute(query).fetchall()  # all: an answer that is read in part stays a transaction
     return int(first), int(second)

@@ -26,7 +26,11 @@ def look(path: str) -> dict[str, object]:
     if "watermarks" in tables:
         query = "SELECT spool, max(watermark), max(received_ns) FROM watermarks GROUP BY spool"
         marks = connection.execute(query).fetchall()
+    proved = connection.execute("SELECT max(value) FROM facts WHERE name = 'proved'") if "facts" in tables else None
+    [(least,)] = proved.fetchall() if proved else [(None,)]
     connection.close()
+    if sums.get("samples", 0) < (least or 0):
+        return {"error": f"it holds {sums.get('samples', 0)} samples, and {least} had been proved"}
     return {
         "rows": sums.get("samples", 0),
         "watermarks": {spool: mark for spool, mark, _ in marks},

@@ -15,6 +15,7 @@ from telemetry.stores.duckdb.checkpoints import Tally
 from telemetry.stores.duckdb.damage import mend
 from telemetry.stores.duckdb.marks import Mark
 from telemetry.stores.duckdb.questions import Names
+from telemetry.stores.duckdb.reading_gate import ReadingGate
 from telemetry.stores.errors import StoreDamagedError, StoreUnavailableError
 from telemetry.stores.interface import Repair, Series
 
@@ -75,6 +76,8 @@ class StoreFile:
         """Held by whoever changes something."""
         self.keeping = threading.RLock()
         """Held, before `writing`, by whoever changes the main file or needs it unchanged."""
+        self.gate = ReadingGate()
+        """Closed for the commit that moves rows."""
         self._flag = path.with_name(path.name + ".open")
         self._is_ours = False
         """Whether the flag is of this process."""
@@ -111,7 +114,7 @@ class StoreFile:
     def answer(self, query: str, parameters: dict[str, object] | None = None) -> pa.Table:
         """The answer to a question."""
         for attempt in range(_ATTEMPTS):
-            with self.cursor() as (cursor, _):
+            with self.gate.reading(), self.cursor() as (cursor, _):
                 try:
                     return cursor.sql(query, params=parameters or {}).to_arrow_table()
                 except duckdb.OutOfMemoryException:
@@ -200,6 +203,10 @@ class StoreFile:
             raise StoreUnavailableError(
                 f"the sample store {self.path.name} failed: {schema.first_line(error)}"
             ) from error
+        except StoreDamagedError:
+            connection.close()
+            self._suspect = True
+            raise
 
 
 def is_damage(error: Exception) -> bool:

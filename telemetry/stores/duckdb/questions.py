@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from telemetry.stores.duckdb.marks import listed
 from telemetry.stores.interface import Flag
+from telemetry.stores.spans import merged
 
 Names = dict[int, tuple[str, str]]
 """Number of a series → signal and boot."""
@@ -20,6 +21,12 @@ def within(ids: Iterable[int], spans: list[tuple[int, int]], *, uncertain: bool)
     if not uncertain:
         clauses.append(f"flags & {int(Flag.UNCERTAIN)} = 0")
     return " AND ".join(clauses)
+
+
+def around(spans: list[tuple[int, int]], margin_ns: int) -> str:
+    """A condition on rows of all series: settled time in one of the spans (at least one), or as near to it."""
+    pieces = merged([(max(start - margin_ns, -(2**63)), min(end + margin_ns, 2**63 - 1)) for start, end in spans])
+    return " OR ".join(f"settled_ns >= {start:d} AND settled_ns < {end:d}" for start, end in pieces)
 
 
 def rows_query(names: Names, where: str, limit: int | None) -> tuple[str, dict[str, object]]:

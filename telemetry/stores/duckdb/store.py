@@ -14,12 +14,12 @@ import pyarrow as pa
 from telemetry.stores.batches import as_batch, numbers_of
 from telemetry.stores.duckdb import schema
 from telemetry.stores.duckdb.backups import Backup, backup_name, note_backup
-from telemetry.stores.duckdb.checkpoints import begin_anew, verified_checkpoint
-from telemetry.stores.duckdb.compaction import sort_piece, unsorted_pieces
+from telemetry.stores.duckdb.checkpoints import Tally, lower_proved, require_sums, sums_of, verified_checkpoint
+from telemetry.stores.duckdb.compaction import move_rows, rows_at_the_end, sort_piece, unsorted_pieces
 from telemetry.stores.duckdb.damage import copy_apart, look_at
 from telemetry.stores.duckdb.file import Opening, StoreFile
 from telemetry.stores.duckdb.marks import Mark, listed, load_marks, raise_marks
-from telemetry.stores.duckdb.questions import within
+from telemetry.stores.duckdb.questions import around, within
 from telemetry.stores.duckdb.reading import SampleReader
 from telemetry.stores.duckdb.writing import news_of
 from telemetry.stores.errors import StoreDamagedError, StoreUnavailableError
@@ -36,6 +36,9 @@ LIMITS = StoreLimits(
     own_backups=True,
 )
 _LATE_NS = 60 * 1_000_000_000
+_NEIGHBOURS_NS = 3600 * 1_000_000_000
+"""Of settled time around a deletion: what lies beside deleted rows is written anew, and read back."""
+_FRUITLESS_MOVES = 3
 
 
 class DuckDBStore(SampleReader):
@@ -156,20 +159,16 @@ class DuckDBStore(SampleReader):
             which = f"AND flags & {int(Flag.UNCERTAIN)} <> 0" if uncertain_only else ""
             late = f"(flags & {int(Flag.BUFFERED)} = 0 AND received_ns - {settled} > {_LATE_NS})"
             kept = ~int(Flag.UNCERTAIN | Flag.SKEWED | Flag.LATE) & 0xFF
+            where = f"series IN ({listed(ids)}) AND device_ns >= {device_span[0]:d} AND device_ns < {device_span[1]:d}"
             cursor.begin()
             [(changed,)] = cursor.execute(
                 f"""UPDATE samples SET settled_ns = {settled},
                         flags = (flags & {kept}) | $skewed | CASE WHEN {late} THEN {int(Flag.LATE)} ELSE 0 END
-                    WHERE series IN ({listed(ids)}) AND device_ns >= $start AND device_ns < $end {which}""",  # noqa: S608
-                {
-                    "offset": offset_ns,
-                    "skewed": int(Flag.SKEWED) if offset_ns else 0,
-                    "start": device_span[0],
-                    "end": device_span[1],
-                },
+                    WHERE {where} {which}""",  # noqa: S608
+                {"offset": offset_ns, "skewed": int(Flag.SKEWED) if offset_ns else 0},
             ).fetchall()
-            cursor.commit()
-            self._changed(cursor, known, ids)
+            self._commit(cursor, known, known.tally, where)
+            self._renew_marks(cursor, known, ids)
         return int(changed)
 
     def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
@@ -180,15 +179,19 @@ class DuckDBStore(SampleReader):
             if not wanted or not ids:
                 return 0
             self._verify(cursor, known)
-            where = within(ids, wanted, uncertain=True)
             cursor.begin()
+            where = within(ids, wanted, uncertain=True)
             [(deleted,)] = cursor.execute(f"DELETE FROM samples WHERE {where}").fetchall()  # noqa: S608
-            cursor.commit()
-            self._changed(cursor, known, ids)
+            lower_proved(cursor, deleted)
+            self._commit(cursor, known, Tally(known.tally.all_rows - deleted), around(wanted, _NEIGHBOURS_NS))
+            self._renew_marks(cursor, known, ids)
         return int(deleted)
 
     def compact(self, *, before_ns: int) -> Compaction:
-        """Sort what was settled before an instant (see `SampleStore.compact`); between pieces others may write."""
+        """Sort what was settled before an instant, and shrink the file (see `SampleStore.compact`).
+
+        Between pieces others may write.
+        """
         with self._file.keeping:
             before = self.size_bytes()
             with self._file.cursor() as (cursor, _):
@@ -197,10 +200,27 @@ class DuckDBStore(SampleReader):
             for start, end in pieces:
                 with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
                     self._verify(cursor, known)
-                    done, double = sort_piece(cursor, start, end)
-                    self._changed(cursor, known, [])
-                rows, doubles = rows + done, doubles + double
+                    written, double = sort_piece(cursor, self._file.gate, start, end)
+                    known.tally = Tally(known.tally.all_rows - double, *written)
+                    self._verify(cursor, known)
+                rows, doubles = rows + written[0] + double, doubles + double
+            self._move_to_the_front()
         return Compaction(rows, before, self.size_bytes(), doubles)
+
+    def _move_to_the_front(self) -> None:
+        """Have the file end where its content does; stops where nothing is gained any more."""
+        smallest, attempts = self.size_bytes(), _FRUITLESS_MOVES
+        while attempts:
+            with self._file.writing, self._file.cursor(writes=True) as (cursor, known):
+                self._verify(cursor, known)
+                rows = rows_at_the_end(cursor)
+                if not rows:
+                    return
+                known.tally = Tally(known.tally.all_rows, *move_rows(cursor, self._file.gate, rows))
+                self._verify(cursor, known)
+            size = self.size_bytes()
+            attempts = _FRUITLESS_MOVES if size < smallest else attempts - 1
+            smallest = min(size, smallest)
 
     def size_bytes(self) -> int:
         """How much disk its file and write-ahead file take."""
@@ -217,12 +237,20 @@ class DuckDBStore(SampleReader):
 
     def _verify(self, cursor: duckdb.DuckDBPyConnection, known: Opening) -> int:
         """Take a checkpoint and read back what is new; before rows change, because then it cannot be compared."""
-        known.tally, rows = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
+        rows = known.tally.rows
+        known.tally = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
         self._verified = dict(known.spools)
         return rows
 
-    def _changed(self, cursor: duckdb.DuckDBPyConnection, known: Opening, ids: list[int]) -> None:
-        known.tally = begin_anew(cursor)
+    def _commit(self, cursor: duckdb.DuckDBPyConnection, known: Opening, tally: Tally, changed: str) -> None:
+        """End a transaction that has changed proved rows, and read back those that may have been written anew."""
+        expected = sums_of(cursor, changed)
+        cursor.commit()
+        known.tally = tally
+        self._verify(cursor, known)
+        require_sums(cursor, changed, expected)
+
+    def _renew_marks(self, cursor: duckdb.DuckDBPyConnection, known: Opening, ids: list[int]) -> None:
         if known.marks is not None:
             others = {number: mark for number, mark in known.marks.items() if number not in set(ids)}
             known.marks = others | load_marks(cursor, ids)
