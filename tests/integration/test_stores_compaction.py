@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import duckdb
 import numpy as np
@@ -250,6 +251,38 @@ def test_bytes_that_flip_on_the_way_to_the_disk_are_noticed_after_a_deletion(
     assert store.take_repairs()[0].kind == "store-restored"
     refill(store, 9)
     assert store.count("mill-1", EVER) == 8 * ROWS_A_BATCH
+    store.close()
+
+
+def limit_of(cursor: duckdb.DuckDBPyConnection) -> str:
+    [(limit,)] = cursor.execute("SELECT current_setting('memory_limit')").fetchall()
+    return str(limit)
+
+
+class Short:
+    """A cursor that finds no memory for the first attempts at setting a limit back, as DuckDB once in a while."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, usual: str) -> None:
+        self.cursor, self.usual, self.refusals = cursor, usual, 2
+
+    def execute(self, statement: str) -> duckdb.DuckDBPyConnection:
+        if self.usual in statement and self.refusals:
+            self.refusals -= 1
+            raise duckdb.OutOfMemoryException("failed to allocate data of size 2.0 KiB")
+        return self.cursor.execute(statement)
+
+
+def test_the_usual_memory_is_there_again_after_buffers_were_dropped(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path / "samples.duckdb")
+    store.write(minute(1), watermark=1)
+    store.checkpoint()
+    with store._file.cursor() as (cursor, _):
+        usual = limit_of(cursor)
+        checkpoints.drop_buffers(cast("duckdb.DuckDBPyConnection", Short(cursor, "256MB")), memory_limit="256MB")
+        [(held,)] = cursor.execute(
+            "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+        ).fetchall()
+        assert (held, limit_of(cursor)) == (0, usual)
     store.close()
 
 

@@ -18,6 +18,9 @@ from telemetry.stores.errors import StoreDamagedError
 
 _SUMS = f"count(*), coalesce(sum(hash({COLUMNS})), 0)"
 _PROVED = "proved"
+_LESS_THAN_A_BLOCK = "128KB"
+"""No block of 256 KiB stays under this limit, and there is room for the statement that raises it again."""
+_ATTEMPTS = 100
 Sums = tuple[int, int]
 """How many rows, and the sum of their hashes."""
 
@@ -102,14 +105,26 @@ def lower_proved(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
 def drop_buffers(cursor: duckdb.DuckDBPyConnection, *, memory_limit: str) -> None:
     """Have DuckDB forget what it holds of the file, so that the next question is answered from the disk.
 
-    It can never keep to so low a limit, and says so after it has dropped what nobody uses; a limit of a megabyte, which
-    it can keep to, would leave the newest blocks where they are.
+    Raises:
+        duckdb.OutOfMemoryException: the usual limit could not be set again; the file must be opened anew.
     """
     try:
-        with suppress(duckdb.OutOfMemoryException):
-            cursor.execute("SET memory_limit = '1KB'")
+        with suppress(duckdb.OutOfMemoryException):  # somebody reads: all else is dropped before DuckDB says so
+            cursor.execute(f"SET memory_limit = '{_LESS_THAN_A_BLOCK}'")
     finally:
-        cursor.execute(f"SET memory_limit = '{memory_limit}'")
+        _set_limit(cursor, memory_limit)
+
+
+def _set_limit(cursor: duckdb.DuckDBPyConnection, memory_limit: str) -> None:
+    """Raise the limit again; whoever reads under the low one may hold what this needs for an instant."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            cursor.execute(f"SET memory_limit = '{memory_limit}'")
+        except duckdb.OutOfMemoryException:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
 
 
 def _pair(cursor: duckdb.DuckDBPyConnection, query: str) -> Sums:
