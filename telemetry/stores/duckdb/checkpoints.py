@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from telemetry.stores.duckdb.reading_gate import ReadingGate
 from telemetry.stores.duckdb.schema import COLUMNS
 from telemetry.stores.errors import StoreDamagedError
 
@@ -20,6 +21,8 @@ _SUMS = f"count(*), coalesce(sum(hash({COLUMNS})), 0)"
 _PROVED = "proved"
 _LESS_THAN_A_BLOCK = "128KB"
 """No block of 256 KiB stays under this limit, and there is room for the statement that raises it again."""
+_PATIENCE_SECONDS = 1.0
+"""How long buffers wait for those who read; longer, writers and new readers are not kept waiting."""
 _ATTEMPTS = 100
 Sums = tuple[int, int]
 """How many rows, and the sum of their hashes."""
@@ -56,7 +59,9 @@ class Tally:
         return Tally(self.all_rows + rows, self.rows + rows, self.hashes + hashes, self.from_before)
 
 
-def verified_checkpoint(cursor: duckdb.DuckDBPyConnection, tally: Tally, *, memory_limit: str) -> Tally:
+def verified_checkpoint(
+    cursor: duckdb.DuckDBPyConnection, tally: Tally, gate: ReadingGate, *, memory_limit: str
+) -> Tally:
     """Write everything into the main file and read back what is new. The caller keeps writers away.
 
     Returns:
@@ -67,7 +72,8 @@ def verified_checkpoint(cursor: duckdb.DuckDBPyConnection, tally: Tally, *, memo
         duckdb.Error: it could not be written or read.
     """
     cursor.execute("CHECKPOINT")
-    drop_buffers(cursor, memory_limit=memory_limit)
+    with gate.closed(patience_seconds=_PATIENCE_SECONDS):
+        drop_buffers(cursor, memory_limit=memory_limit)
     all_rows, last = _pair(cursor, "SELECT count(*), coalesce(max(rowid), -1) FROM samples")
     if all_rows != tally.all_rows:
         raise StoreDamagedError(f"the sample store holds {all_rows} samples after a checkpoint, not {tally.all_rows}")

@@ -1,7 +1,8 @@
-"""Readers stay out for the instant in which rows that were moved are committed.
+"""Readers stay out for the instants that they would disturb, or that would disturb them.
 
-DuckDB 2.0 lets whoever reads during such a commit see the rows in both places. So a commit waits for the questions that
-are being answered, and new questions wait for the commit: tens of milliseconds, and no longer than the longest answer.
+DuckDB 2.0 lets whoever reads while rows that were moved are committed see them in both places. So a commit waits for
+the questions that are being answered, and new questions wait for the commit: tens of milliseconds, and no longer than
+the longest answer. While buffers are dropped, new questions wait too: they would find no memory.
 """
 
 import threading
@@ -31,11 +32,15 @@ class ReadingGate:
                 self._changed.notify_all()
 
     @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Nobody reads. One at a time: the caller holds the lock of those who write."""
+    def closed(self, *, patience_seconds: float | None = None) -> Iterator[None]:
+        """Nobody reads, and nobody begins to. One at a time: the caller holds the lock of those who write.
+
+        Args:
+            patience_seconds: how long those who read are waited for; then it goes on beside them. `None`: to their end.
+        """
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: not self._readers)
+            self._changed.wait_for(lambda: not self._readers, patience_seconds)
         try:
             yield
         finally:

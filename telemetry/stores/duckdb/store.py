@@ -238,7 +238,7 @@ class DuckDBStore(SampleReader):
     def _verify(self, cursor: duckdb.DuckDBPyConnection, known: Opening) -> int:
         """Take a checkpoint and read back what is new; before rows change, because then it cannot be compared."""
         rows = known.tally.rows
-        known.tally = verified_checkpoint(cursor, known.tally, memory_limit=self._file.memory_limit)
+        known.tally = verified_checkpoint(cursor, known.tally, self._file.gate, memory_limit=self._file.memory_limit)
         self._verified = dict(known.spools)
         return rows
 
