@@ -147,6 +147,7 @@ class IndicatorOfMachine(PlanPart):
         "technical_efficiency",
         "setup_ratio",
         "scrap_ratio",
+        "first_pass_yield",
     ]
     device: str = Field(min_length=1, max_length=40)
     planned_s_per_item: float | None = Field(default=None, gt=0)
@@ -154,7 +155,8 @@ class IndicatorOfMachine(PlanPart):
     part_event: FieldName = "part_finished"
     """The event that tells of a finished part."""
     result_field: FieldName = "result"
-    """Its field that says `good`, `scrap` or `rework`."""
+    """Its field that says `good`, `scrap` or `rework`. Beside it `reworked: true` says that a good part was not so at
+    first: the first pass yield does without those."""
 
 
 BasicMeasure = Annotated[
@@ -209,6 +211,13 @@ Measure = Annotated[
 ]
 
 
+class Tolerance(PlanPart):
+    """Specification limits of a measured number, in the KPI's unit; one of the two may be missing."""
+
+    low: float | None = None
+    high: float | None = None
+
+
 class Kpi(PlanPart):
     """One number a run, and how it is judged."""
 
@@ -226,6 +235,8 @@ class Kpi(PlanPart):
     population: Literal["finished", "all"] = "finished"
     """`finished`: unfinished parts do not count, where the plan says `finished_only`; `all`: they do."""
     measure: Measure
+    tolerance: Tolerance | None = None
+    """What a part may measure: with it Pp, Ppk and, where there are blocks, Cp, Cpk are given for each arm."""
 
 
 class RunLimits(PlanPart):

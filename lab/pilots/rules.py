@@ -57,6 +57,7 @@ def check_plan(plan: AnalysisPlan, units: SignalUnits) -> None:
     _check_devices(plan, units)
     for position, kpi in enumerate(plan.kpis):
         _check_measure(kpi, units, field=f"kpis.{position}")
+        _check_tolerance(kpi, field=f"kpis.{position}.tolerance")
     for position, criterion in enumerate(plan.stop):
         _check_stop(criterion, units, field=f"stop.{position}")
 
@@ -137,6 +138,18 @@ def _check_devices(plan: AnalysisPlan, units: SignalUnits) -> None:
             raise UnknownSignalError(
                 f"the lab has no device {device}", field="device", rule="known-device", device=device
             )
+
+
+def _check_tolerance(kpi: Kpi, *, field: str) -> None:
+    if kpi.tolerance is None:
+        return
+    low, high = kpi.tolerance.low, kpi.tolerance.high
+    if kpi.kind != "number" or (low is None and high is None) or (low is not None and high is not None and low >= high):
+        raise PlanFormError(
+            f"KPI {kpi.key}: a tolerance needs low, high or both, low below high, and a KPI that is a number",
+            field=field,
+            rule="tolerance",
+        )
 
 
 def _check_stop(criterion: StopCriterion, units: SignalUnits, *, field: str) -> None:

@@ -11,6 +11,7 @@ from lab.reports import advice
 from lab.reports.economics.appraisal import appraise
 from lab.reports.economics.writing import economic_key_numbers
 from lab.reports.issue import ReportIssue, report_number
+from lab.reports.kpis import limits_of, states_of
 from lab.reports.methods import DESIGNS, describe_statistics
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.quality import run_quality
@@ -37,6 +38,8 @@ from lab.reports.results import (
 )
 from lab.reports.sealed import SealedDevice, SealedRun, SealedSignal
 from lab.reports.sealing import SealedData, read_data_set
+from lab.reports.steadiness.findings import MachineRecord
+from lab.reports.steadiness.process import machine_record
 from lab.reports.verdict import RULE, Evidence, grade_of, verdict_of
 from lab.reports.within import with_intervals_within
 
@@ -112,13 +115,28 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
         quality=quality,
         kpis=kpis,
         guards=guards,
+        machines=_machines(data),
         further_runs=further,
         economics=economics,
         not_tested=plan.not_tested,
-        statements=(RELATES_ONLY, LAB_OEE) if any("oee" in kpi.key for kpi in kpis) else (RELATES_ONLY,),
+        statements=(RELATES_ONLY, LAB_OEE) if any(kpi.is_oee for kpi in kpis) else (RELATES_ONLY,),
         manifest=_manifest(data),
         software=tuple(SoftwareVersion(name=name, version=version(name)) for name in _LIBRARIES),
     )
+
+
+def _machines(data: SealedData) -> tuple[MachineRecord, ...]:
+    """Of every device that reported states in a run that counts, by arm."""
+    records = []
+    for device in data.devices:
+        for arm in data.plan.arms:
+            made = [(run, limits_of(data, run)) for run in data.runs if run.arm == arm.name and run.excluded is None]
+            spans = [
+                (states_of(data, run, device.id), limits.start_ns, limits.end_ns) for run, limits in made if limits
+            ]
+            if any(states for states, _, _ in spans):
+                records.append(machine_record(device.id, arm, spans, alpha=data.plan.alpha))
+    return tuple(records)
 
 
 def _identification(data: SealedData, issue: ReportIssue) -> Identification:

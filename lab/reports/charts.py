@@ -14,6 +14,7 @@ from lab.reports.economics.drawing import draw_npv, draw_tornado
 from lab.reports.economics.writing import format_money, format_probability, write_figure
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity
 from lab.reports.results import GuardResult, KpiResult, Results
+from lab.reports.steadiness.drawing import draw_control
 from lab.reports.words import Words, words_of
 from lab.reports.writing import no_inference_words
 
@@ -26,7 +27,7 @@ class ChartFacts:
 
     name: str
     kind: str
-    """`effects` or `runs`; on money: `tornado` or `npv`."""
+    """`effects`, `runs` or `control`; on money: `tornado` or `npv`."""
     kpis: tuple[KpiResult, ...]
 
 
@@ -47,6 +48,11 @@ def economic_charts(results: Results) -> list[ChartFacts]:
     return [ChartFacts(f"{kind}.svg", kind, ()) for kind, is_there in kinds if is_there]
 
 
+def control_chart(results: Results) -> ChartFacts | None:
+    """The control charts of the primary KPI; none for shares and with few runs."""
+    return None if results.primary.control is None else ChartFacts("control.svg", "control", results.kpis[:1])
+
+
 PRIMARY_CHART = "primary.svg"
 
 
@@ -64,8 +70,16 @@ def draw_charts(results: Results | Mapping[str, Any]) -> dict[str, bytes]:
     results = results if isinstance(results, Results) else Results.model_validate(results)
     words = words_of("en")
     drawn = {}
-    kinds = {"effects": draw_effects, "runs": draw_runs, "tornado": draw_tornado, "npv": draw_npv}
-    for chart in [primary_chart(results), *list_charts(results), *economic_charts(results)]:
+    kinds = {
+        "effects": draw_effects,
+        "runs": draw_runs,
+        "control": draw_control,
+        "tornado": draw_tornado,
+        "npv": draw_npv,
+    }
+    control = control_chart(results)
+    process = [] if control is None else [control]
+    for chart in [primary_chart(results), *list_charts(results), *process, *economic_charts(results)]:
         drawn[chart.name] = to_svg(kinds[chart.kind], results, chart.kpis, words)
     return drawn
 
@@ -76,11 +90,31 @@ def describe_chart(results: Results, chart: ChartFacts, words: Words) -> str:
         parts = [words["chart_tornado_alt"], *_describe_tornado(results, words)]
     elif chart.kind == "npv":
         parts = [_describe_npv(results, words)]
+    elif chart.kind == "control":
+        parts = [_describe_control(chart.kpis[0], words)]
     elif chart.kind == "effects":
         parts = [words["chart_effects_alt"], *(_describe_effect(kpi, results.guards, words) for kpi in chart.kpis)]
     else:
         parts = [words["chart_runs_alt"], *(_describe_runs(kpi, words) for kpi in chart.kpis)]
     return " ".join(parts)
+
+
+def _describe_control(kpi: KpiResult, words: Words) -> str:
+    found = kpi.control
+    assert found is not None
+
+    def listed(runs: Sequence[int]) -> str:
+        return ", ".join(map(str, runs)) or words["none"]
+
+    limits = "; ".join(f"{arm.arm} {format_interval(arm.low, arm.high, kpi.unit)}" for arm in found.arms)
+    return words.say(
+        "chart_control_alt",
+        label=kpi.label,
+        limits=limits,
+        outside=listed(found.outside),
+        ewma=listed(found.ewma_signals),
+        cusum=listed(found.cusum_signals),
+    )
 
 
 def _describe_effect(kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> str:

@@ -133,7 +133,7 @@ def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], wo
     axes.set_xlabel(
         words.say(
             "chart_difference_better_left" if better_left else "chart_difference_better_right",
-            unit=drawable(_unit(kpi, words)),
+            unit=drawable(unit_of_chart(kpi, words)),
         )
     )
 
@@ -167,7 +167,7 @@ def label_lines(axes: "Axes", lines: Sequence[tuple[float, str]], *, apart: floa
 
 def draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
     """Every run's number in the order of execution, one row a KPI."""
-    styles = _arm_styles(results.arms)
+    styles = arm_styles(results.arms)
     legend, columns = _legend(results.arms, kpis, styles, words)
     heights = [1.25 if kpi.role == "primary" else 0.4 if kpi.kind == "proportion" else 0.8 for kpi in kpis]
     top = 0.12 + 0.2 * -(-len(legend) // columns)
@@ -184,7 +184,7 @@ def draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Fig
     return figure
 
 
-def _arm_styles(arms: Sequence[ArmSetup]) -> dict[str, tuple[str, str]]:
+def arm_styles(arms: Sequence[ArmSetup]) -> dict[str, tuple[str, str]]:
     """(colour, marker) by arm name."""
     styles, others = {}, 0
     for arm in arms:
@@ -269,7 +269,8 @@ def reference_lines(kpi: KpiResult, guards: Sequence[GuardResult], words: Words)
     return lines
 
 
-def _unit(kpi: KpiResult, words: Words) -> str:
+def unit_of_chart(kpi: KpiResult, words: Words) -> str:
+    """The unit at an axis, in words where there is none."""
     return words["percentage_points"] if kpi.kind == "proportion" else kpi.unit or words["no_unit"]
 
 

@@ -28,11 +28,11 @@ from lab.pilots.plans import (
     signals_of,
 )
 from lab.pilots.units import conversion_factor, integral_factor
-from lab.reports.iso22400 import Production, Quantities, indicator
-from lab.reports.machine_times import StateChange, seconds_in, time_elements
 from lab.reports.results import RunValue
 from lab.reports.sealed import SealedEvent, SealedRun
 from lab.reports.sealing import SealedData
+from lab.reports.steadiness.iso22400 import Production, Quantities, indicator, wrong_planned_time
+from lab.reports.steadiness.machine_times import StateChange, seconds_in, time_elements
 
 Nanoseconds = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -256,17 +256,9 @@ def _within(data: SealedData, run: SealedRun, limits: Limits, device: str) -> li
     return [event for event in found if limits.start_ns <= event.settled_ns <= limits.end_ns]
 
 
-def _states(data: SealedData, run: SealedRun, device: str) -> list[StateChange]:
-    return [
-        StateChange(event.settled_ns, str(event.fields.get("item_state")), event.fields.get("mode"))
-        for event in events_of(data, run, device)
-        if event.kind == "state"
-    ]
-
-
 def _time_in_state(data: SealedData, run: SealedRun, limits: Limits, measure: TimeInState, unit: str) -> _Reduced:
     seconds, known_s = seconds_in(
-        _states(data, run, measure.device),
+        states_of(data, run, measure.device),
         limits.start_ns,
         limits.end_ns,
         item_states=measure.item_states,
@@ -275,8 +267,32 @@ def _time_in_state(data: SealedData, run: SealedRun, limits: Limits, measure: Ti
     return _if_known(data, measure.device, known_s, limits, seconds * conversion_factor("s", unit))
 
 
+def states_of(data: SealedData, run: SealedRun, device: str) -> list[StateChange]:
+    """What a device reported of its state during a run, the state in which it began it first."""
+    return [
+        StateChange(event.settled_ns, str(event.fields.get("item_state")), event.fields.get("mode"))
+        for event in events_of(data, run, device)
+        if event.kind == "state"
+    ]
+
+
+def exceeds_planned_time(data: SealedData, run: SealedRun, measure: IndicatorOfMachine) -> bool:
+    """Whether more was made in a run than the planned time of a part allows: then that time is wrong."""
+    limits = limits_of(data, run)
+    return limits is not None and wrong_planned_time(_production(data, run, limits, measure))
+
+
 def _indicator(data: SealedData, run: SealedRun, limits: Limits, measure: IndicatorOfMachine) -> _Reduced:
-    times = time_elements(_states(data, run, measure.device), limits.start_ns, limits.end_ns)
+    made = _production(data, run, limits, measure)
+    found, times = indicator(measure.indicator, made), made.times
+    if found is None:
+        return _nothing(f"{measure.indicator} cannot be said: no part, no time or no result was reported")
+    value = found * 3600 if measure.indicator == "throughput_rate" else found
+    return _if_known(data, measure.device, times.length_s - times.unknown_s, limits, value)
+
+
+def _production(data: SealedData, run: SealedRun, limits: Limits, measure: IndicatorOfMachine) -> Production:
+    times = time_elements(states_of(data, run, measure.device), limits.start_ns, limits.end_ns)
     parts = [event for event in _within(data, run, limits, measure.device) if event.kind == measure.part_event]
     results = [event.fields.get(measure.result_field) for event in parts]
     told = all(result in {"good", "scrap", "rework"} for result in results)
@@ -285,12 +301,13 @@ def _indicator(data: SealedData, run: SealedRun, limits: Limits, measure: Indica
         good=results.count("good") if told else None,
         scrap=results.count("scrap") if told else None,
         rework=results.count("rework") if told else None,
+        good_first=sum(
+            event.fields.get(measure.result_field) == "good" and event.fields.get("reworked") is not True
+            for event in parts
+        ),
+        inspected=sum(result in {"good", "scrap", "rework"} for result in results),
     )
-    found = indicator(measure.indicator, Production(times, quantities, measure.planned_s_per_item))
-    if found is None:
-        return _nothing(f"{measure.indicator} cannot be said: no part, no time or no result was reported")
-    value = found * 3600 if measure.indicator == "throughput_rate" else found
-    return _if_known(data, measure.device, times.length_s - times.unknown_s, limits, value)
+    return Production(times, quantities, measure.planned_s_per_item)
 
 
 def _if_known(data: SealedData, device: str, known_s: float, limits: Limits, value: float) -> _Reduced:

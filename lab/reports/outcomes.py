@@ -23,7 +23,7 @@ from lab.reports.adjusted import nuisances_of
 from lab.reports.analysis import adjustment_of, compare_runs, compared_runs, values_of
 from lab.reports.checks import Residuals, check_assumptions
 from lab.reports.comparison import holm, mean_interval, not_worse_p, share_interval
-from lab.reports.kpis import run_value
+from lab.reports.kpis import exceeds_planned_time, run_value
 from lab.reports.linear import fit_effect
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity, with_unit
 from lab.reports.results import (
@@ -38,6 +38,8 @@ from lab.reports.results import (
     RunValue,
 )
 from lab.reports.sealing import SealedData
+from lab.reports.steadiness.findings import Limits
+from lab.reports.steadiness.process import capabilities_of, control_of
 from lab.reports.verdict import decision_of, guard_status
 
 _ROLES = {"primary": 0, "secondary": 1, "guard": 2}
@@ -49,6 +51,12 @@ def kpi_results(data: SealedData) -> tuple[KpiResult, ...]:
     """Every KPI of the plan: the primary first, then secondary ones (adjusted by Holm), then guards."""
     ordered = sorted(data.plan.kpis, key=lambda kpi: _ROLES[kpi.role])
     return _adjusted([_kpi_result(data, kpi) for kpi in ordered])
+
+
+def is_oee(kpi: Kpi) -> bool:
+    """Whether a KPI is an OEE, or one by its name."""
+    measured = isinstance(kpi.measure, IndicatorOfMachine) and kpi.measure.indicator in {"oee", "nee"}
+    return measured or "oee" in kpi.key
 
 
 def counted(result: KpiResult, arm: str) -> list[float]:
@@ -106,6 +114,7 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
     runs = tuple(run_value(data, run, kpi) for run in made)
     base, treat = (values_of(runs, arm.name) for arm in (plan.baseline, plan.treatment))
     comparison, no_inference = compare_runs(plan, kpi, runs)
+    counting = [run for run in runs if run.value is not None and run.excluded is None]
     checks = _checks(plan, kpi, runs) if comparison is not None and kpi.kind == "number" else ()
     result = KpiResult(
         key=kpi.key,
@@ -120,11 +129,16 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
         comparison=comparison,
         no_inference=no_inference,
         assumptions=(
+            *_planned_time(data, kpi),
             *_assumptions(plan, kpi, base, treat, comparison),
             *(check.sentence for check in checks if check.status == "caution"),
         ),
         checks=checks,
         criterion=_criterion(plan, kpi, comparison) if kpi.role == "primary" else None,
+        is_oee=is_oee(kpi),
+        tolerance=None if kpi.tolerance is None else Limits(low=kpi.tolerance.low, high=kpi.tolerance.high),
+        capabilities=capabilities_of(kpi, plan.arms, counting, alpha=plan.alpha),
+        control=control_of(compared_runs(plan, runs)) if kpi.kind == "number" else None,
         sentence="",
     )
     return result.model_copy(update={"sentence": _sentence(result)})
@@ -234,7 +248,8 @@ def _measured(plan: AnalysisPlan, measure: Measure) -> str:
             return f"Number of {event}{only} that {device} reported"
         case IndicatorOfMachine(indicator=indicator, device=device, planned_s_per_item=planned):
             time = "" if planned is None else f", planned time of a part {planned:g} s"
-            return f"{indicator.replace('_', ' ').capitalize()} of {device} by ISO 22400-2{time}"
+            name = indicator.upper() if indicator in {"oee", "nee"} else indicator.replace("_", " ").capitalize()
+            return f"{name} of {device} by ISO 22400-2{time}"
         case RatioOfMeasures(numerator=above, denominator=below):
             return f"({_measured(plan, above.measure)}) through ({_measured(plan, below.measure)})"
 
@@ -254,6 +269,20 @@ def _assumptions(
             else f"Only {min(len(base), len(treat))} parts in an arm: a share is known only roughly."
         )
     return tuple(notes)
+
+
+def _planned_time(data: SealedData, kpi: Kpi) -> list[str]:
+    """Effectiveness above 1 is told, never clipped: the planned time of a part is wrong."""
+    if not isinstance(kpi.measure, IndicatorOfMachine):
+        return []
+    measure = kpi.measure
+    found = [run.number for run in data.runs if run.ended_at is not None and exceeds_planned_time(data, run, measure)]
+    if not found:
+        return []
+    return [
+        f"More was made than the planned time of a part, {measure.planned_s_per_item or 0:g} s, allows (run "
+        f"{', '.join(map(str, found))}): that time is wrong, and so is this number."
+    ]
 
 
 def _of_design(plan: AnalysisPlan, kpi: Kpi) -> list[str]:

@@ -21,6 +21,8 @@ from lab.reports.economics.findings import (
     TornadoBar,
 )
 from lab.reports.issue import ReportIssue
+from lab.reports.steadiness.findings import ArmCapability, ControlFinding, Limits, MachineRecord
+from lab.reports.value import Interval as Interval
 from lab.reports.value import Value
 
 RELATES_ONLY = "Results relate only to the items tested."
@@ -266,13 +268,6 @@ class ArmSummary(Value):
     """Of a proportion."""
 
 
-class Interval(Value):
-    """An interval for an unknown number."""
-
-    low: float
-    high: float
-
-
 class AssumptionCheck(Value):
     """One thing that a comparison takes for granted, looked at in these runs; it changes no number."""
 
@@ -355,6 +350,14 @@ class KpiResult(Value):
     """The assumptions one by one, those that hold too."""
     criterion: Criterion | None
     """Of the primary KPI."""
+    tolerance: Limits | None = None
+    """Specification limits, where the plan has them."""
+    capabilities: tuple[ArmCapability, ...] = ()
+    """Of each arm against the tolerance."""
+    control: ControlFinding | None = None
+    """Control charts over the runs; `None` for proportions and with few runs."""
+    is_oee: bool = False
+    """An OEE or NEE of ISO 22400: the lab's, not the plant's."""
     sentence: str
     """What a director reads."""
 
@@ -478,6 +481,8 @@ class Results(Value):
     kpis: tuple[KpiResult, ...]
     """The primary first, then secondary ones, then guards."""
     guards: tuple[GuardResult, ...]
+    machines: tuple[MachineRecord, ...] = ()
+    """What the machines spent the runs on, by device and arm; of those that report states."""
     further_runs: FurtherRuns | None
     """Given with the verdict Extend."""
     economics: Economics

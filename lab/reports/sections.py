@@ -5,6 +5,7 @@ from lab.reports.charts import describe_chart, list_charts
 from lab.reports.issue import Signature
 from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import DeviceSetup, OrderedRun, Results, SignalSetup
+from lab.reports.steadiness.section import capability, control, lab_oee, machines
 from lab.reports.tables import comparison_facts, kpi_by_arm, kpi_summary, quality_by_device, runs_of_kpis
 from lab.reports.words import Words
 from lab.reports.writing import after_data_sentence, write_date, write_time, write_value
@@ -239,7 +240,12 @@ def results_by_kpi(results: Results, words: Words) -> Section:
             Paragraph(kpi.sentence),
             kpi_by_arm(kpi, words),
             Facts(comparison_facts(kpi, results.guards, words)),
+            *lab_oee(results, kpi),
+            *capability(kpi, words),
         ]
+        if kpi is results.primary:
+            blocks += control(results, words)
+    blocks += machines(results, words)
     return Section("results", words["section_results"], tuple(blocks))
 
 

@@ -26,7 +26,7 @@ def draw_tornado(results: Results, kpis: Sequence[KpiResult], words: Words) -> "
     axes = add_row(figure, 0.28, height, left_in=2.15)
     base = case.npv_cents / 100
     ends = [base, *(worth / 100 for bar in bars for worth in (bar.npv_less_cents, bar.npv_more_cents))]
-    pad = 0.4 * (max(ends) - min(ends)) or 1.0
+    pad = 0.6 * (max(ends) - min(ends)) or 1.0
     axes.set_xlim(min(ends) - pad, max(ends) + pad)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     sides = (("baseline", "less"), ("treatment", "more"))

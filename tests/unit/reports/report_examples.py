@@ -3,7 +3,7 @@
 import functools
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow as pa
 from lab.pilots.economics.inputs import EconomicInputs, Estimate
 from lab.pilots.economics.rules import computed_break_even
 from lab.pilots.examples import demo_economics, demo_plan
-from lab.pilots.plans import AnalysisPlan, DurationOfRun
+from lab.pilots.plans import AnalysisPlan, DurationOfRun, IndicatorOfMachine, Kpi, Tolerance
 from lab.reports.assembly import compute_results
 from lab.reports.issue import (
     Change,
@@ -26,9 +26,9 @@ from lab.reports.issue import (
     Statement,
 )
 from lab.reports.results import Results
-from lab.reports.sealed import SealedBooking, SealedMessages, SealedRun
+from lab.reports.sealed import SealedBooking, SealedEvent, SealedMessages, SealedRun
 from tests.factories import MONDAY_MORNING
-from tests.unit.reports.sealed_examples import constant_power, sealed_device, sealed_run, write_pilot
+from tests.unit.reports.sealed_examples import constant_power, machine_event, sealed_device, sealed_run, write_pilot
 
 ARMS = ("standard", "fast", "fast", "standard", "standard", "standard", "fast", "fast", "standard", "standard", "fast")
 LEVELS_KW = {"standard": 5.0, "fast": 5.4}
@@ -65,9 +65,16 @@ def example_plan() -> AnalysisPlan:
     return plan.model_copy(update={"kpis": kpis})
 
 
-def seal_example(folder: Path, *, arms: tuple[str, ...] = ARMS, plan: AnalysisPlan | None = None, **facts: Any) -> str:
+def seal_example(
+    folder: Path,
+    *,
+    arms: tuple[str, ...] = ARMS,
+    plan: AnalysisPlan | None = None,
+    events_of: Callable[[SealedRun], list[SealedEvent]] = lambda _: [],
+    **facts: Any,
+) -> str:
     """Seal a pilot of the demonstration's plan; the seventh part is unfinished. Gives the manifest's SHA-256."""
-    runs = []
+    runs: list[SealedRun] = []
     for number, arm in enumerate(arms, start=1):
         result = {"finished": number != 7, "roughness_um": 1.2 + 0.1 * (arm == "fast") + 0.01 * (number % 4)}
         messages = SealedMessages(
@@ -80,7 +87,51 @@ def seal_example(folder: Path, *, arms: tuple[str, ...] = ARMS, plan: AnalysisPl
 
     plan = plan or example_plan()
     devices = [sealed_device("meter-1", {"active_power_kw": "kW"}), sealed_device("mill-1", {"feed_mm_s": "mm/s"})]
-    return write_pilot(folder, plan, runs, devices, samples_of, **{"bookings": (SLOT,), **facts})
+    events = [event for run in runs for event in events_of(run)]
+    return write_pilot(folder, plan, runs, devices, samples_of, events, **{"bookings": (SLOT,), **facts})
+
+
+def process_plan() -> AnalysisPlan:
+    """The example's, with a tolerance of the roughness and the OEE of the mill."""
+    plan = example_plan()
+    rough = plan.kpis[2].model_copy(update={"tolerance": Tolerance(high=1.6)})
+    oee = Kpi(
+        key="efficiency",
+        label="OEE of the mill",
+        unit="1",
+        direction="higher",
+        role="secondary",
+        measure=IndicatorOfMachine(indicator="oee", device="mill-1", planned_s_per_item=180),
+    )
+    return plan.model_copy(update={"kpis": (*plan.kpis[:2], rough, oee)})
+
+
+def process_events(run: SealedRun) -> list[SealedEvent]:
+    """Set-up for 10 s, then a part; the third run has a failure of 30 s."""
+    told = [
+        machine_event(run, "mill-1", -1, "state", item_state="NotExecuting", mode="Setup"),
+        machine_event(run, "mill-1", 10, "state", item_state="Executing", mode="Processing"),
+        machine_event(run, "mill-1", 205, "part_finished", result="good"),
+    ]
+    if run.number == 3:
+        told += [
+            machine_event(run, "mill-1", 100, "state", item_state="OutOfService", mode="Processing"),
+            machine_event(run, "mill-1", 130, "state", item_state="Executing", mode="Processing"),
+        ]
+    return told
+
+
+@functools.cache
+def _process_json() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        plan = process_plan().model_copy(update={"limits": None})
+        seal_example(Path(folder) / "sealed", plan=plan, arms=(*ARMS, "fast"), events_of=process_events)
+        return compute_results(Path(folder) / "sealed").model_dump_json()
+
+
+def with_process() -> Results:
+    """The made-up pilot with a tolerance, states of the machine and an OEE."""
+    return Results.model_validate_json(_process_json())
 
 
 @functools.cache
@@ -249,5 +300,6 @@ AWKWARD = {
     "constant": with_constant_runs,
     "one arm excluded": with_one_arm_excluded,
     "no figures": without_figures,
+    "process": with_process,
     "many": lambda: with_many(60, 12),
 }

@@ -126,6 +126,7 @@ def write_pilot(
     runs: Sequence[SealedRun],
     devices: Sequence[SealedDevice],
     samples_of: Callable[[SealedRun], Iterable[pa.Table]],
+    events: Sequence[SealedEvent] = (),
     **facts: Any,
 ) -> str:
     """Seal a made-up pilot, whose machine reports when its runs begin and end; gives the manifest's SHA-256."""
@@ -133,10 +134,29 @@ def write_pilot(
         pilot=sealed_pilot(plan, **facts),
         plan_document=json.loads(plan.model_dump_json()),
         runs=tuple(runs),
-        events=tuple(event for run in runs for event in limit_events(plan, run)),
+        events=(*(event for run in runs for event in limit_events(plan, run)), *events),
         devices=tuple(devices),
     )
     return write_data_set(folder, content, samples_of)
+
+
+def machine_event(run: SealedRun, device: str, at_s: float, kind: str, **fields: Any) -> SealedEvent:
+    """What a machine reported so many seconds after the start of a run."""
+    assert run.started_at is not None
+    at = to_nanoseconds(run.started_at) + round(at_s * SECOND)
+    seq = 1000 * run.number + max(0, round(at_s))
+    return SealedEvent(
+        run=run.number,
+        device=device,
+        boot="b1",
+        seq=seq,
+        kind=kind,
+        device_ns=at,
+        settled_ns=at,
+        received_ns=at,
+        flags=0,
+        fields=fields,
+    )
 
 
 def limit_events(plan: AnalysisPlan, run: SealedRun) -> list[SealedEvent]:

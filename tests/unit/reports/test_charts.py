@@ -19,6 +19,7 @@ def test_a_report_has_the_deciding_number_the_effects_the_runs_and_what_is_known
     always = ["primary.svg", "effects.svg", "runs.svg"]
     assert list(draw_charts(example_results())) == [*always, "tornado.svg", "npv.svg"]
     assert list(draw_charts(AWKWARD["no figures"]())) == always
+    assert "control.svg" in draw_charts(AWKWARD["process"]())
 
 
 def test_the_same_numbers_give_the_same_bytes_also_from_four_threads_at_once():

@@ -10,8 +10,8 @@ from typing import Literal
 
 from scipy import stats
 
-from lab.reports.machine_times import TimeElements
-from lab.reports.results import Interval
+from lab.reports.steadiness.machine_times import TimeElements
+from lab.reports.value import Interval
 
 Indicator = Literal[
     "availability",
@@ -123,6 +123,25 @@ def mean_time_between_failures(up_s: float, failures: int, *, alpha: float) -> t
     low = 2 * up_s / float(stats.chi2.ppf(1 - alpha / 2, 2 * failures + 2))
     high = 2 * up_s / float(stats.chi2.ppf(alpha / 2, 2 * failures))
     return up_s / failures, Interval(low=low, high=high)
+
+
+def no_failure_bound(up_s: float, *, alpha: float) -> float:
+    """What MTBF surely exceeds when nothing failed, one-sided: 2T/χ²(1−α; 2), in seconds."""
+    return 2 * up_s / float(stats.chi2.ppf(1 - alpha, 2))
+
+
+def mean_time_to_repair(repair_s: float, failures: int, *, alpha: float) -> tuple[float | None, Interval | None]:
+    """MTTR = ΣTTR / FE with its interval [2ΣTTR/χ²(1−α/2; 2r), 2ΣTTR/χ²(α/2; 2r)], if repairs last exponentially.
+
+    Args:
+        repair_s: of all failures, in seconds.
+        failures: r.
+        alpha: 1 − confidence level.
+    """
+    if failures == 0 or repair_s <= 0:
+        return None, None
+    low, high = (2 * repair_s / float(stats.chi2.ppf(part, 2 * failures)) for part in (1 - alpha / 2, alpha / 2))
+    return repair_s / failures, Interval(low=low, high=high)
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

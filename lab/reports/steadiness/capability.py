@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from lab.reports.results import Interval
+from lab.reports.value import Interval
 
 PRINT_POINT_FROM = 50
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lab.reports.capability import capability, performance
-from lab.reports.control_charts import cusum, ewma, individuals
+from lab.reports.steadiness.capability import capability, performance
+from lab.reports.steadiness.control_charts import cusum, ewma, individuals
 
 FLOW = [49.6, 47.6, 49.9, 51.3, 47.8, 51.2, 52.6, 52.4, 53.6, 52.1]
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.reports.iso22400 import (
+from lab.reports.steadiness.iso22400 import (
     Production,
     Quantities,
     indicator,
     mean_time_between_failures,
     wrong_planned_time,
 )
-from lab.reports.machine_times import StateChange, TimeElements, failures, seconds_in, time_elements
+from lab.reports.steadiness.machine_times import StateChange, TimeElements, failures, seconds_in, time_elements
 
 MINUTE = 60.0
 SECOND = 1_000_000_000
