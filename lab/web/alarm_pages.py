@@ -13,6 +13,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.repository import names_of_accounts
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.links import on_this_site
 from lab.web.rendering import page
 from lab.web.wording import ALARM_NOTES, plain_words
 from telemetry.alarms import service
@@ -83,9 +84,14 @@ def show_alarm(
 
 @router.post("/alarms/{alarm_id}/acknowledge")
 def submit_acknowledgement(
-    alarm_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, text: Said = ""
+    alarm_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    text: Said = "",
+    back: Annotated[str, Form()] = "",
 ) -> Response:
-    """Somebody of the staff takes care."""
+    """Somebody of the staff takes care; from the run console one comes back to it."""
     try:
         database.transact(
             lambda session: service.acknowledge_alarm(
@@ -94,6 +100,8 @@ def submit_acknowledgement(
         )
     except ConflictError:
         return _back(alarm_id, "late")
+    if back:
+        return RedirectResponse(on_this_site(back), 303)
     return _back(alarm_id, "acknowledge")
 
 

@@ -17,6 +17,7 @@ from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.pilots.service import list_pilots
+from lab.web.board_pages import board_page
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue, present_values
@@ -43,6 +44,8 @@ def show_overview(
         devices, births = list_devices(session), list_births(session)
         bookings = _next_bookings(session, principal, now)
         values, store_answers = _present_values(request.app.state.store, grant, devices, clock.now_ns())
+        if principal.is_staff:
+            return board_page(request, session, principal, grant, now, values, store_answers=store_answers)
         return page(
             request,
             "overview.html",

@@ -13,5 +13,5 @@ def places_of(principal: Principal | None) -> list[tuple[str, str]]:
     places = [("/", _("Today") if principal.is_staff else _("Overview")), ("/machines", _("Machines"))]
     places += [("/bookings", _("Bookings")), ("/pilots", _("Pilots"))]
     if principal.is_staff:
-        places += [("/alarms", _("Alarms"))]
+        places += [("/alarms", _("Alarms")), ("/manage", _("Manage"))]
     return places

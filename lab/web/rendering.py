@@ -102,6 +102,7 @@ def _environment() -> Environment:
             "lab_until": _until,
             "lab_clock": _zoned(wording.lab_clock),
             "field_time": _zoned(wording.field_time),
+            "hours": lambda length: wording.number_text(f"{length.total_seconds() / 3600:.1f}"),
             "minutes_long": wording.minutes_long,
             "change_name": wording.change_name,
             "short_duration": wording.short_duration,

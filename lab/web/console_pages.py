@@ -1,0 +1,241 @@
+"""The run console: which run is next, starting and stopping it, its machines live, its alarms."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from bookings.models import Booking
+from bookings.service import list_bookings
+from bookings.states import OPEN
+from devices.repository import find_devices
+from devices.service import list_devices
+from devices.units import unit_symbol
+from lab.core.errors import ConflictError, InvalidError
+from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.paging import PageWish
+from lab.core.time import Span
+from lab.people.endpoints import PrincipalDep
+from lab.people.principals import Principal
+from lab.pilots import service
+from lab.pilots.closing import claims_at_end, claims_at_start
+from lab.pilots.endpoints import DevicesDep
+from lab.pilots.models import Run
+from lab.pilots.plans import AnalysisPlan, ResultValue, basic_measures
+from lab.pilots.schemas import RunStop
+from lab.web.device_pages import drawn_limits
+from lab.web.languages import gettext as _
+from lab.web.rendering import page
+from lab.web.wording import plain_words, sentence
+from telemetry.alarms.models import Alarm
+from telemetry.alarms.service import list_alarms
+from telemetry.grants import Grant, GrantDep
+
+router = APIRouter()
+
+_MOST_ALARMS = 20
+_LONGEST_FINDING = 200
+_ALWAYS = {"finished", "passed"}
+"""What is asked about every part."""
+
+
+@router.get("/pilots/{pilot_id}/console")
+def show_console(
+    request: Request, pilot_id: str, principal: PrincipalDep, grant: GrantDep, database: DatabaseDep, clock: ClockDep
+) -> Response:
+    """For the staff: everything that is needed beside the machine."""
+    return _console(request, pilot_id, principal, grant, database, clock)
+
+
+@router.post("/pilots/{pilot_id}/console/start")
+def submit_start(
+    request: Request,
+    pilot_id: str,
+    principal: PrincipalDep,
+    grant: GrantDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    number: Annotated[int, Form()],
+    booking_id: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """The next run begins now."""
+    try:
+        database.transact(
+            lambda session: service.start_run(
+                session,
+                principal,
+                pilot_id,
+                number,
+                booking_id,
+                numbers=claims_at_start(session, pilot_id),
+                now=clock.now(),
+            )
+        )
+    except (ConflictError, InvalidError) as error:
+        problem = sentence(error.message, settings.time_zone)
+        return _console(request, pilot_id, principal, grant, database, clock, problem=problem)
+    return RedirectResponse(f"/pilots/{pilot_id}/console", 303)
+
+
+async def _findings(request: Request) -> dict[str, float | str | bool | None]:
+    """What was found out about the part: the fields of the form that begin with `found_`."""
+    found: dict[str, float | str | bool | None] = {}
+    for name, typed in (await request.form()).items():
+        if name.startswith("found_") and isinstance(typed, str) and typed.strip():
+            found[name.removeprefix("found_")[:_LONGEST_FINDING]] = _value(typed.strip())
+    return found
+
+
+@router.post("/pilots/{pilot_id}/console/stop")
+def submit_stop(
+    request: Request,
+    pilot_id: str,
+    principal: PrincipalDep,
+    grant: GrantDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    devices: DevicesDep,
+    number: Annotated[int, Form()],
+    found: Annotated[dict[str, float | str | bool | None], Depends(_findings)],
+) -> Response:
+    """The run ends now; the machines are asked how far their messages are numbered."""
+    try:
+        wish = RunStop(result=found)
+        said = claims_at_end(database, devices, principal, pilot_id, number, {})
+        database.transact(
+            lambda session: service.stop_run(
+                session, principal, pilot_id, number, result=wish.result, completeness=said, now=clock.now()
+            )
+        )
+    except ValidationError:
+        problem = _("Please check what you have typed.")
+    except (ConflictError, InvalidError) as error:
+        problem = sentence(error.message, settings.time_zone)
+    else:
+        return RedirectResponse(f"/pilots/{pilot_id}/console", 303)
+    return _console(request, pilot_id, principal, grant, database, clock, problem=problem)
+
+
+@router.post("/pilots/{pilot_id}/console/exclude")
+def submit_exclusion(
+    request: Request,
+    pilot_id: str,
+    principal: PrincipalDep,
+    grant: GrantDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    number: Annotated[int, Form()],
+    reason: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """A run does not count; it is kept and shown with the reason."""
+    said = plain_words(reason)
+    if not said:
+        problem = _("Please say why the run does not count.")
+        return _console(request, pilot_id, principal, grant, database, clock, problem=problem)
+    try:
+        database.transact(
+            lambda session: service.exclude_run(session, principal, pilot_id, number, reason=said, now=clock.now())
+        )
+    except (ConflictError, InvalidError) as error:
+        problem = sentence(error.message, settings.time_zone)
+        return _console(request, pilot_id, principal, grant, database, clock, problem=problem)
+    return RedirectResponse(f"/pilots/{pilot_id}/console", 303)
+
+
+def _value(typed: str) -> float | str | bool:
+    if typed in {"yes", "no"}:
+        return typed == "yes"
+    try:
+        number = float(typed.replace(",", "."))
+    except ValueError:
+        return typed[:_LONGEST_FINDING]
+    return number if math.isfinite(number) else typed
+
+
+def _console(
+    request: Request,
+    pilot_id: str,
+    principal: Principal,
+    grant: Grant,
+    database: DatabaseDep,
+    clock: ClockDep,
+    *,
+    problem: str = "",
+) -> Response:
+    principal.require_staff("run experiments")
+    now = clock.now()
+    with database.read() as session:
+        pilot = service.get_pilot(session, principal, pilot_id)
+        _row, plan = service.locked_plan(session, pilot_id)
+        runs = service.planned_runs(session, pilot_id)
+        going = next((run for run in runs if run.started_at is not None and run.ended_at is None), None)
+        upcoming = next((run for run in runs if run.started_at is None and run.excluded is None), None)
+        booking = _booking_now(session, principal, pilot.organisation_id, pilot_id, plan, now)
+        devices = list(find_devices(session, sorted(plan.devices())).values())
+        return page(
+            request,
+            "console.html",
+            title=_("Runs: %(title)s", title=pilot.title),
+            principal=principal,
+            status=422 if problem else 200,
+            here=f"/pilots/{pilot_id}/console",
+            pilot=pilot,
+            plan=plan,
+            arms={arm.name: arm for arm in plan.arms},
+            runs=runs,
+            going=going,
+            upcoming=upcoming,
+            finished=sum(run.ended_at is not None for run in runs),
+            states={run.id: _state(run, upcoming) for run in runs},
+            booking=booking,
+            devices=devices,
+            limits={device.id: drawn_limits(session, principal, device.id) for device in devices},
+            asked=_asked(plan),
+            alarms=_alarms(session, principal, grant, {device.id for device in devices}),
+            device_names={device.id: device.name for device in list_devices(session)},
+            problem=problem,
+        )
+
+
+def _state(run: Run, upcoming: Run | None) -> str:
+    if run.excluded is not None:
+        return "excluded"
+    if run.ended_at is not None:
+        return "done"
+    if run.started_at is not None:
+        return "going"
+    return "next" if upcoming is run else "later"
+
+
+def _booking_now(
+    session: Session, principal: Principal, organisation_id: str, pilot_id: str, plan: AnalysisPlan, now: datetime
+) -> Booking | None:
+    """The booking of the pilot's company that holds the plan's machines now."""
+    for booking in list_bookings(session, principal, Span(now, now + timedelta(seconds=1))):
+        fits = booking.organisation_id == organisation_id and booking.pilot_id in {None, pilot_id}
+        held = {row.device_id for row in booking.devices}
+        if fits and booking.state in OPEN and plan.devices() <= held:
+            return booking
+    return None
+
+
+def _asked(plan: AnalysisPlan) -> dict[str, str]:
+    """What a person types at the end of a run, beside whether the part is finished and good: field and its label."""
+    return {
+        measure.field: f"{kpi.label} ({unit_symbol(kpi.unit)})" if unit_symbol(kpi.unit) else kpi.label
+        for kpi in plan.kpis
+        for measure in basic_measures(kpi.measure)
+        if isinstance(measure, ResultValue) and measure.field not in _ALWAYS
+    }
+
+
+def _alarms(session: Session, principal: Principal, grant: Grant, device_ids: set[str]) -> list[Alarm]:
+    found = list_alarms(session, principal, grant, PageWish(_MOST_ALARMS), only_open=True).rows
+    return [alarm for alarm in found if alarm.device_id in device_ids]

@@ -1,0 +1,14 @@
+// How long the run has been going, counted on from what the server said.
+
+const elapsed = document.getElementById("elapsed");
+if (elapsed) {
+  const loadedAt = performance.now();
+  const before = Number(elapsed.dataset.now) - Number(elapsed.dataset.since);
+  const write = () => {
+    const seconds = Math.max(0, Math.round(before + (performance.now() - loadedAt) / 1000));
+    const two = (value) => String(value).padStart(2, "0");
+    elapsed.textContent = `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
+  };
+  write();
+  setInterval(write, 1000);
+}

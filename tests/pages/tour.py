@@ -1,0 +1,125 @@
+"""Every page there is, with who looks at it; and the browsers that look."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.pages.stage import Stage
+
+SIZES = {"laptop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+THEMES = ("light", "dark")
+LANGUAGES = ("en", "pl")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A page of the tour; `{…}` in the address are ids of the stage."""
+
+    name: str
+    who: str | None
+    address: str
+
+
+TOUR = (
+    Stop("sign-in", None, "/sign-in"),
+    Stop("ask", None, "/ask"),
+    Stop("about", None, "/about"),
+    Stop("shared-report", None, "/shared/{shared}"),
+    Stop("overview", "founder", "/"),
+    Stop("machines", "founder", "/machines"),
+    Stop("machine", "founder", "/devices/mill-1"),
+    Stop("book", "founder", "/bookings/new?device=mill-1&device=meter-1&find=yes&title=Feed"),
+    Stop("bookings", "founder", "/bookings"),
+    Stop("booking", "founder", "/bookings/{coming}"),
+    Stop("experiment", "founder", "/bookings/{running}/live"),
+    Stop("pilots", "founder", "/pilots"),
+    Stop("pilot", "founder", "/pilots/{planned}"),
+    Stop("report", "founder", "/reports/{report}"),
+    Stop("password", "founder", "/password"),
+    Stop("reports-of-a-reader", "reader", "/"),
+    Stop("today", "engineer", "/"),
+    Stop("wall", "engineer", "/?wall=yes"),
+    Stop("machine-of-the-staff", "engineer", "/devices/mill-1"),
+    Stop("alarms", "engineer", "/alarms"),
+    Stop("alarm", "engineer", "/alarms/{alarm-mill-1}"),
+    Stop("ready", "engineer", "/bookings/{running}/preflight"),
+    Stop("console", "engineer", "/pilots/{planned}/console"),
+    Stop("manage", "manager", "/manage"),
+    Stop("approvals", "manager", "/manage/approvals"),
+    Stop("enquiries", "manager", "/manage/enquiries"),
+    Stop("outages", "manager", "/manage/outages"),
+    Stop("rules", "manager", "/manage/rules"),
+    Stop("people", "manager", "/manage/people"),
+    Stop("figures", "manager", "/manage/figures"),
+    Stop("audit", "manager", "/manage/audit"),
+    Stop("not-found", "founder", "/bookings/bkg_nothing"),
+)
+_VIOLATIONS = "addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective));"
+
+
+@dataclass
+class Visit:
+    """A page in a browser, and what it complained about."""
+
+    page: Page
+    stage: Stage
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """Listen from now on."""
+
+        def note(message: ConsoleMessage) -> None:
+            expected = "status of 404" in message.text or "status of 409" in message.text or "of 422" in message.text
+            if message.type in {"error", "warning"} and not expected:
+                self.complaints.append(f"{message.type}: {message.text}")
+
+        def look(request: Request) -> None:
+            if not request.url.startswith((self.stage.url, "data:", "blob:")):
+                self.elsewhere.append(request.url)
+
+        self.page.on("console", note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", look)
+
+    def go(self, address: str) -> None:
+        """Open an address of the stage; its ids are filled in."""
+        self.page.goto(self.stage.url + address.format(**self.stage.ids))
+
+    def assert_quiet(self) -> None:
+        """No errors, no breach of the policy, nothing asked for elsewhere."""
+        assert self.complaints == []
+        assert self.elsewhere == []
+
+
+@contextmanager
+def opened_chromium(program: Path) -> Iterator[Browser]:
+    """Debian's Chromium, cut off from everything but this machine."""
+    switches = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=switches)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visiting(
+    browser: Browser, stage: Stage, who: str | None, *, size: str = "laptop", theme: str = "light", language: str = "en"
+) -> Iterator[Visit]:
+    """A fresh browser profile in which somebody is signed in, or nobody."""
+    options: dict[str, Any] = {"viewport": SIZES[size], "color_scheme": theme, "locale": language}
+    context: BrowserContext = browser.new_context(**options, has_touch=size == "phone")
+    context.set_default_timeout(15_000)
+    context.add_init_script(_VIOLATIONS)
+    if who is not None:
+        context.add_cookies([stage.cookie(who)])  # type: ignore[list-item]
+    visit = Visit(context.new_page(), stage)
+    visit.watch()
+    try:
+        yield visit
+    finally:
+        context.close()
