@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lab.core.errors import PilotLabError
 from lab.core.settings import Settings, load_settings
+from lab.ending import leave
 
 app = typer.Typer(
     help="Pilot Lab: test before you invest.",
@@ -57,6 +58,7 @@ def up(
     from lab.up import run_embedded
 
     run_embedded(_settings(data_dir=data, port=port, host=host, broker=broker), catalogue=catalogue, console=out)
+    leave()
 
 
 @app.command()
@@ -67,6 +69,7 @@ def web(port: PortOption = None, host: HostOption = None) -> None:
     settings = _settings(port=port, host=host)
     with listen(settings.host, settings.port) as listener, running(settings, web=True) as system:
         serve(system, listener)
+    leave()
 
 
 @app.command()
@@ -75,6 +78,7 @@ def worker() -> None:
     from lab.up import run_worker
 
     run_worker(_settings())
+    leave()
 
 
 @app.command()
@@ -83,6 +87,7 @@ def recorder() -> None:
     from lab.up import run_recorder
 
     run_recorder(_settings())
+    leave()
 
 
 @app.command()

@@ -8,8 +8,7 @@ import importlib
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,6 +37,7 @@ from lab.core.jobs import Handler, Worker
 from lab.core.migration import migrate
 from lab.core.mqtt import BrokerAddress
 from lab.core.settings import Settings
+from lab.ending import Ending
 from telemetry.alarms.keeping import AlarmKeeper
 from telemetry.alarms.watching import TICK_SECONDS, AlarmWatch
 from telemetry.recorder import CLOCK_TOLERANCE, Recorder
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CREDENTIALS_CHECK_SECONDS = 3.0
-WORKERS_STOP_SECONDS = 8.0
 STORE_STOP_SECONDS = 1.5
 
 
@@ -185,6 +184,7 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
     """
     check_settings(settings, whole=recorder and web and jobs)
     clock = clock_of(settings)
+    ending = Ending()
     with ExitStack() as stack:
         prepare_folder(settings.data_dir)
         if recorder:
@@ -193,17 +193,18 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
         database = open_database(settings)
         stack.callback(database.close)
         _import_parts(web=web, jobs=jobs)
-        address = _outside_broker(settings) if broker is None else _start_broker(broker, database, stack)
+        address = _outside_broker(settings) if broker is None else _start_broker(broker, database, stack, ending)
         store = open_store(settings)
         stack.callback(_close_in_time, store)
         alarms = AlarmKeeper(database, clock)
         system = System(settings, clock, database, store, broker, address, alarms, None, None, None)
         if recorder:
-            _start_recorder(system, stack)
+            _start_recorder(system, stack, ending)
         if web:
             _start_web(system, stack)
         if jobs:
-            _start_jobs(system, stack, resting=web)
+            _start_jobs(system, stack, ending, resting=web)
+        stack.callback(ending.begin)
         yield system
 
 
@@ -218,7 +219,7 @@ def _import_parts(*, web: bool, jobs: bool) -> None:
     configure_mappers()
 
 
-def _start_recorder(system: System, stack: ExitStack) -> None:
+def _start_recorder(system: System, stack: ExitStack, ending: Ending) -> None:
     settings = system.settings
     watch = AlarmWatch(system.database, system.clock, system.alarms)
     recorder = system.recorder = Recorder(
@@ -244,13 +245,19 @@ def _start_recorder(system: System, stack: ExitStack) -> None:
         from lab.backups import ROUND_SECONDS, backups_of
 
         if backups := backups_of(system.store, settings, system.clock):
-            _repeat(backups.round, every=ROUND_SECONDS, name="backups", stack=stack)
-    _repeat(watch.tick, every=TICK_SECONDS, name="alarms", stack=stack)
-    stack.callback(recorder.stop)
+            _repeat(backups.round, every=ROUND_SECONDS, name="backups", stack=stack, ending=ending)
+    _repeat(watch.tick, every=TICK_SECONDS, name="alarms", stack=stack, ending=ending)
+    server: HealthServer | None = None
+
+    def end() -> None:
+        if server is not None:
+            server.close()
+        recorder.stop(ending.left())
+
+    stack.callback(ending.at_once(end, name="recorder-stop"))
     if settings.recorder_http_port:
         host, port = settings.recorder_http_host, settings.recorder_http_port
         server = HealthServer(host, port, recorder.told_health, recorder.failed.is_set)
-        stack.callback(server.close)
 
 
 def _close_in_time(store: SampleStore) -> None:
@@ -298,14 +305,14 @@ def _own_broker(settings: Settings) -> EmbeddedBroker | None:
     return broker
 
 
-def _start_broker(broker: EmbeddedBroker, database: Database, stack: ExitStack) -> BrokerAddress:
+def _start_broker(broker: EmbeddedBroker, database: Database, stack: ExitStack, ending: Ending) -> BrokerAddress:
     if broker.kind == "amqtt":
         log.warning(DEMO_ONLY)
     refresh = _device_refresher(broker, database)
     refresh()
     stack.callback(broker.stop)  # first, so that a start which fails or is interrupted leaves nothing running
     broker.start()
-    _repeat(refresh, every=CREDENTIALS_CHECK_SECONDS, name="credentials", stack=stack)
+    _repeat(refresh, every=CREDENTIALS_CHECK_SECONDS, name="credentials", stack=stack, ending=ending)
     return broker.address
 
 
@@ -317,11 +324,9 @@ def _device_refresher(broker: EmbeddedBroker, database: Database) -> Callable[[]
     return refresh
 
 
-def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitStack) -> None:
-    stop = threading.Event()
-
+def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitStack, ending: Ending) -> None:
     def loop() -> None:
-        while not stop.wait(every):
+        while not ending.asked.wait(every):
             try:
                 action()
             except Exception:
@@ -329,8 +334,7 @@ def _repeat(action: Callable[[], None], *, every: float, name: str, stack: ExitS
 
     thread = threading.Thread(target=loop, name=name, daemon=True)
     thread.start()
-    stack.callback(thread.join, every + 5)
-    stack.callback(stop.set)
+    stack.callback(lambda: thread.join(ending.left()))
 
 
 def _start_web(system: System, stack: ExitStack) -> None:
@@ -354,7 +358,7 @@ def _start_web(system: System, stack: ExitStack) -> None:
     system.app.state.unwritten_alarms = system.alarms.unwritten
 
 
-def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
+def _start_jobs(system: System, stack: ExitStack, ending: Ending, *, resting: bool) -> None:
     from bookings.notices import notice_handlers
     from bookings.waitlist.jobs import waitlist_handlers
     from devices.commanding import Sender
@@ -387,36 +391,41 @@ def _start_jobs(system: System, stack: ExitStack, *, resting: bool) -> None:
         **post_handlers(system.database, system.clock, settings),
         **watch_handlers(system.database, system.clock, settings, sender, system.alarms),
     }
-    _start_workers(system, reports, apart, stack, resting=resting)
+    _start_workers(system, reports, apart, stack, ending, resting=resting)
     housekeeping = Housekeeping(system.database, system.clock, settings)
-    _repeat(housekeeping.round, every=EVERY_SECONDS, name="housekeeping", stack=stack)
+    _repeat(housekeeping.round, every=EVERY_SECONDS, name="housekeeping", stack=stack, ending=ending)
     retention = DailyRetention(system.database, system.clock)
-    _repeat(retention.ask, every=ASK_EVERY_SECONDS, name="retention", stack=stack)
+    _repeat(retention.ask, every=ASK_EVERY_SECONDS, name="retention", stack=stack, ending=ending)
     watch = LabWatch(system.database, system.store, system.clock, settings, system.alarms)
-    _repeat(watch.round, every=EVERY_SECONDS, name="lab-watch", stack=stack)
+    _repeat(watch.round, every=EVERY_SECONDS, name="lab-watch", stack=stack, ending=ending)
 
 
 def _start_workers(
-    system: System, main: Mapping[str, Handler], apart: Mapping[str, Handler], stack: ExitStack, *, resting: bool
+    system: System,
+    main: Mapping[str, Handler],
+    apart: Mapping[str, Handler],
+    stack: ExitStack,
+    ending: Ending,
+    *,
+    resting: bool,
 ) -> None:
     """One thread for `main` and what nobody handles, one for each kind of `apart`.
 
     So a mail server or receiver that does not answer keeps no report waiting, and a long report no news of a booking.
+    They end all at once; who is still at it when the time is over is left behind.
     """
     workers = [Worker(system.database, system.clock, main, but=apart)]
     workers += [Worker(system.database, system.clock, apart, only=[kind], name=f"jobs-{kind}") for kind in apart]
-    stack.callback(_stop_workers, workers)
+    for worker in workers:
+        stack.callback(_stop_worker, worker, ending)
+    for worker in workers:
+        stack.callback(worker.ask_to_stop)
     for worker in workers:
         worker.start(resting=resting)
 
 
-def _stop_workers(workers: Sequence[Worker]) -> None:
-    """All at once, so that together they take no longer than one; who is still at it then is left behind."""
-    end = time.monotonic() + WORKERS_STOP_SECONDS
-    for worker in workers:
-        worker.ask_to_stop()
-    for worker in workers:
-        worker.stop(timeout=max(0.0, end - time.monotonic()))
+def _stop_worker(worker: Worker, ending: Ending) -> None:
+    worker.stop(timeout=ending.left())
 
 
 def listen(host: str, port: int) -> socket.socket:
