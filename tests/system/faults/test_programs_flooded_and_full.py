@@ -13,15 +13,19 @@ from typing import Any
 
 import pytest
 
-from lab.core.clock import SystemClock
 from tests.conftest import have
 from tests.services import Mosquitto, ServiceMissingError, wait_until
-from tests.system.faults.rig import Rig, assert_nothing_wrong
+from tests.system.faults.rig import Rig
+from tests.system.faults.watching import watch
 
 pytestmark = pytest.mark.faults
 
 RATED = 2_000
 DISK_BYTES = 48 * 1024**2
+STILL_TAKEN = 500
+"""Messages that may still be acknowledged: for those that find room in a page that is there already."""
+
+LAG_SECONDS = 5.0
 
 Start = Callable[..., Rig]
 
@@ -76,18 +80,30 @@ def fill(folder: Path) -> Path:
                 return ballast
 
 
+MOMENT, LONGER = (2.0, 8.0), (80.0, 90.0)
+"""Seconds for which the disk is full; the longer is longer than the keep-alive."""
+
+
 @pytest.mark.parametrize(
-    "full_s", [8.0, pytest.param(90.0, marks=pytest.mark.faults_long)], ids=["a moment", "longer than keep-alive"]
+    ("seed", "full_s"),
+    [
+        (0, MOMENT),
+        *(pytest.param(n, MOMENT if n < 18 else LONGER, marks=pytest.mark.faults_long) for n in range(1, 20)),
+    ],
 )
-def test_a_full_disk_stops_acknowledging_and_nothing_else(full_s: float, rig: Start, small_disk: Path) -> None:
-    product = rig(small_disk)
+def test_a_full_disk_stops_acknowledging_and_nothing_else(
+    seed: int, full_s: tuple[float, float], rig: Start, small_disk: Path
+) -> None:
+    dice, product = random.Random(seed), rig(small_disk)
     product.start()
     machine = product.publish("--rate", str(RATED / 4))
-    time.sleep(1)
+    time.sleep(dice.uniform(0.5, 2.0))
     connections = product.told()["counts"]["connections"]
     ballast = fill(small_disk)
     wait_until(lambda: bool(product.told().get("problem")), timeout=30, what="the full disk noticed")
-    end = time.monotonic() + full_s
+    acknowledged = product.told()["counts"]["acknowledged"]
+    lasts = dice.uniform(*full_s)
+    end = time.monotonic() + lasts
     while time.monotonic() < end:
         assert product.product.process is not None
         assert product.product.process.poll() is None, "no crash"
@@ -97,14 +113,13 @@ def test_a_full_disk_stops_acknowledging_and_nothing_else(full_s: float, rig: St
     assert told["counts"]["connections"] == connections, "the connection is kept"
     assert told["counts"]["restarts"] == 0
     assert "spool" in told["problem"]
+    taken = told["counts"]["acknowledged"] - acknowledged
+    assert taken < STILL_TAKEN, "it goes on acknowledging"
     ballast.unlink()
     wait_until(lambda: product.told().get("problem") is None, timeout=30, what="healed")
     time.sleep(1)
-    journal = machine.leave()
-    product.wait_until_drained()
-    product.stop()
-    counts = product.hold_against(journal, label=f"row 9, full for {full_s:.0f} s, {told['problem'][:80]!r}")
-    assert_nothing_wrong(counts)
+    label = f"row 9, seed {seed}, full for {lasts:.0f} s, {taken} acknowledged in it, {told['problem'][:80]!r}"
+    product.hold_to_the_oracle(label, machine)
 
 
 def test_a_full_disk_is_an_alarm_although_it_cannot_be_written_down(rig: Start, small_disk: Path) -> None:
@@ -129,56 +144,58 @@ def test_a_full_disk_is_an_alarm_although_it_cannot_be_written_down(rig: Start, 
     assert product.count("SELECT count(*) FROM alarms WHERE kind = 'disk'") == 1
 
 
-@pytest.mark.parametrize(("seconds", "flood"), [(4, 3_000), pytest.param(30, 10_000, marks=pytest.mark.faults_long)])
-def test_a_flood_of_nonsense_harms_nobody_else(seconds: int, flood: int, rig: Start) -> None:
+@pytest.mark.parametrize(
+    ("seed", "seconds", "flood"), [(1, 4, 3_000), pytest.param(2, 30, 10_000, marks=pytest.mark.faults_long)]
+)
+def test_a_flood_of_nonsense_harms_nobody_else(seed: int, seconds: int, flood: int, rig: Start) -> None:
     product = rig()
     product.start()
     machine = product.publish("--rate", "300")
-    time.sleep(seconds / 2)
-    before = SystemClock().now_ns()
-    nonsense = product.publish(
-        "--rate", str(flood), "--device", "mill-2", "--malformed", "1", "--seconds", str(seconds)
-    )
-    sent = nonsense.finish()
-    after = SystemClock().now_ns()
     time.sleep(1)
-    memory = product.memory_mb()
-    journal = machine.leave()
-    product.wait_until_drained(timeout=120)
-    product.stop()
-    received = dict(product.received())
-    calm: list[float] = []
-    busy: list[float] = []
-    for at_ns in journal.times:
-        took = (received[at_ns] - at_ns) / 1e6
-        (busy if before <= at_ns <= after else calm).append(took)
-    p99 = [statistics.quantiles(part, n=100)[98] for part in (calm, busy)]
-    letters = product.count("SELECT count(*) FROM dead_letters")
-    counts = product.hold_against(
-        journal,
-        label=f"row 14, {sent.rate:,.0f} nonsense/s: p99 {p99[0]:.0f} then {p99[1]:.0f} ms, {letters} letters, "
-        f"{memory:.0f} MB",
+    calm, _ = watch(product, count=1, blocked=0, seconds=seconds)
+    nonsense = product.publish(
+        *("--rate", str(flood), "--seconds", str(seconds + 2), "--device", "mill-2", "--malformed", str(seed)),
+        program="burst",
     )
-    assert_nothing_wrong(counts)
+    busy, span = watch(product, count=1, blocked=0, seconds=seconds)
+    sent = nonsense.finish()
+    memory = product.memory_mb()
+    (journal,) = product.hold_to_the_oracle("row 14", machine, drained_within=120)
+    received = dict(product.received())
+    took = [(received[at_ns] - at_ns) / 1e6 for at_ns in journal.times if span[0] <= at_ns < span[1]]
+    letters = product.count("SELECT count(*) FROM dead_letters")
+    print(
+        f"row 14, seed {seed}, {sent.sent} of nonsense at {sent.rate:,.0f}/s: p99 publish to viewer {calm.p99_ms:.0f} "
+        f"then {busy.p99_ms:.0f} ms, to recorder {statistics.quantiles(took, n=100)[98]:.0f} ms, {letters} letters, "
+        f"{memory:.0f} MB"
+    )
     assert 0 < letters <= 2_500, "letters are limited for each device"
     if flood >= 10_000:
-        assert p99[1] <= max(2 * p99[0], 50)
+        assert sent.rate >= 0.9 * flood, "this was no such flood"
+        assert busy.p99_ms <= 2 * calm.p99_ms
 
 
-@pytest.mark.faults_long
-@pytest.mark.parametrize("seconds", [5, 60])
-def test_a_burst_is_taken_and_worked_off(seconds: int, rig: Start) -> None:
-    product, dice = rig(), random.Random(seconds)
+@pytest.mark.parametrize(
+    ("seed", "seconds", "times_rated"),
+    [(0, 2, 2), *(pytest.param(*given, 10, marks=pytest.mark.faults_long) for given in [(1, 5), (2, 60)])],
+)
+def test_a_burst_is_taken_and_worked_off(seed: int, seconds: int, times_rated: int, rig: Start) -> None:
+    """From two processes, since one machine alone is held back by its window."""
+    product, dice = rig(), random.Random(seed)
     product.start()
-    machine = product.publish(
-        "--rate", str(10 * RATED), "--seconds", str(seconds), "--window", str(dice.choice([1_000, 2_000]))
-    )
-    journal = machine.finish()
+    window = str(dice.choice([1_000, 2_000, 4_000]))
+    rate = times_rated * RATED
+    options = ("--rate", str(rate / 2), "--seconds", str(seconds), "--window", window)
+    machines = [product.publish(*options, "--device", device, program="burst") for device in ("mill-1", "mill-2")]
+    sent = [machine.finish() for machine in machines]
     ended = time.monotonic()
-    wait_until(lambda: product.told().get("lag_seconds", 99) < 5, timeout=120, what="a lag below 5 s")
+    wait_until(lambda: product.told().get("lag_seconds", 99) < LAG_SECONDS, timeout=120, what="a lag below 5 s")
     caught_up = time.monotonic() - ended
-    product.wait_until_drained(timeout=120)
     memory = product.memory_mb()
-    product.stop()
-    label = f"row 16, {seconds} s: lag below 5 s after {caught_up:.1f} s, {memory:.0f} MB"
-    assert_nothing_wrong(product.hold_against(journal, label=label))
+    reached = sum(journal.rate for journal in sent)
+    label = (
+        f"row 16, seed {seed}, {seconds} s at {reached:,.0f}/s: lag below 5 s after {caught_up:.1f} s, {memory:.0f} MB"
+    )
+    product.hold_to_the_oracle(label, *machines, drained_within=180)
+    if times_rated >= 10:
+        assert reached >= 0.9 * rate, "this was no such burst"

@@ -1,21 +1,17 @@
 """Row 15 of faults.md with the programs that people run: one of fifty viewers takes nothing."""
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lab.core.clock import SystemClock
 from telemetry.grants import BEGINNING_NS, END_NS
 from telemetry.stores.duckdb import DuckDBStore
 from tests.services import Mosquitto
-from tests.system.faults.rig import ROOT, Rig, assert_nothing_wrong
-from tests.system.faults.viewers import GAP_MS, Seen
+from tests.system.faults.rig import Rig
+from tests.system.faults.viewers import GAP_MS
+from tests.system.faults.watching import watch
 
 pytestmark = pytest.mark.faults
 
@@ -28,22 +24,6 @@ def rig(own_mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path, own_mosquitto.port)
     yield made
     made.clean_up()
-
-
-def watch(rig: Rig, *, count: int, blocked: int, seconds: float) -> tuple[Seen, tuple[int, int]]:
-    """Have so many viewers look for a while; also the span in which all of them did."""
-    with closing(rig.product.browser("manager", rig.product.manager_password)) as manager:
-        cookie = "; ".join(f"{name}={value}" for name, value in manager.cookies.items())
-        port = manager.base_url.port
-    command = [sys.executable, "-m", "tests.system.faults.viewers", str(port), cookie, "/api/v1/devices/mill-1/live"]
-    command += [str(count), str(seconds), "--blocked", str(blocked)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        begin = SystemClock().now_ns()
-        time.sleep(seconds)
-        end = SystemClock().now_ns()
-        return Seen(**json.loads(process.stdout.readline())), (begin, end)
 
 
 def received(rig: Rig, span: tuple[int, int]) -> int:
@@ -62,13 +42,10 @@ def test_one_slow_viewer_among_fifty_disturbs_nobody(seconds: float, rate: int, 
     time.sleep(1)
     before, span_before = watch(rig, count=VIEWERS - 1, blocked=0, seconds=BEFORE_SECONDS)
     beside, span_beside = watch(rig, count=VIEWERS - 1, blocked=1, seconds=seconds)
-    journal = machine.leave()
-    rig.wait_until_drained()
-    rig.stop()
+    rig.hold_to_the_oracle("row 15", machine)
     ingest = received(rig, span_beside) / seconds / (received(rig, span_before) / BEFORE_SECONDS)
     print(f"row 15: without {before}\nrow 15: with one blocked {beside}\nrow 15: ingest {ingest:.3f} of before")
     assert beside.blocked_gap_ms > GAP_MS, "the blocked viewer was not blocked"
     assert beside.fewest_frames >= 0.5 * before.fewest_frames * seconds / BEFORE_SECONDS
     assert beside.worst_p95_ms < 1000
     assert ingest >= 0.95
-    assert_nothing_wrong(rig.hold_against(journal, label="row 15"))

@@ -31,6 +31,7 @@ class Seen:
     """Of one viewer."""
     p50_ms: float = 0.0
     p95_ms: float = 0.0
+    p99_ms: float = 0.0
     worst_p95_ms: float = 0.0
     """Of one viewer."""
     blocked_gap_ms: float = 0.0
@@ -123,6 +124,7 @@ def _summary(streams: list[_Stream], late: list[_Stream]) -> Seen:
         fewest_frames=min(len(stream.frame_times) for stream in streams),
         p50_ms=_share(everything, 0.5),
         p95_ms=_share(everything, 0.95),
+        p99_ms=_share(everything, 0.99),
         worst_p95_ms=max(_share(sorted(stream.latencies_ms), 0.95) for stream in streams),
         blocked_gap_ms=min((stream.longest_gap_ms for stream in late), default=0.0),
         signals=min(len(stream.signals) for stream in streams),
