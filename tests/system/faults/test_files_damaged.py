@@ -87,6 +87,13 @@ def assert_named(lost: list[int], incidents: list[dict[str, Any]], *, slack_ns: 
         ), (at_ns, spans)
 
 
+def assert_nothing_else_named(rig: Rig, incident: dict[str, Any], *, slack_ns: int = 250_000_000) -> None:
+    """The span that is named holds no message that is stored, but at its edges."""
+    start_ns, end_ns = incident["from_ns"] + slack_ns, incident["to_ns"] - slack_ns
+    inside = [at_ns for at_ns, received_ns in rig.received() if start_ns <= received_ns < end_ns]
+    assert inside == [], (len(inside), incident)
+
+
 @pytest.mark.parametrize("seed", seeds(20))
 @pytest.mark.parametrize("part", first_of(STORE))
 def test_a_byte_of_the_store_is_flipped(seed: int, part: str, start: Start) -> None:
@@ -158,6 +165,7 @@ def test_store_and_spool_are_gone_together_and_the_hole_is_named(seed: int, star
     assert (counts.corrupted, counts.invented, counts.doubled) == (0, 0, 0)
     assert 0 < len(lost) < counts.confirmed
     assert_named(lost, [incident])
+    assert_nothing_else_named(rig, incident)
     stored_before = [at_ns for at_ns, _ in rig.stored() if at_ns < incident["from_ns"] - 50_000_000]
     assert stored_before, "the backup holds nothing"
     assert (data / f"{STORE[0]}.damaged-1").exists()
