@@ -24,6 +24,7 @@ from lab.reports.comparison import (
     scaled,
     turned,
 )
+from lab.reports.language import say as _
 from lab.reports.linear import Array, Fit, block_columns, fit_effect
 from lab.reports.results import Comparison, Interval
 
@@ -117,7 +118,7 @@ def compare_with_control(
     for first, second in ((0, 1), (2, 3)):
         require_runs(len(arms[first]), len(arms[second]))
     if all(is_constant(arm) for arm in arms):
-        raise NoInferenceError("no inference possible: within each arm every run gave the same number")
+        raise NoInferenceError(_("no inference possible: within each arm every run gave the same number"))
     base, treat, before, after = (float(arm.mean()) for arm in arms)
     difference = (treat - base) - (after - before)
     squares = [float(arm.var(ddof=1)) / len(arm) for arm in arms]
@@ -130,7 +131,7 @@ def compare_with_control(
         interval=interval,
         interval_percent=scaled(interval, 100 / base) if base else None,
         level=1 - alpha,
-        method="Welch's t interval of the change less the control's change",
+        method=_("Welch's t interval of the change less the control's change"),
         df=df,
         standard_error=error,
         p_value=float(2 * stats.t.sf(abs(difference) / error, df)),
@@ -189,23 +190,32 @@ def permute_within(values: Array, treated: npt.NDArray[np.bool_], blocks: Labels
     sums, seen = np.rint(found / grain), round(fit.effect / grain)
     tail = min(int((sums <= seen).sum()), int((sums >= seen).sum())) + 1
     return min(1.0, 2 * tail / (RANDOM_ARRANGEMENTS + 1)), (
-        f"{RANDOM_ARRANGEMENTS} random arrangements within blocks, seed {seed}"
+        _("{n} random arrangements within blocks, seed {seed}", n=RANDOM_ARRANGEMENTS, seed=seed)
     )
 
 
 def _fit(y: Array, arm: npt.NDArray[np.bool_], blocks: Labels, adjustment: Adjustment) -> Fit:
     fit = fit_effect(y, arm.tolist(), nuisances_of(adjustment))
     if fit is None:
-        raise NoInferenceError("no inference possible: no block has runs of both arms that count")
+        raise NoInferenceError(_("no inference possible: no block has runs of both arms that count"))
     if fit.df < 1:
         raise NoInferenceError(
-            f"no inference possible: {len(y)} runs are too few to tell the effect from what else was varied"
+            _(
+                "no inference possible: {n} runs are too few to tell the effect from what else was varied",
+                n=len(y),
+            )
         )
     if fit.sd <= 1e-12 * float(np.abs(y).max()):
-        where = "within the blocks " if len(blocks) else ""
         raise NoInferenceError(
-            f"no inference possible: {where}the runs differ by the treatment alone, "
-            "so there is no spread against which a difference could be judged"
+            _(
+                "no inference possible: within the blocks the runs differ by the treatment alone, so there is no "
+                "spread against which a difference could be judged"
+            )
+            if len(blocks)
+            else _(
+                "no inference possible: the runs differ by the treatment alone, so there is no spread against which a "
+                "difference could be judged"
+            )
         )
     return fit
 

@@ -7,8 +7,9 @@ from lab.pilots.plans import AnalysisPlan, ResultValue
 from lab.pilots.power import layout_of
 from lab.pilots.units import unit_label
 from lab.reports.comparison import WELCH, spread
+from lab.reports.language import say as _
 from lab.reports.numbers import format_number, format_quantity
-from lab.reports.outcomes import counted, written_interval, written_value
+from lab.reports.outcomes import counted, written_interval, written_share, written_value
 from lab.reports.results import (
     DeviceSetup,
     EvidenceGrade,
@@ -29,28 +30,53 @@ def answer(
     plan: AnalysisPlan, verdict: Verdict, primary: KpiResult, guards: Sequence[GuardResult], grade: EvidenceGrade
 ) -> str:
     """The answer to the pilot's question, in one sentence."""
-    pays = f"the {of_primary(plan, plan.break_even)} at which the investment just pays"
+    limit = of_primary(plan, plan.break_even)
     if primary.comparison is None:
-        effect = "the runs allow no conclusion"
+        effect = _("the runs allow no conclusion")
     else:
         interval = primary.comparison.improvement_interval
         gain = written_value(primary.comparison.improvement, primary, interval)
-        reach = f"{100 * primary.comparison.level:g} % interval {written_interval(interval, primary)}"
-        effect = f"{mid_sentence(primary.label)} improves by {gain} ({reach})"
+        effect = _(
+            "{kpi} improves by {gain} ({level} % interval {interval})",
+            kpi=mid_sentence(primary.label),
+            gain=gain,
+            level=format_number(100 * primary.comparison.level),
+            interval=written_interval(interval, primary),
+        )
     failed = [guard.label for guard in guards if guard.status is GuardStatus.FAILED]
     match verdict:
         case Verdict.INVEST:
-            return (
-                f"Yes: with {mid_sentence(plan.treatment.label)}, {effect}, more than {pays}, and every guard is met."
+            return _(
+                "Yes: with {treatment}, {effect}, more than the {limit} at which the investment just pays, and every "
+                "guard is met.",
+                treatment=mid_sentence(plan.treatment.label),
+                effect=effect,
+                limit=limit,
             )
         case Verdict.INVEST_UNDER_CONDITIONS:
-            return f"Yes, under conditions: {effect}, more than {pays}, but {_conditions(guards, grade)}."
+            return _(
+                "Yes, under conditions: {effect}, more than the {limit} at which the investment just pays, but "
+                "{conditions}.",
+                effect=effect,
+                limit=limit,
+                conditions=_conditions(guards, grade),
+            )
         case Verdict.DO_NOT_INVEST if failed:
-            return f"No: {_listed([mid_sentence(label) for label in failed])} got worse by more than the agreed margin."
+            return _(
+                "No: {guards} got worse by more than the agreed margin.",
+                guards=_listed([mid_sentence(label) for label in failed]),
+            )
         case Verdict.DO_NOT_INVEST:
-            return f"No: {effect}, less than {pays}."
+            return _(
+                "No: {effect}, less than the {limit} at which the investment just pays.", effect=effect, limit=limit
+            )
         case Verdict.EXTEND:
-            return f"Not answered yet: {effect}, which does not settle whether it is more than {pays}."
+            return _(
+                "Not answered yet: {effect}, which does not settle whether it is more than the {limit} at which the "
+                "investment just pays.",
+                effect=effect,
+                limit=limit,
+            )
 
 
 def reasons(
@@ -60,16 +86,24 @@ def reasons(
     limit = of_primary(plan, plan.break_even)
     decision = primary.criterion.decision if primary.criterion is not None else "no inference"
     found = {
-        "above": f"The whole interval of the improvement lies above break-even ({limit}).",
-        "below": f"The whole interval of the improvement lies below break-even ({limit}).",
-        "open": f"The interval of the improvement lies on both sides of break-even ({limit}).",
+        "above": _("The whole interval of the improvement lies above break-even ({limit}).", limit=limit),
+        "below": _("The whole interval of the improvement lies below break-even ({limit}).", limit=limit),
+        "open": _("The interval of the improvement lies on both sides of break-even ({limit}).", limit=limit),
         "no inference": f"{primary.label}: {primary.no_inference}.",
     }[decision]
     rank = {GuardStatus.FAILED: 0, GuardStatus.UNDECIDED: 1, GuardStatus.MET: 2}
     ordered = sorted(guards, key=lambda guard: rank[guard.status])
     judged = [f"{guard.label} – {_lowered(guard.sentence)}" for guard in ordered]
-    most = {"D": ": the best verdict that it allows is Invest under conditions", "E": ": it allows no advice to invest"}
-    evidence = f"Evidence grade {grade.letter}, {grade.label}{most.get(grade.letter, '')}."
+    facts = {"letter": grade.letter, "label": grade.label}
+    match grade.letter:
+        case "D":
+            evidence = _(
+                "Evidence grade {letter}, {label}: the best verdict that it allows is Invest under conditions.", **facts
+            )
+        case "E":
+            evidence = _("Evidence grade {letter}, {label}: it allows no advice to invest.", **facts)
+        case _:
+            evidence = _("Evidence grade {letter}, {label}.", **facts)
     guard_decides = verdict is Verdict.DO_NOT_INVEST and decision != "below"
     return (*judged, found, evidence) if guard_decides else (found, *judged, evidence)
 
@@ -91,18 +125,19 @@ def risks(
         found.append(grade.reason)
     left_out = [run for run in quality if run.excluded is not None and plan.arm(run.arm).role != "other"]
     if left_out:
-        found.append(f"Left out of the comparison, with reasons: run {_listed([str(run.run) for run in left_out])}.")
+        runs = _listed([str(run.run) for run in left_out])
+        found.append(_("Left out of the comparison, with reasons: run {runs}.", runs=runs))
     gaps = sorted({part.device for run in quality for part in run.devices if part.missing})
     if gaps:
-        found.append(f"Messages of {_listed(gaps)} are missing; see the data quality.")
+        found.append(_("Messages of {devices} are missing; see the data quality.", devices=_listed(gaps)))
     overdue = [
-        f"{signal.label} of {device.id}"
+        _("{signal} of {device}", signal=signal.label, device=device.id)
         for device in devices
         for signal in device.signals
         if signal.calibration_overdue
     ]
     if overdue:
-        found.append(f"Calibration overdue: {_listed(overdue)}.")
+        found.append(_("Calibration overdue: {signals}.", signals=_listed(overdue)))
     return tuple(found)
 
 
@@ -110,32 +145,36 @@ def next_step(verdict: Verdict, further: FurtherRuns | None) -> str:
     """What to do now, and who."""
     match verdict:
         case Verdict.INVEST:
-            return (
+            return _(
                 "Customer: prepare the purchase; customer and lab: agree on how the effect is checked at the "
                 "customer's own site."
             )
         case Verdict.INVEST_UNDER_CONDITIONS:
-            return (
+            return _(
                 "Customer and lab: before the purchase, settle the open points named above or agree on watching them."
             )
         case Verdict.DO_NOT_INVEST:
-            return "Customer and lab: talk about other settings or other equipment; do not buy on these numbers."
+            return _("Customer and lab: talk about other settings or other equipment; do not buy on these numbers.")
         case Verdict.EXTEND:
-            runs = "more runs" if further is None or further.per_arm is None else f"{further.per_arm} more runs an arm"
-            return f"Customer and lab: decide whether {runs} are worth their cost, then book the slots."
+            if further is None or further.per_arm is None:
+                return _("Customer and lab: decide whether more runs are worth their cost, then book the slots.")
+            return _(
+                "Customer and lab: decide whether {n} more runs an arm are worth their cost, then book the slots.",
+                n=further.per_arm,
+            )
 
 
 def further_runs(plan: AnalysisPlan, primary: KpiResult, grade: EvidenceGrade) -> FurtherRuns:
     """How many more runs an arm would decide, if the effect is as large as the one seen."""
     if grade.letter == "E" and plan.demonstration_only:
         return FurtherRuns(
-            per_arm=None, sentence="More runs of a demonstration decide nothing; a randomised pilot would."
+            per_arm=None, sentence=_("More runs of a demonstration decide nothing; a randomised pilot would.")
         )
     base, treat = counted(primary, plan.baseline.name), counted(primary, plan.treatment.name)
     sd = _spread_left(primary, base, treat)
     if primary.comparison is None or not sd:
         return FurtherRuns(
-            per_arm=None, sentence="No number can be given before each arm has two runs that count and that differ."
+            per_arm=None, sentence=_("No number can be given before each arm has two runs that count and that differ.")
         )
     needed = runs_needed(
         improvement=primary.comparison.improvement,
@@ -148,19 +187,23 @@ def further_runs(plan: AnalysisPlan, primary: KpiResult, grade: EvidenceGrade) -
     if needed.further is None:
         return FurtherRuns(
             per_arm=None,
-            sentence="The effect seen lies so near to break-even that no reasonable number of runs would part them.",
+            sentence=_("The effect seen lies so near to break-even that no reasonable number of runs would part them."),
         )
     return FurtherRuns(
         per_arm=needed.further,
-        sentence=f"About {needed.further} more runs an arm ({needed.per_arm} in all) would decide with 80 % "
-        "probability, if the effect is as large as the one seen.",
+        sentence=_(
+            "About {further} more runs an arm ({total} in all) would decide with 80 % probability, if the effect is as "
+            "large as the one seen.",
+            further=needed.further,
+            total=needed.per_arm,
+        ),
     )
 
 
 def _spread_left(primary: KpiResult, base: Sequence[float], treat: Sequence[float]) -> float | None:
     """What runs differ by when everything is taken away that the design allows for."""
     found = primary.comparison
-    if found is None or found.standard_error is None or found.method == WELCH:
+    if found is None or found.standard_error is None or found.method == _(WELCH):
         return spread(base, treat)
     groups = 2 if any(arm.role == "control_before" for arm in primary.arms) else 1
     return found.standard_error / math.sqrt(groups * (1 / len(base) + 1 / len(treat)))
@@ -178,7 +221,12 @@ def mid_sentence(label: str) -> str:
 
 def _open_guard(kpi: KpiResult, guard: GuardResult) -> str:
     if kpi.kind == "proportion":
-        return f"{guard.label}: {_shares(kpi)}; the guard is {guard.status.value}."
+        status = {
+            GuardStatus.MET: _("{guard}: {shares}; the guard is met.", guard=guard.label, shares=_shares(kpi)),
+            GuardStatus.FAILED: _("{guard}: {shares}; the guard is failed.", guard=guard.label, shares=_shares(kpi)),
+        }
+        undecided = _("{guard}: {shares}; the guard is undecided.", guard=guard.label, shares=_shares(kpi))
+        return status.get(guard.status, undecided)
     return f"{guard.label} – {_lowered(guard.sentence)}"
 
 
@@ -189,14 +237,15 @@ def _is_surely_worse(guard: GuardResult) -> bool:
 def _price(kpi: KpiResult, guard: GuardResult) -> str:
     """A guard may be met and still be the price of the improvement."""
     assert guard.interval is not None
-    return (
-        f"{guard.label} does get worse, by {written_interval(guard.interval, kpi, sign=True)}, "
-        "within the margin that was agreed before."
+    return _(
+        "{guard} does get worse, by {interval}, within the margin that was agreed before.",
+        guard=guard.label,
+        interval=written_interval(guard.interval, kpi, sign=True),
     )
 
 
 def _shares(kpi: KpiResult) -> str:
-    return " and ".join(f"{arm.successes} of {arm.n} ({arm.label})" for arm in kpi.arms if arm.role != "other")
+    return _listed([written_share(arm) for arm in kpi.arms if arm.role != "other"])
 
 
 def _key_number(kpi: KpiResult) -> KeyNumber:
@@ -204,14 +253,16 @@ def _key_number(kpi: KpiResult) -> KeyNumber:
     if kpi.kind == "proportion":
         text = _shares(kpi)
     elif comparison is None:
-        text = "no inference possible"
+        text = _("no inference possible")
     else:
         percent = (
             "" if comparison.percent is None else f" ({format_number(comparison.percent, decimals=1, sign=True)} %)"
         )
-        text = (
-            f"{written_value(comparison.difference, kpi, comparison.interval, sign=True)}{percent}, "
-            f"{100 * comparison.level:g} % interval {written_interval(comparison.interval, kpi, sign=True)}"
+        text = _(
+            "{change}, {level} % interval {interval}",
+            change=f"{written_value(comparison.difference, kpi, comparison.interval, sign=True)}{percent}",
+            level=format_number(100 * comparison.level),
+            interval=written_interval(comparison.interval, kpi, sign=True),
         )
     return KeyNumber(
         label=kpi.label,
@@ -226,10 +277,10 @@ def _conditions(guards: Sequence[GuardResult], grade: EvidenceGrade) -> str:
     open_guards = [mid_sentence(guard.label) for guard in guards if guard.status is GuardStatus.UNDECIDED]
     points = []
     if open_guards:
-        points.append(f"whether it costs quality is still open ({_listed(open_guards)})")
+        points.append(_("whether it costs quality is still open ({guards})", guards=_listed(open_guards)))
     if grade.letter == "D":
-        points.append(f"the evidence is only of grade D ({grade.label})")
-    return " and ".join(points)
+        points.append(_("the evidence is only of grade D ({label})", label=grade.label))
+    return _listed(points)
 
 
 def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
@@ -240,14 +291,14 @@ def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
         noted = [run for run in quality if run.arm == arm.name and isinstance(run.result.get("finished"), bool)]
         lost = [run for run in noted if run.result["finished"] is False]
         if lost:
-            found.append(f"{arm.label}: {len(lost)} of {len(noted)} parts not finished.")
+            found.append(_("{arm}: {lost} of {all} parts not finished.", arm=arm.label, lost=len(lost), all=len(noted)))
     return found
 
 
 def of_primary(plan: AnalysisPlan, value: float) -> str:
     """An amount of the primary KPI with its unit, ready to print."""
     if plan.primary.kind == "proportion":
-        return format_quantity(100 * value, "percentage points")
+        return format_quantity(100 * value, _("percentage points"))
     return format_quantity(value, unit_label(plan.primary.unit))
 
 
@@ -256,4 +307,6 @@ def _lowered(sentence: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    if len(names) < 2:
+        return "".join(names)
+    return _("{first} and {last}", first=", ".join(names[:-1]), last=names[-1])

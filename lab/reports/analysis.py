@@ -9,11 +9,13 @@ from lab.pilots.plans import AnalysisPlan, Kpi
 from lab.reports.adjusted import Adjustment, are_pairs, compare_adjusted, compare_with_control
 from lab.reports.comparison import NoInferenceError, compare_numbers, compare_proportions
 from lab.reports.kpis import NOT_COMPARED
+from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.language import say as _
 from lab.reports.linear import Array
 from lab.reports.results import Comparison, RunValue
 
-PAIRS = "Student's t interval of the differences within pairs"
-BLOCKS = "Student's t interval of the difference within blocks"
+PAIRS = N_("Student's t interval of the differences within pairs")
+BLOCKS = N_("Student's t interval of the difference within blocks")
 
 
 def compare_runs(plan: AnalysisPlan, kpi: Kpi, runs: Sequence[RunValue]) -> tuple[Comparison | None, str | None]:
@@ -66,17 +68,21 @@ def adjustment_of(plan: AnalysisPlan, runs: Sequence[RunValue]) -> Adjustment | 
     match plan.design:
         case "blocked":
             pairs = are_pairs(blocks, [run.arm == plan.treatment.name for run in runs])
-            return Adjustment(PAIRS if pairs else BLOCKS, blocks, shuffled_within=True)
+            return Adjustment(_(PAIRS if pairs else BLOCKS), blocks, shuffled_within=True)
         case "abab":
-            return Adjustment("Student's t interval of the difference beside a steady drift", (), _places(runs))
+            return Adjustment(_("Student's t interval of the difference beside a steady drift"), (), _places(runs))
         case "abba":
-            return Adjustment(f"{BLOCKS}, beside a steady drift", blocks, _places(runs))
+            return Adjustment(
+                _("Student's t interval of the difference within blocks, beside a steady drift"), blocks, _places(runs)
+            )
         case "crossover":
             periods = np.array([[float(run.levels.get(PERIOD) or 0)] for run in runs])
-            return Adjustment("Student's t interval of the difference within subjects, beside periods", blocks, periods)
+            how = _("Student's t interval of the difference within subjects, beside periods")
+            return Adjustment(how, blocks, periods)
         case "factorial":
             names = ", ".join(factor.label for factor in plan.factors)
-            return Adjustment(f"Student's t interval of the difference, beside {names}", (), _levels(plan, runs))
+            how = _("Student's t interval of the difference, beside {names}", names=names)
+            return Adjustment(how, (), _levels(plan, runs))
         case _:
             return None
 
@@ -94,7 +100,7 @@ def values_of(runs: Sequence[RunValue], arm: str) -> list[float]:
 
 def left_out(run: RunValue) -> bool:
     """Arms that are not compared still have a mean of their own; every other exclusion keeps a run out."""
-    return run.excluded is not None and run.excluded != NOT_COMPARED
+    return run.excluded is not None and run.excluded != _(NOT_COMPARED)
 
 
 def is_randomised(plan: AnalysisPlan) -> bool:

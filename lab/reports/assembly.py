@@ -12,6 +12,9 @@ from lab.reports.economics.appraisal import appraise
 from lab.reports.economics.writing import economic_key_numbers
 from lab.reports.issue import ReportIssue, report_number
 from lab.reports.kpis import limits_of, states_of
+from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.language import say as _
+from lab.reports.language import writing_in
 from lab.reports.methods import DESIGNS, describe_statistics
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.quality import run_quality
@@ -43,12 +46,13 @@ from lab.reports.steadiness.process import machine_record
 from lab.reports.verdict import RULE, Evidence, grade_of, verdict_of
 from lab.reports.within import with_intervals_within
 
-WRITTEN_AFTER_DATA = (
+WRITTEN_AFTER_DATA = N_(
     "The question, the criteria and this plan were written after the data existed. Nobody could be surprised by the "
     "numbers: read the result as a description of these runs, not as a test."
 )
 
 _LIBRARIES = ("pilotlab", "arch", "numpy", "pyarrow", "ruptures", "scipy", "statsmodels")
+ROLES = {"primary": N_("primary"), "secondary": N_("secondary"), "guard": N_("guard")}
 _SEEDED = RANDOMISED | {"crossover"}
 
 
@@ -87,6 +91,11 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
         DataSetAlteredError: if a file is missing or not what was sealed.
     """
     data, issue = read_data_set(folder, manifest_sha256=manifest_sha256), issue or ReportIssue()
+    with writing_in(issue.statement.language):
+        return _results(data, issue)
+
+
+def _results(data: SealedData, issue: ReportIssue) -> Results:
     plan = data.plan
     made = sorted(data.runs, key=lambda run: (run.executed_order is None, run.executed_order or 0, run.number))
     quality = tuple(run_quality(data, run) for run in made)
@@ -103,7 +112,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
         answer=advice.answer(plan, verdict, primary, guards, grade),
         verdict=verdict,
         verdict_reasons=advice.reasons(plan, verdict, primary, guards, grade),
-        verdict_rule=RULE,
+        verdict_rule=_(RULE),
         grade=grade,
         key_numbers=advice.key_numbers(kpis) + economic_key_numbers(economics),
         risks=advice.risks(plan, kpis, guards, grade, quality, devices),
@@ -119,7 +128,7 @@ def compute_results(folder: Path, *, manifest_sha256: str | None = None, issue: 
         further_runs=further,
         economics=economics,
         not_tested=plan.not_tested,
-        statements=(RELATES_ONLY, LAB_OEE) if any(kpi.is_oee for kpi in kpis) else (RELATES_ONLY,),
+        statements=(_(RELATES_ONLY), *([_(LAB_OEE)] if any(kpi.is_oee for kpi in kpis) else [])),
         manifest=_manifest(data),
         software=tuple(SoftwareVersion(name=name, version=version(name)) for name in _LIBRARIES),
     )
@@ -184,10 +193,11 @@ def _locked_plan(data: SealedData) -> LockedPlan:
         objective=plan.objective,
         hypothesis=plan.hypothesis,
         criteria=tuple(
-            PlannedCriterion(label=f"{kpi.label} ({kpi.role})", text=criterion_text(plan, kpi)) for kpi in plan.kpis
+            PlannedCriterion(label=f"{kpi.label} ({_(ROLES[kpi.role])})", text=criterion_text(plan, kpi))
+            for kpi in plan.kpis
         ),
         written_after_data=plan.written_after_data,
-        written_after_data_sentence=WRITTEN_AFTER_DATA if plan.written_after_data else None,
+        written_after_data_sentence=_(WRITTEN_AFTER_DATA) if plan.written_after_data else None,
     )
 
 
@@ -230,23 +240,23 @@ def _method(data: SealedData, made: Sequence[SealedRun], quality: Sequence[RunQu
     executed = _executed(data.runs)
     return Method(
         design=plan.design,
-        design_label=DESIGNS[plan.design],
+        design_label=_(DESIGNS[plan.design]),
         randomised=plan.design in RANDOMISED,
         seed=plan.seed if plan.design in _SEEDED else None,
         alpha=plan.alpha,
         planned_order=tuple(OrderedRun(run=run.number, arm=run.arm, block=run.block) for run in planned),
         executed_order=tuple(OrderedRun(run=run.number, arm=run.arm, block=run.block) for run in executed),
         deviations=_deviations(data, executed, quality),
-        blinding="None: whoever ran the machine knew the arm of every run.",
+        blinding=_("None: whoever ran the machine knew the arm of every run."),
         statistics=describe_statistics(plan),
     )
 
 
 def _deviations(data: SealedData, executed: Sequence[SealedRun], quality: Sequence[RunQuality]) -> tuple[str, ...]:
     numbers = [run.number for run in executed]
-    moved = [] if numbers == sorted(numbers) else ["The runs were not made in the planned order."]
+    moved = [] if numbers == sorted(numbers) else [_("The runs were not made in the planned order.")]
     left_out = [
-        f"Run {run.run} was left out: {run.excluded}."
+        _("Run {run} was left out: {reason}.", run=run.run, reason=run.excluded)
         for run in sorted(quality, key=lambda run: run.run)
         if run.excluded is not None and data.plan.arm(run.arm).role != "other"
     ]

@@ -9,6 +9,7 @@ from lab.pilots.plans import AnalysisPlan
 from lab.reports.adjusted import nuisances_of
 from lab.reports.analysis import adjustment_of, compared_runs, values_of
 from lab.reports.comparison import Direction, NoInferenceError, require_runs
+from lab.reports.language import say as _
 from lab.reports.linear import Array, block_columns, fit_effect
 from lab.reports.results import KpiResult
 
@@ -91,7 +92,7 @@ def _draws(
 ) -> Array:
     fit = fit_effect(values, treated.tolist(), nuisances)
     if fit is None or fit.df < 1 or fit.sd <= 1e-12 * float(np.abs(values).max()):
-        raise NoInferenceError("no inference possible: the runs show no spread against which to judge a difference")
+        raise NoInferenceError(_("no inference possible: the runs show no spread against which to judge a difference"))
     free = fit.leverages < 1 - 1e-9
     deviations = np.where(free, fit.residuals / np.sqrt(np.where(free, 1 - fit.leverages, 1.0)), 0.0)
     rng = np.random.default_rng(seed)

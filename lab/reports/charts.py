@@ -12,6 +12,7 @@ from typing import Any
 from lab.reports.drawing import draw_effects, draw_runs, reference_lines, to_svg
 from lab.reports.economics.drawing import draw_npv, draw_tornado
 from lab.reports.economics.writing import format_money, format_probability, write_figure
+from lab.reports.language import writing_in
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity
 from lab.reports.results import GuardResult, KpiResult, Results
 from lab.reports.steadiness.drawing import draw_control
@@ -68,7 +69,12 @@ def draw_charts(results: Results | Mapping[str, Any]) -> dict[str, bytes]:
         File name (`primary.svg`, `effects.svg`, `runs.svg`, …) → SVG.
     """
     results = results if isinstance(results, Results) else Results.model_validate(results)
-    words = words_of("en")
+    language = results.issue.statement.language
+    with writing_in(language):
+        return _draw(results, words_of(language))
+
+
+def _draw(results: Results, words: Words) -> dict[str, bytes]:
     drawn = {}
     kinds = {
         "effects": draw_effects,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from lab.reports.language import say as _
 from lab.reports.linear import Array
 from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import AssumptionCheck
@@ -62,106 +63,128 @@ def _spread(left: Residuals, unit: str) -> AssumptionCheck:
     treated = np.array(left.treated)
     treat, base = left.values[treated], left.values[~treated]
     sds = [math.sqrt(float(part @ part) / max(1, len(part) - 1)) for part in (base, treat)]
-    fact = f"runs spread by {' (baseline) and '.join(format_quantity(sd, unit) for sd in sds)} (treatment)"
+    fact = _(
+        "runs spread by {base} (baseline) and {treat} (treatment)",
+        base=format_quantity(sds[0], unit),
+        treat=format_quantity(sds[1], unit),
+    )
     if min(len(base), len(treat)) < 3:
-        return _too_few("spread", f"{fact}; too few runs to compare that")
+        return _too_few("spread", _("Spread not checked: {fact}; too few runs to compare that.", fact=fact))
     p = float(stats.levene(base, treat, center="median").pvalue)
     if not p < _LEVEL:
         return AssumptionCheck(
-            name="spread", status="ok", p_value=None if math.isnan(p) else p, sentence=f"Spread: {fact}."
+            name="spread", status="ok", p_value=None if math.isnan(p) else p, sentence=_("Spread: {fact}.", fact=fact)
         )
-    return AssumptionCheck(
-        name="spread", status="caution", p_value=p, sentence=f"Spread: {fact}; the arms differ in how steady they are."
-    )
+    told = _("Spread: {fact}; the arms differ in how steady they are.", fact=fact)
+    return AssumptionCheck(name="spread", status="caution", p_value=p, sentence=told)
 
 
 def _normality(left: Residuals) -> AssumptionCheck:
     if len(left.values) < LEAST_FOR_NORMALITY:
-        return _too_few("normality", "too few runs to see the shape of their spread")
+        return _too_few("normality", _("Shape not checked: too few runs to see the shape of their spread."))
     found = stats.shapiro(left.values)
     p = float(found.pvalue)
     text = (
-        "nothing speaks against normally spread runs"
+        _("Shape (Shapiro and Wilk): nothing speaks against normally spread runs.")
         if p >= _LEVEL
-        else "the runs do not spread normally; compare the interval with that of Hodges and Lehmann"
+        else _(
+            "Shape (Shapiro and Wilk): the runs do not spread normally; compare the interval with that of Hodges and "
+            "Lehmann."
+        )
     )
     return AssumptionCheck(
         name="normality",
         status="ok" if p >= _LEVEL else "caution",
         statistic=float(found.statistic),
         p_value=p,
-        sentence=f"Shape (Shapiro and Wilk): {text}.",
+        sentence=text,
     )
 
 
 def _drift(left: Residuals, unit: str) -> AssumptionCheck:
     n = len(left.values)
     if n < LEAST_FOR_ORDER:
-        return _too_few("drift", "too few runs to see a drift")
+        return _too_few("drift", _("Drift not checked: too few runs to see a drift."))
     order = np.arange(n)
     found = stats.kendalltau(order, left.values)
     slope = float(stats.theilslopes(left.values, order).slope)
     p = float(found.pvalue)
     if not p < _LEVEL:
-        text = "no drift over the executed order is seen"
+        text = _("Drift (Kendall): no drift over the executed order is seen.")
     else:
-        text = (
-            f"the numbers drift over the executed order, by {format_quantity(slope * (n - 1), unit, sign=True)} from "
-            "the first run to the last"
+        text = _(
+            "Drift (Kendall): the numbers drift over the executed order, by {change} from the first run to the last.",
+            change=format_quantity(slope * (n - 1), unit, sign=True),
         )
     return AssumptionCheck(
         name="drift",
         status="ok" if not p < _LEVEL else "caution",
         statistic=float(found.statistic),
         p_value=p,
-        sentence=f"Drift (Kendall): {text}.",
+        sentence=text,
     )
 
 
 def _autocorrelation(left: Residuals) -> AssumptionCheck:
     n = len(left.values)
     if n < LEAST_FOR_ORDER:
-        return _too_few("autocorrelation", "too few runs to see whether neighbours are alike")
+        return _too_few(
+            "autocorrelation", _("Neighbours not checked: too few runs to see whether neighbours are alike.")
+        )
     rho = lag_one(left.values)
     bound = float(stats.norm.ppf(1 - _LEVEL / 2)) / math.sqrt(n)
     alike = abs(rho + 1 / n) > bound  # residuals of independent runs lean to −1/n
-    text = (
-        f"runs that follow each other are {'alike' if rho > 0 else 'opposite'} "
-        f"(correlation {format_number(rho, decimals=2, sign=True)}); in truth there are fewer independent runs"
-        if alike
-        else f"runs that follow each other are not alike (correlation {format_number(rho, decimals=2, sign=True)})"
-    )
-    return AssumptionCheck(
-        name="autocorrelation", status="caution" if alike else "ok", statistic=rho, sentence=f"Neighbours: {text}."
-    )
+    if not alike:
+        text = _("Neighbours: runs that follow each other are not alike (correlation {rho}).", rho=_rho(rho))
+    elif rho > 0:
+        text = _(
+            "Neighbours: runs that follow each other are alike (correlation {rho}); in truth there are fewer "
+            "independent runs.",
+            rho=_rho(rho),
+        )
+    else:
+        text = _(
+            "Neighbours: runs that follow each other are opposite (correlation {rho}); in truth there are fewer "
+            "independent runs.",
+            rho=_rho(rho),
+        )
+    return AssumptionCheck(name="autocorrelation", status="caution" if alike else "ok", statistic=rho, sentence=text)
+
+
+def _rho(value: float) -> str:
+    return format_number(value, decimals=2, sign=True)
 
 
 def _outliers(left: Residuals) -> AssumptionCheck:
     if len(left.values) < LEAST_FOR_OUTLIERS:
-        return _too_few("outliers", "too few runs to call one unusual")
+        return _too_few("outliers", _("Outliers not checked: too few runs to call one unusual."))
     found = outliers(left.values, left.leverages)
     runs = tuple(left.runs[place] for place in found)
-    named = f"run {', '.join(map(str, runs))} lies far from the others of its arm; kept, look at what happened there"
+    named = _(
+        "Outliers: run {runs} lies far from the others of its arm; kept, look at what happened there.",
+        runs=", ".join(map(str, runs)),
+    )
     return AssumptionCheck(
         name="outliers",
         status="caution" if runs else "ok",
         runs=runs,
-        sentence=f"Outliers: {named if runs else 'no run lies far from the others'}.",
+        sentence=named if runs else _("Outliers: no run lies far from the others."),
     )
 
 
 def _changes(left: Residuals) -> AssumptionCheck:
     if len(left.values) < LEAST_FOR_CHANGES:
-        return _too_few("changes", "too few runs to look for a change of set-point")
+        return _too_few("changes", _("Changes not checked: too few runs to look for a change of set-point."))
     runs = tuple(left.runs[place] for place in change_points(left.values))
-    named = (
-        f"the level seems to change at run {', '.join(map(str, runs))}; was something set differently from there on?"
+    named = _(
+        "Changes (PELT): the level seems to change at run {runs}; was something set differently from there on?",
+        runs=", ".join(map(str, runs)),
     )
     return AssumptionCheck(
         name="changes",
         status="caution" if runs else "ok",
         runs=runs,
-        sentence=f"Changes (PELT): {named if runs else 'no change of level that the plan does not explain.'}",
+        sentence=named if runs else _("Changes (PELT): no change of level that the plan does not explain."),
     )
 
 
@@ -194,7 +217,5 @@ def change_points(values: Array) -> list[int]:
     return [int(place) for place in found.predict(pen=_PENALTY * math.log(n))[:-1]]
 
 
-def _too_few(name: str, text: str) -> AssumptionCheck:
-    return AssumptionCheck.model_validate(
-        {"name": name, "status": "not checked", "sentence": f"{name.capitalize()} not checked: {text}."}
-    )
+def _too_few(name: str, sentence: str) -> AssumptionCheck:
+    return AssumptionCheck.model_validate({"name": name, "status": "not checked", "sentence": sentence})

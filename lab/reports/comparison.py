@@ -19,12 +19,14 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import CompareMeans, ttost_ind
 
+from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.language import say as _
 from lab.reports.results import Comparison, Interval
 
 Direction = Literal["lower", "higher"]
 Array: TypeAlias = npt.NDArray[np.float64]
 
-WELCH = "Welch's t interval"
+WELCH = N_("Welch's t interval")
 MOST_EXACT_ARRANGEMENTS = 20_000
 RANDOM_ARRANGEMENTS = 9_999
 _LARGEST_EXACT_U = 2_500  # n·m, beyond: normal approximation
@@ -55,11 +57,13 @@ def compare_numbers(
     require_runs(len(base), len(treat))
     if is_constant(base) and is_constant(treat):
         raise NoInferenceError(
-            "no inference possible: within each arm every run gave the same number, "
-            "so there is no spread against which a difference could be judged"
+            _(
+                "no inference possible: within each arm every run gave the same number, so there is no spread against "
+                "which a difference could be judged"
+            )
         )
     means = CompareMeans.from_data(treat, base)
-    _, p_welch, df = means.ttest_ind(usevar="unequal")
+    _t, p_welch, df = means.ttest_ind(usevar="unequal")
     low, high = means.tconfint_diff(alpha=alpha, usevar="unequal")
     interval = Interval(low=float(low), high=float(high))
     difference, mean = float(treat.mean() - base.mean()), float(base.mean())
@@ -72,7 +76,7 @@ def compare_numbers(
         interval=interval,
         interval_percent=scaled(interval, 100 / mean) if mean else None,
         level=1 - alpha,
-        method=WELCH,
+        method=_(WELCH),
         df=float(df),
         standard_error=float(means.std_meandiff_separatevar),
         p_value=float(p_welch),
@@ -117,7 +121,7 @@ def compare_proportions(
         interval=interval,
         interval_percent=None,
         level=1 - alpha,
-        method="Newcombe's hybrid score interval",
+        method=_("Newcombe's hybrid score interval"),
         df=None,
         p_value=float(exact.pvalue),
         p_holm=None,
@@ -149,8 +153,8 @@ def not_worse_p(
     """
     if found.standard_error is None or found.df is None:
         return None
-    if found.method == WELCH:
-        _, from_below, from_above = ttost_ind(
+    if found.method == _(WELCH):
+        _p, from_below, from_above = ttost_ind(
             np.asarray(treatment, float), np.asarray(baseline, float), -margin, margin, usevar="unequal"
         )
         return float((from_below if direction == "higher" else from_above)[1])
@@ -228,8 +232,12 @@ def require_runs(n_base: int, n_treat: int) -> None:
     """
     if min(n_base, n_treat) < 2:
         raise NoInferenceError(
-            f"no inference possible: the comparison has {n_base} run(s) of the baseline and {n_treat} of the "
-            "treatment; at least two of each are needed to see how much runs differ by themselves"
+            _(
+                "no inference possible: the comparison has {base} run(s) of the baseline and {treat} of the treatment; "
+                "at least two of each are needed to see how much runs differ by themselves",
+                base=n_base,
+                treat=n_treat,
+            )
         )
 
 
@@ -282,9 +290,9 @@ def permutation_test(
     extra = 0 if exact else 1
     tail = min(int((sums <= seen).sum()), int((sums >= seen).sum())) + extra
     how = (
-        f"exact, all {arrangements} arrangements"
+        _("exact, all {n} arrangements", n=arrangements)
         if exact
-        else f"{RANDOM_ARRANGEMENTS} random arrangements, seed {seed}"
+        else _("{n} random arrangements, seed {seed}", n=RANDOM_ARRANGEMENTS, seed=seed)
     )
     return min(1.0, 2 * tail / (len(sums) + extra)), how
 

@@ -10,7 +10,7 @@ from lab.reports.issue import Maturity, NextStep, Risk
 from lab.reports.numbers import format_number
 from lab.reports.results import Results
 from lab.reports.words import Words
-from lab.reports.writing import write_date
+from lab.reports.writing import write_date, write_verdict
 
 _WEIGHTS = {"low": 1, "medium": 2, "high": 3}
 _GRAVE = 6
@@ -103,7 +103,7 @@ def transfer(results: Results, words: Words) -> Section:
 def recommendation(results: Results, words: Words) -> Section:
     """The verdict, why, and what the lab adds to it."""
     blocks: list[Block] = [
-        Facts((Fact(words["verdict"], results.verdict.value), Fact(words["answer"], results.answer))),
+        Facts((Fact(words["verdict"], write_verdict(results.verdict)), Fact(words["answer"], results.answer))),
         Heading(words["reasons"]),
         Bullets(results.verdict_reasons),
         Heading(words["economics"]),

@@ -17,6 +17,7 @@ from lab.reports.conclusions import (
     transfer,
 )
 from lab.reports.economics.section import economics
+from lab.reports.language import writing_in
 from lab.reports.results import KpiResult, Results, Verdict
 from lab.reports.sections import (
     identification,
@@ -28,7 +29,7 @@ from lab.reports.sections import (
     set_up,
 )
 from lab.reports.words import Words, words_of
-from lab.reports.writing import after_data_sentence, criterion_word, short_hash, write_time
+from lab.reports.writing import after_data_sentence, criterion_word, short_hash, write_time, write_verdict
 
 TONES: dict[Verdict, Literal["invest", "conditions", "extend", "no"]] = {
     Verdict.INVEST: "invest",
@@ -61,13 +62,13 @@ def as_results(results: Results | Mapping[str, Any]) -> Results:
     return results if isinstance(results, Results) else Results.model_validate(results)
 
 
-def build_document(results: Results, *, language: str = "en") -> Document:
-    """Everything a report says, ready to be laid out.
+def build_document(results: Results) -> Document:
+    """Everything a report says, ready to be laid out, in the language that it was computed in."""
+    with writing_in(results.issue.statement.language):
+        return _document(results, words_of(results.issue.statement.language))
 
-    Raises:
-        LanguageUnknownError: if there are no words for `language`.
-    """
-    words = words_of(language)
+
+def _document(results: Results, words: Words) -> Document:
     identity = results.identification
     parts = (
         identification,
@@ -87,7 +88,7 @@ def build_document(results: Results, *, language: str = "en") -> Document:
     )
     annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary, annex_changes)
     return Document(
-        language=language,
+        language=words.language,
         title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",
         author=identity.lab_name,
         description=results.question,
@@ -117,7 +118,7 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
         customer=words.say("for_customer", customer=identity.customer),
         question=results.question,
         answer=results.answer,
-        verdict=results.verdict.value,
+        verdict=write_verdict(results.verdict),
         tone=TONES[results.verdict],
         grade=results.grade.letter,
         grade_label=results.grade.label,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lab.pilots.plans import Line, Prose
+from lab.reports.language import Language
 
 Status = Literal["draft", "reviewed", "approved"]
 
@@ -86,6 +87,8 @@ class Change(IssuePart):
 class Statement(IssuePart):
     """What people say in a report, free to be changed while it is a draft."""
 
+    language: Language = "en"
+    """That the whole report is written in; what people type stays as it is."""
     authors: tuple[Line, ...] = Field(default=(), max_length=20)
     funding_notice: Prose | None = None
     readiness: Readiness | None = None

@@ -31,12 +31,13 @@ from lab.reports.errors import (
 )
 from lab.reports.files import building_beside, give_name, write_report
 from lab.reports.issue import Change, ReportIssue, Signature, Statement, Status, report_number
+from lab.reports.language import marked
 from lab.reports.models import DataSet, Report
 from lab.reports.sealing import file_sha256, sync_folder
 from lab.reports.telling import tell_of_approval
 
 WRITE_JOB = "write-report"
-_ROLES = {Role.ENGINEER: "Lab engineer", Role.MANAGER: "Lab manager"}
+_ROLES = {Role.ENGINEER: marked("Lab engineer"), Role.MANAGER: marked("Lab manager")}
 
 
 def make_report(

@@ -28,17 +28,20 @@ from lab.pilots.plans import (
     signals_of,
 )
 from lab.pilots.units import conversion_factor, integral_factor
+from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.language import say as _
+from lab.reports.numbers import format_number
 from lab.reports.results import RunValue
 from lab.reports.sealed import SealedEvent, SealedRun
 from lab.reports.sealing import SealedData
-from lab.reports.steadiness.iso22400 import Production, Quantities, indicator, wrong_planned_time
+from lab.reports.steadiness.iso22400 import INDICATOR_NAMES, Production, Quantities, indicator, wrong_planned_time
 from lab.reports.steadiness.machine_times import StateChange, seconds_in, time_elements
 
 Nanoseconds = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
-UNFINISHED = "unfinished part"
-NOT_COMPARED = "arm not compared by the plan"
+UNFINISHED = N_("unfinished part")
+NOT_COMPARED = N_("arm not compared by the plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ def cover(data: SealedData, run: SealedRun, limits: Limits, device: str, signal:
 
 def run_value(data: SealedData, run: SealedRun, kpi: Kpi) -> RunValue:
     """One run's number for one KPI, with the reason where it does not count."""
-    reduced = _reduce(data, run, kpi) if run.ended_at is not None else _nothing("never made")
+    reduced = _reduce(data, run, kpi) if run.ended_at is not None else _nothing(_("never made"))
     return RunValue(
         run=run.number,
         arm=run.arm,
@@ -161,8 +164,8 @@ def _exclusion(plan: AnalysisPlan, run: SealedRun, kpi: Kpi) -> str | None:
     if run.excluded is not None:
         return run.excluded
     if plan.finished_only and kpi.population == "finished" and run.result.get("finished") is False:
-        return UNFINISHED
-    return NOT_COMPARED if plan.arm(run.arm).role == "other" else None
+        return _(UNFINISHED)
+    return _(NOT_COMPARED) if plan.arm(run.arm).role == "other" else None
 
 
 def _nothing(why: str, coverage_percent: float | None = None) -> _Reduced:
@@ -182,9 +185,9 @@ def _reduce_ratio(data: SealedData, run: SealedRun, ratio: RatioOfMeasures) -> _
     known = [side.coverage_percent for side in (above, below) if side.coverage_percent is not None]
     worst = min(known, default=None)
     if above.value is None or below.value is None:
-        return _nothing(above.why or below.why or "one side is missing", worst)
+        return _nothing(above.why or below.why or _("one side is missing"), worst)
     if below.value == 0:
-        return _nothing("the ratio is to nothing", worst)
+        return _nothing(_("the ratio is to nothing"), worst)
     return _Reduced(above.value / below.value, worst, None)
 
 
@@ -192,14 +195,20 @@ def _reduce_measure(data: SealedData, run: SealedRun, measure: Measure, unit: st
     match measure:
         case EventValue(device=device, event=kind, field=field):
             found = [event for event in events_of(data, run, device) if event.kind == kind and field in event.fields]
-            return _noted(found[-1].fields[field], kind) if found else _nothing(f"no {kind} with {field} from {device}")
+            return (
+                _noted(found[-1].fields[field], kind)
+                if found
+                else _nothing(_("no {event} with {field} from {device}", event=kind, field=field, device=device))
+            )
         case ResultValue(field=field):
             return _noted(run.result.get(field), field)
         case _:
             pass
     limits = limits_of(data, run)
     if limits is None:
-        return _nothing(f"{data.plan.limits.device if data.plan.limits else 'nobody'} reported no start and end")
+        if data.plan.limits is None:
+            return _nothing(_("nobody reported a start and an end"))
+        return _nothing(_("{device} reported no start and end", device=data.plan.limits.device))
     match measure:
         case DurationOfRun():
             return _Reduced(limits.length_s * conversion_factor("s", unit), None, None)
@@ -222,14 +231,21 @@ def _reduce_signals(data: SealedData, run: SealedRun, limits: Limits, measure: M
         gap_s = data.plan.longest_gap_s
         covered = integrate(times, numbers, start_ns=limits.start_ns, end_ns=limits.end_ns, longest_gap_s=gap_s)
         if not covered.samples:
-            return _nothing(f"{signal} of {device} never came", 0.0)
+            return _nothing(_("{signal} of {device} never came", signal=signal, device=device), 0.0)
         worst = min(worst, covered.percent(limits.length_s))
         origin = data.signal_unit(device, signal) or "1"
         inside = (times >= limits.start_ns) & (times <= limits.end_ns)
         total += _of_signal(measure, covered, times[inside], numbers[inside], origin, unit)
     least = data.plan.least_coverage_percent
     if worst < least or worst == 0:
-        return _nothing(f"only {worst:.1f} % of the run is covered by data, the plan asks for {least:g} %", worst)
+        return _nothing(
+            _(
+                "only {percent} % of the run is covered by data, the plan asks for {least} %",
+                percent=format_number(worst, decimals=1),
+                least=format_number(least),
+            ),
+            worst,
+        )
     return _Reduced(total, worst, None)
 
 
@@ -286,7 +302,12 @@ def _indicator(data: SealedData, run: SealedRun, limits: Limits, measure: Indica
     made = _production(data, run, limits, measure)
     found, times = indicator(measure.indicator, made), made.times
     if found is None:
-        return _nothing(f"{measure.indicator} cannot be said: no part, no time or no result was reported")
+        return _nothing(
+            _(
+                "{indicator} cannot be said: no part, no time or no result was reported",
+                indicator=_(INDICATOR_NAMES[measure.indicator]),
+            )
+        )
     value = found * 3600 if measure.indicator == "throughput_rate" else found
     return _if_known(data, measure.device, times.length_s - times.unknown_s, limits, value)
 
@@ -316,7 +337,13 @@ def _if_known(data: SealedData, device: str, known_s: float, limits: Limits, val
     least = data.plan.least_coverage_percent
     if percent < least or percent == 0:
         return _nothing(
-            f"the state of {device} is known for {percent:.1f} % of the run, the plan asks for {least:g} %", percent
+            _(
+                "the state of {device} is known for {percent} % of the run, the plan asks for {least} %",
+                device=device,
+                percent=format_number(percent, decimals=1),
+                least=format_number(least),
+            ),
+            percent,
         )
     return _Reduced(value, percent, None)
 
@@ -324,7 +351,7 @@ def _if_known(data: SealedData, device: str, known_s: float, limits: Limits, val
 def _noted(value: Any, name: str) -> _Reduced:
     if isinstance(value, (bool, int, float)) and np.isfinite(value):
         return _Reduced(float(value), None, None)
-    return _Reduced(None, None, f"{name} was not noted")
+    return _Reduced(None, None, _("{name} was not noted", name=name))
 
 
 def read_series(data: SealedData, run: SealedRun, device: str, signal: str) -> tuple[Nanoseconds, Numbers]:

@@ -6,10 +6,14 @@ advises for uncertainties), so that all three end at the same decimal place; a n
 
 import math
 
+from lab.reports.language import present_language, say
+
 MINUS = "\u2212"
 GROUP = "\u202f"  # narrow no-break space between thousands
 SPACE = "\u00a0"  # no-break space before a unit, so that a number never breaks over a line
 MOST_DECIMALS = 9
+DECIMAL = {"en": ".", "pl": ","}
+"""Decimal sign by language."""
 
 
 def format_number(value: float, *, decimals: int | None = None, sign: bool = False) -> str:
@@ -25,7 +29,7 @@ def format_number(value: float, *, decimals: int | None = None, sign: bool = Fal
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:
         text = f"{abs(value):,.{decimals}f}"
-    text = text.replace(",", GROUP)
+    text = text.replace(",", GROUP).replace(".", DECIMAL[present_language()])
     is_zero = not any(digit in text for digit in "123456789")
     if is_zero:
         return text
@@ -59,4 +63,4 @@ def format_interval(low: float, high: float, unit: str, *, decimals: int | None 
     """An interval in words, e.g. `−0.0945 to −0.0770 kWh`; decimals from its own width if not given."""
     places = decimals_of(low, high) if decimals is None else decimals
     first = format_number(low, decimals=places, sign=sign)
-    return f"{first} to {format_quantity(high, unit, decimals=places, sign=sign)}"
+    return say("{low} to {high}", low=first, high=format_quantity(high, unit, decimals=places, sign=sign))

@@ -15,6 +15,7 @@ from lab.pilots.plans import (
     Measure,
     RatioOfMeasures,
     ResultValue,
+    SignalReference,
     StatisticOfSignal,
     TimeInState,
 )
@@ -24,6 +25,8 @@ from lab.reports.analysis import adjustment_of, compare_runs, compared_runs, val
 from lab.reports.checks import Residuals, check_assumptions
 from lab.reports.comparison import holm, mean_interval, not_worse_p, share_interval
 from lab.reports.kpis import exceeds_planned_time, run_value
+from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.language import say as _
 from lab.reports.linear import fit_effect
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity, with_unit
 from lab.reports.results import (
@@ -39,12 +42,13 @@ from lab.reports.results import (
 )
 from lab.reports.sealing import SealedData
 from lab.reports.steadiness.findings import Limits
+from lab.reports.steadiness.iso22400 import INDICATOR_NAMES
 from lab.reports.steadiness.process import capabilities_of, control_of
 from lab.reports.verdict import decision_of, guard_status
 
 _ROLES = {"primary": 0, "secondary": 1, "guard": 2}
 _FEW = 5
-_NOT_RANDOMISED = "The order was not randomised: a drift of the machine would be taken for an effect."
+_NOT_RANDOMISED = N_("The order was not randomised: a drift of the machine would be taken for an effect.")
 
 
 def kpi_results(data: SealedData) -> tuple[KpiResult, ...]:
@@ -94,7 +98,7 @@ def points(interval: Interval) -> Interval:
 def written_interval(interval: Interval, result: KpiResult | GuardResult, *, sign: bool = False) -> str:
     """An interval with its unit, ready to print."""
     if result.kind == "proportion":
-        return format_interval(100 * interval.low, 100 * interval.high, "percentage points", decimals=0, sign=sign)
+        return format_interval(100 * interval.low, 100 * interval.high, _("percentage points"), decimals=0, sign=sign)
     return format_interval(interval.low, interval.high, result.unit, sign=sign)
 
 
@@ -103,7 +107,7 @@ def written_value(
 ) -> str:
     """A difference with its unit, to the digits that its interval allows."""
     if result.kind == "proportion":
-        return format_quantity(100 * value, "percentage points", decimals=0, sign=sign)
+        return format_quantity(100 * value, _("percentage points"), decimals=0, sign=sign)
     decimals = None if interval is None else decimals_of(interval.low, interval.high)
     return format_quantity(value, result.unit, decimals=decimals, sign=sign)
 
@@ -196,62 +200,107 @@ def _criterion(plan: AnalysisPlan, kpi: Kpi, comparison: Comparison | None) -> C
 def criterion_text(plan: AnalysisPlan, kpi: Kpi) -> str:
     """What the plan asks of a KPI, as a sentence."""
     if kpi.margin is not None:
-        return f"Not worse by more than {_amount(kpi.margin, kpi)}."
+        return _("Not worse by more than {margin}.", margin=_amount(kpi.margin, kpi))
     if kpi.role == "primary":
-        way = "rises" if kpi.direction == "higher" else "falls"
-        return (
-            f"{kpi.label} {way} by more than {_amount(plan.break_even, kpi)} (break-even); "
-            f"{_amount(plan.expected, kpi)} is hoped for."
-        )
-    return "No criterion; shown for information."
+        facts = {
+            "label": kpi.label,
+            "break_even": _amount(plan.break_even, kpi),
+            "expected": _amount(plan.expected, kpi),
+        }
+        if kpi.direction == "higher":
+            return _("{label} rises by more than {break_even} (break-even); {expected} is hoped for.", **facts)
+        return _("{label} falls by more than {break_even} (break-even); {expected} is hoped for.", **facts)
+    return _("No criterion; shown for information.")
 
 
 def _amount(value: float, kpi: Kpi) -> str:
     if kpi.kind == "proportion":
-        return format_quantity(100 * value, "percentage points")
+        return format_quantity(100 * value, _("percentage points"))
     return format_quantity(value, unit_label(kpi.unit))
 
 
 def _definition(plan: AnalysisPlan, kpi: Kpi) -> str:
     text = _measured(plan, kpi.measure)
     if plan.limits is not None and not isinstance(kpi.measure, (EventValue, ResultValue)):
-        ends = " or ".join(plan.limits.end_events)
-        text += f", from {plan.limits.start_event} to {ends} as {plan.limits.device} reported them"
-    if plan.finished_only:
-        text += "; finished parts only" if kpi.population == "finished" else "; unfinished parts count too"
-    return text + "."
+        text = _(
+            "{measure}, from {start} to {end} as {device} reported them",
+            measure=text,
+            start=plan.limits.start_event,
+            end=" / ".join(plan.limits.end_events),
+            device=plan.limits.device,
+        )
+    if not plan.finished_only:
+        return f"{text}."
+    if kpi.population == "finished":
+        return _("{measure}; finished parts only.", measure=text)
+    return _("{measure}; unfinished parts count too.", measure=text)
 
 
 def _measured(plan: AnalysisPlan, measure: Measure) -> str:
     match measure:
         case IntegralOfSignals(signals=signals):
-            names = " + ".join(f"{part.signal} of {part.device}" for part in signals)
-            return f"Integral of {names} over the run (trapezoids; silences above {plan.longest_gap_s:g} s not bridged)"
+            names = " + ".join(_of_device(part) for part in signals)
+            return _(
+                "Integral of {signals} over the run (trapezoids; silences above {gap} s not bridged)",
+                signals=names,
+                gap=format_number(plan.longest_gap_s),
+            )
         case MeanOfSignal(signal=part):
-            return f"Time-weighted mean of {part.signal} of {part.device} over the run"
+            return _("Time-weighted mean of {signal} over the run", signal=_of_device(part))
         case DurationOfRun():
-            return "Duration of the run"
+            return _("Duration of the run")
         case EventValue(device=device, event=event, field=field):
-            return f"{field} of the last {event} that {device} reported in the run"
+            return _(
+                "{field} of the last {event} that {device} reported in the run", field=field, event=event, device=device
+            )
         case ResultValue(field=field):
-            return f"{field} as noted in the run table"
+            return _("{field} as noted in the run table", field=field)
         case StatisticOfSignal(signal=part, statistic=statistic, percent=percent):
-            what = f"{percent:g} % percentile" if statistic == "percentile" else statistic.capitalize()
-            return f"{what} of {part.signal} of {part.device} over the run"
+            return _statistic(part, statistic, percent)
         case TimeInState(device=device, item_states=states, modes=modes):
-            mode = f" in mode {' or '.join(modes)}" if modes else ""
-            return f"Time that {device} reported as {' or '.join(states)}{mode}"
+            facts = {"device": device, "states": " / ".join(states), "modes": " / ".join(modes)}
+            if modes:
+                return _("Time that {device} reported as {states} in mode {modes}", **facts)
+            return _("Time that {device} reported as {states}", **facts)
         case CountOfEdges(signal=part, threshold=threshold, edge=edge):
-            return f"Number of {edge} crossings of {threshold:g} by {part.signal} of {part.device}"
+            facts = {"threshold": format_number(threshold), "signal": _of_device(part)}
+            if edge == "rising":
+                return _("Number of rising crossings of {threshold} by {signal}", **facts)
+            return _("Number of falling crossings of {threshold} by {signal}", **facts)
         case CountOfEvents(device=device, event=event, where=where):
-            only = f" with {', '.join(f'{name} {value}' for name, value in sorted(where.items()))}" if where else ""
-            return f"Number of {event}{only} that {device} reported"
+            only = ", ".join(f"{name} {value}" for name, value in sorted(where.items()))
+            facts = {"event": f"{event} ({only})" if only else event, "device": device}
+            return _("Number of {event} that {device} reported", **facts)
         case IndicatorOfMachine(indicator=indicator, device=device, planned_s_per_item=planned):
-            time = "" if planned is None else f", planned time of a part {planned:g} s"
-            name = indicator.upper() if indicator in {"oee", "nee"} else indicator.replace("_", " ").capitalize()
-            return f"{name} of {device} by ISO 22400-2{time}"
+            facts = {
+                "indicator": _(INDICATOR_NAMES[indicator]),
+                "device": device,
+                "planned": format_number(planned or 0),
+            }
+            if planned is None:
+                return _("{indicator} of {device} by ISO 22400-2", **facts)
+            return _("{indicator} of {device} by ISO 22400-2, planned time of a part {planned} s", **facts)
         case RatioOfMeasures(numerator=above, denominator=below):
-            return f"({_measured(plan, above.measure)}) through ({_measured(plan, below.measure)})"
+            return _(
+                "({above}) through ({below})",
+                above=_measured(plan, above.measure),
+                below=_measured(plan, below.measure),
+            )
+
+
+def _of_device(part: SignalReference) -> str:
+    return _("{signal} of {device}", signal=part.signal, device=part.device)
+
+
+def _statistic(part: SignalReference, statistic: str, percent: float | None) -> str:
+    facts = {"signal": _of_device(part), "percent": format_number(percent or 0)}
+    match statistic:
+        case "percentile":
+            return _("{percent} % percentile of {signal} over the run", **facts)
+        case "minimum":
+            return _("Minimum of {signal} over the run", **facts)
+        case _:
+            return _("Maximum of {signal} over the run", **facts)
 
 
 def _assumptions(
@@ -259,14 +308,17 @@ def _assumptions(
 ) -> tuple[str, ...]:
     if comparison is None:
         return ()
-    notes = ["Runs are taken as independent of each other."]
+    notes = [_("Runs are taken as independent of each other.")]
     notes += _of_design(plan, kpi)
     if min(len(base), len(treat)) < _FEW:
         notes.append(
-            f"Only {min(len(base), len(treat))} runs in an arm: the interval is wide, and it rests on the assumption "
-            "that runs spread normally."
+            _(
+                "Only {n} runs in an arm: the interval is wide, and it rests on the assumption that runs spread "
+                "normally.",
+                n=min(len(base), len(treat)),
+            )
             if kpi.kind == "number"
-            else f"Only {min(len(base), len(treat))} parts in an arm: a share is known only roughly."
+            else _("Only {n} parts in an arm: a share is known only roughly.", n=min(len(base), len(treat)))
         )
     return tuple(notes)
 
@@ -280,33 +332,37 @@ def _planned_time(data: SealedData, kpi: Kpi) -> list[str]:
     if not found:
         return []
     return [
-        f"More was made than the planned time of a part, {measure.planned_s_per_item or 0:g} s, allows (run "
-        f"{', '.join(map(str, found))}): that time is wrong, and so is this number."
+        _(
+            "More was made than the planned time of a part, {planned} s, allows (run {runs}): that time is wrong, and "
+            "so is this number.",
+            planned=format_number(measure.planned_s_per_item or 0),
+            runs=", ".join(map(str, found)),
+        )
     ]
 
 
 def _of_design(plan: AnalysisPlan, kpi: Kpi) -> list[str]:
     """What the design leaves to trust."""
-    steady = "What is compared is taken to spread alike in both arms."
+    steady = _("What is compared is taken to spread alike in both arms.")
     match plan.design:
         case "blocked":
-            notes = ["The effect is taken to be the same in every block.", steady]
+            notes = [_("The effect is taken to be the same in every block."), steady]
         case "abab" | "abba":
-            notes = ["The arms took turns: a change in step with the turns would be taken for an effect.", steady]
+            notes = [_("The arms took turns: a change in step with the turns would be taken for an effect."), steady]
         case "crossover":
-            notes = ["What a subject did first is taken not to matter for what it did next.", steady]
+            notes = [_("What a subject did first is taken not to matter for what it did next."), steady]
         case "factorial":
-            notes = ["The effect is taken to be the same at all levels of the other factors.", steady]
+            notes = [_("The effect is taken to be the same at all levels of the other factors."), steady]
             if plan.generators is not None:
-                notes.append("Only a fraction of the combinations was tried: joint effects may hide in the effect.")
+                notes.append(_("Only a fraction of the combinations was tried: joint effects may hide in the effect."))
         case "before_after" if len(plan.arms) > 2:
-            notes = ["Without the change, both would have gone the same way from before to after."]
+            notes = [_("Without the change, both would have gone the same way from before to after.")]
         case _:
-            notes = [] if plan.design == "completely_randomised" else [_NOT_RANDOMISED]
-            notes.append("The two arms may differ in spread; Welch's interval allows for that.")
+            notes = [] if plan.design == "completely_randomised" else [_(_NOT_RANDOMISED)]
+            notes.append(_("The two arms may differ in spread; Welch's interval allows for that."))
     if kpi.kind == "number":
         return notes
-    return [_NOT_RANDOMISED] if _NOT_RANDOMISED in notes else []
+    return [_(_NOT_RANDOMISED)] if _(_NOT_RANDOMISED) in notes else []
 
 
 def _checks(plan: AnalysisPlan, kpi: Kpi, runs: Sequence[RunValue]) -> tuple[AssumptionCheck, ...]:
@@ -328,34 +384,60 @@ def _sentence(result: KpiResult) -> str:
     if result.comparison is None:
         return f"{result.label}: {result.no_inference}."
     base, treat = (next(arm for arm in result.arms if arm.role == role) for role in ("baseline", "treatment"))
-    comparison, level = result.comparison, f"{100 * result.comparison.level:g} %"
+    comparison = result.comparison
+    facts = {"label": result.label, "level": format_number(100 * comparison.level)}
     interval = written_interval(comparison.interval, result, sign=True)
     change = written_value(comparison.difference, result, comparison.interval, sign=True)
     if result.kind == "proportion":
-        shares = " and ".join(f"{arm.successes} of {arm.n} ({arm.label})" for arm in (base, treat))
-        return f"{result.label}: {shares}; difference {change} ({level} interval {interval})."
-    verb = "fell" if comparison.difference < 0 else "rose"
+        return _(
+            "{label}: {base} and {treat}; difference {change} ({level} % interval {interval}).",
+            base=written_share(base),
+            treat=written_share(treat),
+            change=change,
+            interval=interval,
+            **facts,
+        )
     decimals = decimals_of(comparison.interval.low, comparison.interval.high)
     first, last = (format_number(arm.mean or 0.0, decimals=decimals) for arm in (base, treat))
     percent = "" if comparison.percent is None else f", {format_number(comparison.percent, decimals=1, sign=True)} %"
-    return (
-        f"{result.label} {verb} from {first} to {with_unit(last, result.unit)}: {change}{percent} "
-        f"({level} interval {interval})."
-    )
+    facts |= {
+        "first": first,
+        "last": with_unit(last, result.unit),
+        "change": f"{change}{percent}",
+        "interval": interval,
+    }
+    if comparison.difference < 0:
+        return _("{label} fell from {first} to {last}: {change} ({level} % interval {interval}).", **facts)
+    return _("{label} rose from {first} to {last}: {change} ({level} % interval {interval}).", **facts)
+
+
+def written_share(arm: ArmSummary) -> str:
+    """How many of an arm's runs said yes."""
+    return _("{yes} of {n} ({arm})", yes=arm.successes, n=arm.n, arm=arm.label)
 
 
 def _guard_sentence(result: KpiResult, interval: Interval | None, margin: float, status: GuardStatus) -> str:
     limit = written_value(margin, result, None)
     if interval is None:
-        return f"Undecided: {result.no_inference}."
+        return _("Undecided: {reason}.", reason=result.no_inference)
     reach = written_interval(interval, result, sign=True)
     match status:
         case GuardStatus.MET:
-            return f"Met: the change for the worse lies within {reach}, the margin is {limit}."
+            return _(
+                "Met: the change for the worse lies within {reach}, the margin is {limit}.", reach=reach, limit=limit
+            )
         case GuardStatus.FAILED:
-            return f"Failed: the change for the worse lies within {reach}, all of it beyond the margin of {limit}."
+            return _(
+                "Failed: the change for the worse lies within {reach}, all of it beyond the margin of {limit}.",
+                reach=reach,
+                limit=limit,
+            )
         case GuardStatus.UNDECIDED:
-            return f"Undecided: the change for the worse lies within {reach}, on both sides of the margin of {limit}."
+            return _(
+                "Undecided: the change for the worse lies within {reach}, on both sides of the margin of {limit}.",
+                reach=reach,
+                limit=limit,
+            )
 
 
 def _turned(interval: Interval) -> Interval:

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lab.reports.kpis import NOT_COMPARED, UNFINISHED, Limits, cover, limits_of
+from lab.reports.language import say as _
 from lab.reports.results import DeviceQuality, Missing, RunQuality, SignalCoverage
 from lab.reports.sealed import SealedMessages, SealedRun
 from lab.reports.sealing import SealedData
@@ -35,12 +36,15 @@ def run_quality(data: SealedData, run: SealedRun) -> RunQuality:
 def exclusion(data: SealedData, run: SealedRun) -> str | None:
     """Why a run is left out as a whole: by a person's reason, or by the plan's rule on unfinished parts."""
     if run.excluded is not None or run.ended_at is None:
-        return run.excluded or "never made"
+        return run.excluded or _("never made")
     if data.plan.arm(run.arm).role == "other":
-        return NOT_COMPARED
+        return _(NOT_COMPARED)
     if data.plan.finished_only and run.result.get("finished") is False:
         everywhere = [kpi.label for kpi in data.plan.kpis if kpi.population == "all"]
-        return UNFINISHED + (f" (counts only for: {', '.join(everywhere)})" if everywhere else "")
+        unfinished = _(UNFINISHED)
+        if not everywhere:
+            return unfinished
+        return _("{reason} (counts only for: {kpis})", reason=unfinished, kpis=", ".join(everywhere))
     return None
 
 

@@ -21,12 +21,13 @@ from lab.reports.economics.findings import (
     TornadoBar,
 )
 from lab.reports.issue import ReportIssue
+from lab.reports.language import marked as N_  # noqa: N812
 from lab.reports.steadiness.findings import ArmCapability, ControlFinding, Limits, MachineRecord
 from lab.reports.value import Interval as Interval
 from lab.reports.value import Value
 
-RELATES_ONLY = "Results relate only to the items tested."
-LAB_OEE = "Lab OEE is not your plant's OEE."
+RELATES_ONLY = N_("Results relate only to the items tested.")
+LAB_OEE = N_("Lab OEE is not your plant's OEE.")
 
 
 class Verdict(StrEnum):

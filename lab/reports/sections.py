@@ -3,6 +3,7 @@
 from lab.reports.blocks import Block, Bullets, Column, Fact, Facts, Figure, Heading, Notice, Paragraph, Section, Table
 from lab.reports.charts import describe_chart, list_charts
 from lab.reports.issue import Signature
+from lab.reports.language import say
 from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import DeviceSetup, OrderedRun, Results, SignalSetup
 from lab.reports.steadiness.section import capability, control, lab_oee, machines
@@ -40,7 +41,7 @@ def _people(results: Results, words: Words) -> tuple[Fact, ...]:
         if signature is None:
             return words[otherwise]
         time = write_time(signature.at, zone)
-        return words.say("signature", name=signature.name, role=signature.role, time=time)
+        return words.say("signature", name=signature.name, role=say(signature.role), time=time)
 
     facts = [
         Fact(words["authors"], ", ".join(issue.statement.authors) or words["no_authors"]),
@@ -124,7 +125,8 @@ def set_up(results: Results, words: Words) -> Section:
 def _signal_row(device: DeviceSetup, signal: SignalSetup, words: Words) -> tuple[str, ...]:
     low = "" if signal.low is None else format_number(signal.low)
     high = "" if signal.high is None else format_number(signal.high)
-    span = f"{low or '…'} to {format_quantity(signal.high, signal.unit or '') if signal.high is not None else '…'}"
+    top = "…" if signal.high is None else format_quantity(signal.high, signal.unit or "")
+    span = say("{low} to {high}", low=low or "…", high=top)
     due = words["not_shown"] if signal.calibration_due is None else write_date(signal.calibration_due)
     return (
         signal.name if signal.label == signal.name else f"{signal.label} ({signal.name})",
@@ -240,7 +242,7 @@ def results_by_kpi(results: Results, words: Words) -> Section:
             Paragraph(kpi.sentence),
             kpi_by_arm(kpi, words),
             Facts(comparison_facts(kpi, results.guards, words)),
-            *lab_oee(results, kpi),
+            *lab_oee(kpi),
             *capability(kpi, words),
         ]
         if kpi is results.primary:

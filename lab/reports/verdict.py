@@ -6,11 +6,13 @@ from typing import Literal
 
 from lab.pilots.designs import ALTERNATING, RANDOMISED
 from lab.pilots.power import RANDOMISED_LAYOUT, Layout, runs_for
+from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.language import say as _
 from lab.reports.results import EvidenceGrade, GuardStatus, Interval, Verdict
 
 Letter = Literal["A", "B", "C", "D", "E"]
 
-RULE = (
+RULE = N_(
     "Invest: the lower bound of the improvement lies above break-even, every guard is met, and the evidence is of "
     "grade A to C. Invest under conditions: the same with a guard undecided, or grade D. Do not invest: the upper "
     "bound lies below break-even, or a guard has failed. Extend the pilot: everything else; grade E is never more than "
@@ -18,11 +20,11 @@ RULE = (
 )
 
 LABELS: dict[Letter, str] = {
-    "A": "randomised and replicated",
-    "B": "alternating (ABAB) or crossover",
-    "C": "before and after, with a control",
-    "D": "before and after",
-    "E": "demonstration only",
+    "A": N_("randomised and replicated"),
+    "B": N_("alternating (ABAB) or crossover"),
+    "C": N_("before and after, with a control"),
+    "D": N_("before and after"),
+    "E": N_("demonstration only"),
 }
 
 
@@ -86,32 +88,35 @@ class Evidence:
 def grade_of(evidence: Evidence) -> EvidenceGrade:
     """How much the design lets one conclude, with the reason."""
     letter, reason = _graded(evidence)
-    return EvidenceGrade(letter=letter, label=LABELS[letter], reason=reason)
+    return EvidenceGrade(letter=letter, label=_(LABELS[letter]), reason=reason)
 
 
 def _graded(evidence: Evidence) -> tuple[Letter, str]:
     if evidence.demonstration_only:
-        return "E", "The pilot was planned as a demonstration; nothing is to be concluded from it."
+        return "E", _("The pilot was planned as a demonstration; nothing is to be concluded from it.")
     if evidence.least_runs < 2:
-        return "E", "An arm has fewer than two runs that count: nothing shows how much runs differ by themselves."
+        return "E", _("An arm has fewer than two runs that count: nothing shows how much runs differ by themselves.")
     randomised = evidence.design in RANDOMISED
     if evidence.written_after_data:
-        order = "" if randomised else ", and the order of the runs was not randomised"
-        return "D", f"The criteria were written after the data existed{order}."
+        if randomised:
+            return "D", _("The criteria were written after the data existed.")
+        return "D", _("The criteria were written after the data existed, and the order of the runs was not randomised.")
     if evidence.design == "before_after" and evidence.controlled:
-        return "C", "Before was compared with after, less what changed in a control that was left as it was."
+        return "C", _("Before was compared with after, less what changed in a control that was left as it was.")
     if not randomised and evidence.design not in ALTERNATING:
-        return "D", "The order of the runs was not randomised: a change over time would look like an effect."
+        return "D", _("The order of the runs was not randomised: a change over time would look like an effect.")
     if not evidence.order_followed:
-        word = "randomised" if randomised else "alternating"
-        return "D", f"The {word} order was not followed: a change over time would look like an effect."
+        if randomised:
+            return "D", _("The randomised order was not followed: a change over time would look like an effect.")
+        return "D", _("The alternating order was not followed: a change over time would look like an effect.")
     if randomised:
-        where = ", within blocks," if evidence.design == "blocked" else ""
-        return (
-            "A",
-            f"The order of the runs was randomised{where} with a stored seed, and each arm was run several times.",
-        )
-    return "B", "The arms took turns several times, so that a steady change over time does not look like an effect."
+        if evidence.design == "blocked":
+            return "A", _(
+                "The order of the runs was randomised, within blocks, with a stored seed, and each arm was run several "
+                "times."
+            )
+        return "A", _("The order of the runs was randomised with a stored seed, and each arm was run several times.")
+    return "B", _("The arms took turns several times, so that a steady change over time does not look like an effect.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,20 @@
-"""The words of a report, one file per language beside the templates: `templates/words.en.json`."""
+"""The words of the layout: in English in `templates/words.en.json`, in other languages from their catalogue."""
 
 import functools
 import json
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from typing import Any
 
-from lab.core.errors import InvalidError
+from lab.reports.language import Language, say_word
 
-
-class LanguageUnknownError(InvalidError):
-    """There are no words for this language."""
+GLOSSARY = "glossary"
 
 
 class Words(Mapping[str, str]):
     """The words of one language by key; `say` fills in the gaps of a sentence."""
 
-    def __init__(self, language: str, words: Mapping[str, str], glossary: Mapping[str, str]) -> None:
+    def __init__(self, language: Language, words: Mapping[str, str], glossary: Mapping[str, str]) -> None:
         self.language = language
         self.glossary = dict(glossary)
         self._words = dict(words)
@@ -35,15 +34,19 @@ class Words(Mapping[str, str]):
 
 
 @functools.cache
-def words_of(language: str) -> Words:
-    """The words of a language, e.g. `en`.
+def words_of(language: Language) -> Words:
+    """The words of a language."""
+    words = english_words()
+    glossary = words.pop(GLOSSARY)
+    return Words(
+        language,
+        {key: say_word(key, text, language) for key, text in words.items()},
+        {say_word(GLOSSARY, term, language): say_word(GLOSSARY, text, language) for term, text in glossary.items()},
+    )
 
-    Raises:
-        LanguageUnknownError: if there is no file for it.
-    """
-    file = resources.files("lab.reports") / "templates" / f"words.{language}.json"
-    if not language.isalpha() or not file.is_file():
-        raise LanguageUnknownError(f"reports are not written in {language!r} yet; 'en' is there", field="language")
-    words = json.loads(file.read_text(encoding="utf-8"))
-    glossary = words.pop("glossary")
-    return Words(language, words, glossary)
+
+def english_words() -> dict[str, Any]:
+    """Words by key, and under `glossary` what terms mean."""
+    file = resources.files("lab.reports") / "templates" / "words.en.json"
+    words: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return words

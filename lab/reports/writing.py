@@ -4,21 +4,36 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from lab.core.time import in_zone
+from lab.reports.language import marked, present_language, say
 from lab.reports.numbers import decimals_alone, decimals_of, format_interval, format_number, format_quantity
-from lab.reports.results import ArmSummary, GuardResult, GuardStatus, Interval, KpiResult, Results
+from lab.reports.results import ArmSummary, GuardResult, GuardStatus, Interval, KpiResult, Results, Verdict
 from lab.reports.words import Words
 
 SHORT_HASH = 12
+_VERDICTS = {
+    Verdict.INVEST: marked("Invest"),
+    Verdict.INVEST_UNDER_CONDITIONS: marked("Invest under conditions"),
+    Verdict.EXTEND: marked("Extend the pilot"),
+    Verdict.DO_NOT_INVEST: marked("Do not invest"),
+}
 
 
 def write_time(instant: datetime | None, zone: str) -> str:
     """An instant on the lab's wall clock, to the minute; a dash if there is none."""
-    return "–" if instant is None else in_zone(instant, zone).strftime("%Y-%m-%d %H:%M")
+    if instant is None:
+        return "–"
+    wall = in_zone(instant, zone)
+    return f"{write_date(wall)} {wall:%H:%M}"
 
 
 def write_date(day: date) -> str:
-    """A day."""
-    return day.isoformat()
+    """A day as it is written in the present language."""
+    return day.strftime({"en": "%Y-%m-%d", "pl": "%d.%m.%Y"}[present_language()])
+
+
+def write_verdict(verdict: Verdict) -> str:
+    """What the lab advises, in the present language."""
+    return say(_VERDICTS[verdict])
 
 
 def short_hash(sha256: str) -> str:
@@ -125,7 +140,11 @@ def write_mean_interval(arm: ArmSummary, kpi: KpiResult, words: Words) -> str:
 
 def write_p(value: float) -> str:
     """A p value: two significant digits, never 0."""
-    return "< 0.001" if value < 0.001 else format_number(value, decimals=decimals_alone(value, significant=2))
+    return (
+        f"< {format_number(0.001)}"
+        if value < 0.001
+        else format_number(value, decimals=decimals_alone(value, significant=2))
+    )
 
 
 def write_run_value(value: float | None, kpi: KpiResult, words: Words) -> str:

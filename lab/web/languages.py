@@ -8,15 +8,14 @@ holds the language, so that one Jinja environment serves all. A test keeps the c
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
-from io import BytesIO
+from gettext import NullTranslations
 from pathlib import Path
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lab.core.catalogues import read_catalogue
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "pl": "Polski"}
 """By code, as they call themselves; the first is what the code is written in."""
@@ -93,9 +92,4 @@ class PageLanguage:
 def _words(code: str) -> NullTranslations:
     if code == _DEFAULT:
         return NullTranslations()
-    with (LOCALES / f"{code}.po").open("rb") as file:
-        catalogue = read_po(file, locale=code)
-    compiled = BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    return read_catalogue(LOCALES / f"{code}.po", code)

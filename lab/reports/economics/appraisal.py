@@ -27,6 +27,7 @@ from lab.reports.economics.more_runs import expected_losses, spread_after, value
 from lab.reports.economics.sensitivity import tornado
 from lab.reports.economics.support import CURRENCY, public_support
 from lab.reports.economics.writing import format_money, sentences_of
+from lab.reports.language import say as _
 from lab.reports.outcomes import counted
 from lab.reports.results import Economics, FurtherRuns, KpiResult
 from lab.reports.sealing import SealedData
@@ -73,15 +74,25 @@ def appraise(data: SealedData, primary: KpiResult, further: FurtherRuns | None) 
 
 def _as_planned(plan: AnalysisPlan, support: PublicSupport | None) -> Economics:
     inputs, scale = plan.economics, _scale(plan)
-    pays = f"the investment just pays at an improvement of {advice.of_primary(plan, plan.break_even)}"
-    hoped = f"{advice.of_primary(plan, plan.expected)} is hoped for"
+    facts = {
+        "limit": advice.of_primary(plan, plan.break_even),
+        "expected": advice.of_primary(plan, plan.expected),
+    }
     return Economics(
         break_even=plan.break_even * scale,
         expected=plan.expected * scale,
-        unit="percentage points" if plan.primary.kind == "proportion" else unit_label(plan.primary.unit),
-        sentence=f"T{pays[1:]}; {hoped}. Both were given with the plan; this report does not check them against prices."
+        unit=_("percentage points") if plan.primary.kind == "proportion" else unit_label(plan.primary.unit),
+        sentence=_(
+            "The investment just pays at an improvement of {limit}; {expected} is hoped for. Both were given with the "
+            "plan; this report does not check them against prices.",
+            **facts,
+        )
         if inputs is None
-        else f"By the company's own figures, locked with the plan, {pays}; {hoped}.",
+        else _(
+            "By the company's own figures, locked with the plan, the investment just pays at an improvement of "
+            "{limit}; {expected} is hoped for.",
+            **facts,
+        ),
         currency=None if inputs is None else inputs.currency,
         inputs=() if inputs is None else _figures(inputs),
         support=support,
@@ -156,13 +167,20 @@ def _more_runs(
 
 def _runs_sentence(found: MoreRuns, currency: str) -> str:
     if found.cost_cents is None:
-        against = "what they cost is not known here"
+        against = _("what they cost is not known here")
+    elif found.worth_cents > found.cost_cents:
+        against = _("they would cost about {cost}, so they are worth it", cost=format_money(found.cost_cents, currency))
     else:
-        verdict = "are worth it" if found.worth_cents > found.cost_cents else "cost more than they are worth in money"
-        against = f"they would cost about {format_money(found.cost_cents, currency)}, so they {verdict}"
-    return (
-        "The effect is not known exactly. Judged by that, investing now would lose "
-        f"{format_money(found.loss_if_bought_cents, currency)} in the mean against knowing it, and not investing "
-        f"{format_money(found.loss_if_not_cents, currency)}. {found.per_arm} more runs an arm would save "
-        f"{format_money(found.worth_cents, currency)} of that; {against}."
+        against = _(
+            "they would cost about {cost}, so they cost more than they are worth in money",
+            cost=format_money(found.cost_cents, currency),
+        )
+    return _(
+        "The effect is not known exactly. Judged by that, investing now would lose {if_bought} in the mean against "
+        "knowing it, and not investing {if_not}. {n} more runs an arm would save {worth} of that; {against}.",
+        if_bought=format_money(found.loss_if_bought_cents, currency),
+        if_not=format_money(found.loss_if_not_cents, currency),
+        n=found.per_arm,
+        worth=format_money(found.worth_cents, currency),
+        against=against,
     )

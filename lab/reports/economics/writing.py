@@ -1,6 +1,8 @@
 """How money, years and probabilities are written, and what a director reads about them."""
 
 from lab.reports.economics.findings import EconomicCase, InputFigure, NpvDistribution
+from lab.reports.language import present_language
+from lab.reports.language import say as _
 from lab.reports.numbers import format_interval, format_number, format_quantity, with_unit
 from lab.reports.results import Economics, Interval, KeyNumber
 from lab.reports.words import Words, words_of
@@ -26,15 +28,28 @@ def format_money_interval(low: float, high: float, currency: str) -> str:
 
 def format_years(years: float | None, words: Words) -> str:
     """A payback."""
-    return words["not_within_lifetime"] if years is None else format_quantity(years, words["years"], decimals=1)
+    return words["not_within_lifetime"] if years is None else write_years(years, words, decimals=1)
+
+
+def write_years(years: float, words: Words, *, decimals: int | None = None) -> str:
+    """A time in years: `8 years`, in Polish `1 rok`, `3 lata`, `8 lat`, `0,8 roku`."""
+    number = format_number(years, decimals=decimals)
+    if not number.isdigit():
+        key = "years_part"
+    elif number == "1":
+        key = "years_one"
+    else:
+        few = number[-1] in "234" and number[-2:-1] != "1"
+        key = "years_few" if few else "years"
+    return with_unit(number, words[key])
 
 
 def format_probability(share: float) -> str:
     """A share of draws, never 0 or 100 %: so much cannot be known from draws."""
     if share < 0.001:
-        return f"less than {with_unit('0.1', '%')}"
+        return _("less than {share}", share=format_quantity(0.1, "%"))
     if share > 0.999:
-        return f"more than {with_unit('99.9', '%')}"
+        return _("more than {share}", share=format_quantity(99.9, "%"))
     return format_quantity(100 * share, "%", decimals=0 if 0.01 <= share <= 0.99 else 1)
 
 
@@ -53,7 +68,7 @@ def write_figure(key: str, value: float, economics: Economics, words: Words) -> 
     if key in _SHARES:
         return format_quantity(100 * value, "%")
     if key == "lifetime_years":
-        return format_quantity(value, words["years"])
+        return write_years(value, words)
     if key == "yearly_volume":
         return format_number(value)
     if key == "unit_value_cents":
@@ -75,7 +90,7 @@ def sentences_of(economics: Economics, *, decimals: int) -> tuple[str, ...]:
         economics: appraised.
         decimals: to which its effect is written.
     """
-    words, case, currency = words_of("en"), economics.with_grant, economics.currency or ""
+    words, case, currency = words_of(present_language()), economics.with_grant, economics.currency or ""
     assert case is not None
     figures = {figure.key: figure for figure in economics.inputs}
     said = [_base_sentence(economics, case, figures, words, decimals)]
@@ -84,33 +99,42 @@ def sentences_of(economics: Economics, *, decimals: int) -> tuple[str, ...]:
     if economics.without_grant is not None:
         alone = economics.without_grant
         said.append(
-            f"Without the grant of {write_figure('grant_share', figures['grant_share'].likely, economics, words)} its "
-            f"net present value is {format_money(alone.npv_cents, currency)}, and it just pays at an improvement of "
-            f"{format_quantity(alone.break_even, economics.unit)}."
+            _(
+                "Without the grant of {grant} its net present value is {npv}, and it just pays at an improvement of "
+                "{limit}.",
+                grant=write_figure("grant_share", figures["grant_share"].likely, economics, words),
+                npv=format_money(alone.npv_cents, currency),
+                limit=format_quantity(alone.break_even, economics.unit),
+            )
         )
     said.append(_rate_sentence(case))
     if economics.tornado:
         bar = economics.tornado[0]
         low, high = sorted((bar.npv_less_cents, bar.npv_more_cents))
         said.append(
-            f"It depends most on this: {_lowered(words['input_' + bar.key])}. 20 % less or more of it moves the net "
-            f"present value between {format_money(low, currency)} and {format_money(high, currency)}."
+            _(
+                "It depends most on this: {figure}. 20 % less or more of it moves the net present value between {low} "
+                "and {high}.",
+                figure=_lowered(words["input_" + bar.key]),
+                low=format_money(low, currency),
+                high=format_money(high, currency),
+            )
         )
     return tuple(said)
 
 
 def economic_key_numbers(economics: Economics) -> tuple[KeyNumber, ...]:
     """Payback and the probability that the investment pays, for the decision page."""
-    words, case, found = words_of("en"), economics.with_grant, economics.distribution
+    words, case, found = words_of(present_language()), economics.with_grant, economics.distribution
     if case is None or found is None:
         return ()
     payback, worth = found.payback_years, found.npv_cents
     assert worth.p10 is not None
     assert worth.p90 is not None
     reach = (
-        f"P10 to P90: {format_interval(payback.p10, payback.p90, words['years'], decimals=1)}"
+        _("P10 to P90: {interval}", interval=format_interval(payback.p10, payback.p90, words["years_part"], decimals=1))
         if payback.p10 is not None and payback.p90 is not None
-        else f"never paid back in {format_probability(found.never_paid_back)} of cases"
+        else _("never paid back in {share} of cases", share=format_probability(found.never_paid_back))
     )
     interval = None if payback.p10 is None or payback.p90 is None else Interval(low=payback.p10, high=payback.p90)
     worths = format_money_interval(worth.p10, worth.p90, economics.currency or "")
@@ -127,7 +151,11 @@ def economic_key_numbers(economics: Economics) -> tuple[KeyNumber, ...]:
             value=100 * found.probability_positive,
             unit="%",
             interval=None,
-            text=f"{format_probability(found.probability_positive)}; net present value {worths} (P10 to P90)",
+            text=_(
+                "{share}; net present value {worths} (P10 to P90)",
+                share=format_probability(found.probability_positive),
+                worths=worths,
+            ),
         ),
     )
 
@@ -143,20 +171,30 @@ def _base_sentence(
     years = write_figure("lifetime_years", figures["lifetime_years"].likely, economics, words)
     rate = write_figure("discount_rate", figures["discount_rate"].likely, economics, words)
     flow = economics.yearly_cash_flow_cents
-    brings = (
-        f"bring {format_money(flow, currency)} a year"
-        if flow > 0
-        else f"cost another {format_money(-flow, currency)} a year"
-    )
     paid = (
-        "it is not paid back within its lifetime"
+        _("it is not paid back within its lifetime")
         if case.payback_years is None
-        else f"it is paid back after {format_years(case.payback_years, words)}"
+        else _("it is paid back after {years}", years=format_years(case.payback_years, words))
     )
-    return (
-        f"At the improvement seen, {effect}, {own} of the company's own "
-        f"money {brings} for {years}: a net present value of {format_money(case.npv_cents, currency)} at {rate}; "
-        f"{paid}."
+    facts = {
+        "effect": effect,
+        "own": own,
+        "flow": format_money(abs(flow), currency),
+        "years": years,
+        "npv": format_money(case.npv_cents, currency),
+        "rate": rate,
+        "paid": paid,
+    }
+    if flow > 0:
+        return _(
+            "At the improvement seen, {effect}, {own} of the company's own money bring {flow} a year for {years}: a "
+            "net present value of {npv} at {rate}; {paid}.",
+            **facts,
+        )
+    return _(
+        "At the improvement seen, {effect}, {own} of the company's own money cost another {flow} a year for {years}: a "
+        "net present value of {npv} at {rate}; {paid}.",
+        **facts,
     )
 
 
@@ -166,24 +204,37 @@ def _distribution_sentence(found: NpvDistribution, currency: str) -> str:
     assert high is not None
     never = found.never_paid_back
     sure = format_probability(found.probability_positive)
-    lost = f", and in {format_probability(never)} of all cases it is never paid back" if never else ""
-    return (
-        f"With all that is uncertain it pays with a probability of {sure}; in eight of ten cases the net present value "
-        f"lies between {format_money(low, currency)} and "
-        f"{format_money(high, currency)}{lost}."
+    facts = {
+        "sure": sure,
+        "low": format_money(low, currency),
+        "high": format_money(high, currency),
+        "never": format_probability(never),
+    }
+    if never:
+        return _(
+            "With all that is uncertain it pays with a probability of {sure}; in eight of ten cases the net present "
+            "value lies between {low} and {high}, and in {never} of all cases it is never paid back.",
+            **facts,
+        )
+    return _(
+        "With all that is uncertain it pays with a probability of {sure}; in eight of ten cases the net present value "
+        "lies between {low} and {high}.",
+        **facts,
     )
 
 
 def _rate_sentence(case: EconomicCase) -> str:
     rates = case.internal_rates
     if len(rates) == 1:
-        return f"The internal rate of return is {format_quantity(100 * rates[0], '%', decimals=1)}."
+        return _("The internal rate of return is {rate}.", rate=format_quantity(100 * rates[0], "%", decimals=1))
     if not rates:
-        return "There is no internal rate of return: at no rate of interest do payments and earnings balance."
-    listed = " and ".join(format_quantity(100 * rate, "%", decimals=1) for rate in rates)
-    return (
-        f"There are {len(rates)} internal rates of return ({listed}), so none of them says whether it pays; the net "
-        "present value does."
+        return _("There is no internal rate of return: at no rate of interest do payments and earnings balance.")
+    listed = ", ".join(format_quantity(100 * rate, "%", decimals=1) for rate in rates)
+    return _(
+        "There are {n} internal rates of return ({listed}), so none of them says whether it pays; the net present "
+        "value does.",
+        n=len(rates),
+        listed=listed,
     )
 
 

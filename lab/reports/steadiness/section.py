@@ -2,6 +2,7 @@
 
 from lab.reports.blocks import Block, Column, Figure, Heading, Notice, Paragraph, Table
 from lab.reports.charts import control_chart, describe_chart
+from lab.reports.language import say as _
 from lab.reports.numbers import format_interval, format_number, format_quantity
 from lab.reports.results import LAB_OEE, KpiResult, Results
 from lab.reports.steadiness.findings import ControlFinding, Index, MachineRecord
@@ -11,9 +12,9 @@ from lab.reports.words import Words
 _SECONDS_AN_HOUR = 3600.0
 
 
-def lab_oee(results: Results, kpi: KpiResult) -> list[Block]:
+def lab_oee(kpi: KpiResult) -> list[Block]:
     """The notice beside an OEE."""
-    return [Notice(LAB_OEE)] if LAB_OEE in results.statements and kpi.is_oee else []
+    return [Notice(_(LAB_OEE))] if kpi.is_oee else []
 
 
 def capability(kpi: KpiResult, words: Words) -> list[Block]:

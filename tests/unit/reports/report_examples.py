@@ -209,16 +209,27 @@ def said(text: str | None = None) -> ReportIssue:
     )
 
 
+def in_polish(issue: ReportIssue) -> ReportIssue:
+    """The same issue, to be written in Polish."""
+    return issue.model_copy(update={"statement": issue.statement.model_copy(update={"language": "pl"})})
+
+
 @functools.cache
-def _said_json() -> str:
+def _said_json(language: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         seal_example(Path(folder) / "sealed")
-        return compute_results(Path(folder) / "sealed", issue=said()).model_dump_json()
+        issue = said() if language == "en" else in_polish(said())
+        return compute_results(Path(folder) / "sealed", issue=issue).model_dump_json()
 
 
 def with_statement() -> Results:
     """The made-up pilot with all that people can say."""
-    return Results.model_validate_json(_said_json())
+    return Results.model_validate_json(_said_json("en"))
+
+
+def polish() -> Results:
+    """The same in Polish."""
+    return Results.model_validate_json(_said_json("pl"))
 
 
 def with_texts(text: str) -> Results:
@@ -296,6 +307,7 @@ def with_one_arm_excluded() -> Results:
 AWKWARD = {
     "as it was": example_results,
     "all said": with_statement,
+    "polish": polish,
     "no inference": without_inference,
     "constant": with_constant_runs,
     "one arm excluded": with_one_arm_excluded,

@@ -11,7 +11,7 @@ from lab.reports.charts import draw_charts
 from lab.reports.pdf import render_pdf
 from lab.reports.results import Results
 from lab.reports.streams import end_streams_clearly
-from tests.unit.reports.report_examples import example_document, example_results, with_texts
+from tests.unit.reports.report_examples import example_document, example_results, polish, with_texts
 
 SEALED = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -42,6 +42,13 @@ def test_title_author_and_language_are_set():
     assert reader.metadata.author == "Lab"
     assert reader.metadata.creation_date == SEALED
     assert reader.trailer["/Root"]["/Lang"] == "en"
+
+
+def test_a_polish_report_says_that_it_is_polish():
+    reader = pypdf.PdfReader(io.BytesIO(render_pdf(polish(), charts(), timestamp=SEALED)))
+    assert reader.trailer["/Root"]["/Lang"] == "pl"
+    assert "Inwestować" in reader.pages[0].extract_text()
+    assert f"Strona 1 z {len(reader.pages)}" in " ".join(reader.pages[0].extract_text().split())
 
 
 def test_the_first_page_alone_lets_one_decide():

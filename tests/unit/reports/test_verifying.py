@@ -17,7 +17,7 @@ from lab.reports.results import Results
 from lab.reports.verifying import verify_package
 from lab.reports.verifying.comparing import compare
 from lab.reports.verifying.unpacking import NotAPackageError
-from tests.unit.reports.report_examples import seal_example
+from tests.unit.reports.report_examples import in_polish, said, seal_example
 
 FLIPS = 25
 
@@ -55,6 +55,13 @@ def repack(folder: Path, package: Path, *, relist: bool = True) -> Path:
             if path.is_file():
                 archive.write(path, path.relative_to(folder).as_posix())
     return package
+
+
+def test_a_polish_report_is_computed_again_in_polish(tmp_path):
+    seal_example(tmp_path / "sealed")
+    results = compute_results(tmp_path / "sealed", issue=in_polish(said()))
+    write_report(tmp_path / "report", results, tmp_path / "sealed")
+    assert wrong(tmp_path / "report" / "package.zip") == []
 
 
 def test_a_package_as_the_lab_wrote_it_is_the_same(package):
