@@ -7,7 +7,7 @@ SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup dev demo up test faults check bench messages openapi lock format
+.PHONY: help setup dev demo up test faults check bench screenshots messages openapi lock format
 .DEFAULT_GOAL := help
 
 help:            ## list the commands
@@ -69,6 +69,9 @@ format: dev
 
 bench: dev       ## measure, beside the limits, and write docs/performance.md
 	@$(BIN)/python -m benchmarks
+
+screenshots: dev ## write pictures of every page into out/screenshots, both sizes, themes and languages
+	@$(BIN)/python -m tests.pages.screenshots out/screenshots
 
 messages: dev    ## collect what the pages say into lab/web/locales/*.po; what is new or changed is then to be translated
 	@$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k _ -k ngettext:1,2 --no-location --sort-output --omit-header -o $(VENV)/pages.pot .

@@ -11,7 +11,6 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
@@ -50,7 +49,14 @@ from lab.retention.endpoints import router as retention_router
 from lab.sign_in_document import document_sign_in
 from lab.web.endpoints import router as pages_router
 from lab.web.error_pages import error_page
-from lab.web.guards import BodyLimit, PlainQueries, SameOriginChanges, SecurityHeaders, UnexpectedErrors
+from lab.web.guards import (
+    BodyLimit,
+    Compression,
+    PlainQueries,
+    SameOriginChanges,
+    SecurityHeaders,
+    UnexpectedErrors,
+)
 from lab.web.languages import PageLanguage
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.links import sign_in_address, wants_page
@@ -180,6 +186,7 @@ def create_app(
     app.add_middleware(SameOriginChanges, answer=_answer, public_url=settings.public_url)
     app.add_middleware(UnexpectedErrors, answer=_answer)
     app.add_middleware(PageLanguage)
+    app.add_middleware(Compression)
     app.add_middleware(SecurityHeaders, https=urlsplit(settings.public_url or "").scheme == "https")
     return app
 
@@ -220,7 +227,7 @@ def _include_routers(app: FastAPI) -> None:
         app.include_router(router)
     app.include_router(metrics_router)
     app.include_router(pages_router)
-    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=1000), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 
 def _answer_errors(app: FastAPI) -> None:

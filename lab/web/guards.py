@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,6 +43,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+_LARGE_ANSWERS = ("/history", "/calendar")
 _SECRET_PLACES = ("/calendars/", "/shared/")
 """Below these an address is a key."""
 
@@ -86,6 +88,28 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class Compression:
+    """Sends pages, our own files and the two large answers that pages draw compressed; streams and files as they are.
+
+    Nothing secret of ours stands in a page beside what somebody else can put there, so its length tells nothing.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._compressed = GZipMiddleware(app, minimum_size=1000, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        app = self._compressed if scope["type"] == "http" and _compressible(scope["path"]) else self._plain
+        await app(scope, receive, send)
+
+
+def _compressible(path: str) -> bool:
+    if path.startswith("/api/"):
+        return path.endswith(_LARGE_ANSWERS)
+    return path.startswith("/static/") or "." not in path
 
 
 def _caching(scope: Scope, status: int) -> str:

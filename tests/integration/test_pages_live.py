@@ -88,8 +88,8 @@ def test_a_member_sees_values_move_is_told_of_a_lost_connection_and_of_the_end(
         machine.say(1.75)
         page.wait_for(f"{STATUS} === 'live' && {CELL} === '1.75' && {CURVE} >= 2")
         assert page.read(DRAWN)
-        label = page.read("document.querySelector('.strip:nth-child(2) [role=img]').getAttribute('aria-label')")
-        assert label == "Spindle power kw, last minute: 1.25 to 1.75 kW"
+        label = "document.querySelector('.strip:nth-child(2) [role=img]').getAttribute('aria-label')"
+        page.wait_for(f"{label} === 'Spindle power kw, last minute: 1.25 to 1.75 kW'")
         _choose_another_signal(page)
         assert page.read("document.documentElement.scrollWidth <= window.innerWidth")
         machine.stop()

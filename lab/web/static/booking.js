@@ -92,6 +92,7 @@ function show() {
     slotMaxTime: "20:00",
     slotDuration: "00:30",
     slotWidth: 40,
+    views: { resourceTimelineWeek: { slotDuration: "02:00", slotWidth: 32 } },
     nowIndicator: false,
     editable: false,
     noEventsContent: words.nothing,
@@ -116,7 +117,11 @@ form.addEventListener("change", (event) => {
   if (["device_ids", "start", "end", "supervised", "organisation_id", "pilot_id"].includes(event.target.name)) wantTerms();
 });
 frame.addEventListener("click", (event) => {
-  const go = event.target.dataset.go;
+  const { go, view } = event.target.dataset;
+  if (calendar && view) {
+    calendar.setOption("view", view === "week" ? "resourceTimelineWeek" : "resourceTimelineDay");
+    for (const button of frame.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button === event.target);
+  }
   if (!calendar || go === undefined) return;
   if (go === "0") calendar.setOption("date", naive(Number(now) * 1000).slice(0, 10));
   else if (go === "1") calendar.next();

@@ -3,12 +3,12 @@
 
 const sync = window.uPlot.sync("lab");
 const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+const written = new Intl.NumberFormat(language, { maximumFractionDigits: 9, useGrouping: false });
 
 export function number(value, words = { yes: "yes", no: "no" }) {
   if (typeof value === "boolean") return value ? words.yes : words.no;
   if (typeof value !== "number") return String(value);
-  const text = Number(value.toPrecision(4)).toLocaleString(language, { maximumFractionDigits: 9, useGrouping: false });
-  return text.replace("-", "−");
+  return written.format(Number(value.toPrecision(4))).replace("-", "−");
 }
 
 export function timeFormat(zone, parts) {
@@ -106,16 +106,25 @@ export class Chart {
     this.value.textContent = (banded && low !== high ? `${number(low)} – ${number(high)}` : number(low)) + tail;
   }
 
+  // `spoken` makes the label of the whole picture; at most once a second, since nobody listens faster.
   set(data, { newest, spoken }) {
     this.data = data;
     this.newest = newest;
+    this.spoken = spoken;
     this.box.dataset.points = data[0].length;
-    this.box.setAttribute("aria-label", spoken);
+    this.labelling ??= setTimeout(() => this.say(), 1000 - Math.min(1000, performance.now() - (this.saidAt ?? -Infinity)));
     this.plot.setData(data);
     if (this.plot.cursor.idx === null || this.plot.cursor.left < 0) this.value.textContent = newest;
   }
 
+  say() {
+    this.labelling = undefined;
+    this.saidAt = performance.now();
+    this.box.setAttribute("aria-label", this.spoken());
+  }
+
   remove() {
+    clearTimeout(this.labelling);
     this.resizing.disconnect();
     this.plot.destroy();
     this.frame.remove();

@@ -110,7 +110,7 @@ function drawStrip(box, series, place) {
     high = Math.max(high, point[point.length - 1]);
   }
   const range = (low === high ? number(low) : `${number(low)} ${words.to} ${number(high)}`) + (unit ? ` ${unit}` : "");
-  chart.set(rowsOf(points, series.reduced), { newest: range, spoken: `${label}: ${range}` });
+  chart.set(rowsOf(points, series.reduced), { newest: range, spoken: () => `${label}: ${range}` });
   chart.box.dataset.pieces = pieces(points).length;
   chart.box.dataset.reduced = series.reduced;
 }

@@ -5,6 +5,8 @@ import { Chart, number, redrawOnTheme, timeFormat } from "./charts.js";
 
 const SILENCE_MS = 10_000;
 const RATE_MS = 10_000;
+const MANY_CHARTS = 8;
+const MANY_PAUSE_MS = 140;
 const WORDS = JSON.parse(document.getElementById("live-words").dataset.words);
 
 class LiveMachine {
@@ -141,32 +143,37 @@ class LiveMachine {
     this.redraw();
   }
 
+  // Many charts are drawn somewhat less often than values come: the eye does not follow twenty at once.
   redraw() {
     if (this.drawing || document.hidden) return;
     this.drawing = true;
-    requestAnimationFrame(() => {
+    const pause = this.charts.size > MANY_CHARTS ? MANY_PAUSE_MS - (performance.now() - (this.drawnAt ?? 0)) : 0;
+    setTimeout(() => requestAnimationFrame(() => {
       this.drawing = false;
+      this.drawnAt = performance.now();
       if (this.labTime === null) return;
       const start = (this.labTime - this.windowMs) / 1000;
       for (const [signal, chart] of this.charts) this.drawChart(chart, this.series.get(signal), this.newest.get(signal), start);
       if (performance.now() - (this.writtenAt ?? -Infinity) > 1000) this.writeTable();
-    });
+    }), Math.max(0, pause));
   }
 
   drawChart(chart, known, last, start) {
     const unit = chart.settings.unit ? ` ${chart.settings.unit}` : "";
     if (!known || !last) return;
-    let first = known.t.findIndex((t) => t >= start);
-    if (first < 0) first = known.t.length;
+    const first = firstAfter(known.t, start);
     const [t, v] = first ? [known.t.slice(first), known.v.slice(first)] : [known.t, known.v];
-    let [low, high] = [Infinity, -Infinity];
-    for (const value of v) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    const range = t.length ? (number(low) === number(high) ? number(low) : `${number(low)} ${WORDS.to} ${number(high)}`) + unit : "";
-    const minutes = this.windowMs === 60_000 ? WORDS.lastMinute : WORDS.lastMinutes.replace("{n}", this.windowMs / 60_000);
-    chart.set([t, v], { newest: number(last[1], WORDS) + unit, spoken: `${chart.settings.label}, ${minutes}: ${range}` });
+    const spoken = () => {
+      let [low, high] = [Infinity, -Infinity];
+      for (const value of v) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      const range = t.length ? (number(low) === number(high) ? number(low) : `${number(low)} ${WORDS.to} ${number(high)}`) + unit : "";
+      const minutes = this.windowMs === 60_000 ? WORDS.lastMinute : WORDS.lastMinutes.replace("{n}", this.windowMs / 60_000);
+      return `${chart.settings.label}, ${minutes}: ${range}`;
+    };
+    chart.set([t, v], { newest: number(last[1], WORDS) + unit, spoken });
   }
 
   writeTable() {
@@ -186,6 +193,17 @@ class LiveMachine {
       .replace("{ago}", number(Math.round((now - this.frameAt) / 100) / 10))
       .replace("{gaps}", this.gaps);
   }
+}
+
+// Where the window begins: times only grow.
+function firstAfter(times, start) {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const machines = [...document.querySelectorAll("[data-live]")].map((section) => new LiveMachine(section));
