@@ -25,9 +25,8 @@ from bookings.schemas import (
 from bookings.states import BookingState
 from bookings.wall_times import clear_span
 from lab.core.etags import IfMatch, entity_tag, version_of
-from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, SettingsDep, say_next
 from lab.core.idempotency import IdempotencyDep, once
-from lab.core.paging import PageDep, say_next
 from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 

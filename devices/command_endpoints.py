@@ -7,9 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from devices import commanding
 from devices.command_schemas import CommandAnswer, CommandList, CommandRequest
 from devices.errors import BrokerUnknownError
-from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, SettingsDep, say_next
 from lab.core.mqtt import BrokerAddress
-from lab.core.paging import PageDep, say_next
 from lab.people.endpoints import PrincipalDep
 
 router = APIRouter(prefix="/api/v1", tags=["devices"])

@@ -21,9 +21,8 @@ from bookings.outages.schemas import (
 from bookings.rules import Rules
 from bookings.schemas import DeviceId, Instant
 from lab.core.etags import IfMatch, entity_tag, version_of
-from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, SettingsDep, say_next
 from lab.core.idempotency import IdempotencyDep, once
-from lab.core.paging import PageDep, say_next
 from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 

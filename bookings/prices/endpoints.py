@@ -21,9 +21,8 @@ from bookings.prices.schemas import (
     SupportAnswer,
 )
 from bookings.schemas import Instant, Reference
-from lab.core.http import ClockDep, DatabaseDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, say_next
 from lab.core.idempotency import IdempotencyDep, once
-from lab.core.paging import PageDep, say_next
 from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Path, Request, Response
 from bookings.prices import other_aid
 from bookings.prices.endpoints import Whose
 from bookings.prices.other_aid_schemas import CounterRequest, OtherAidAnswer, OtherAidList, OtherAidRequest
-from lab.core.http import ClockDep, DatabaseDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, say_next
 from lab.core.idempotency import IdempotencyDep, once
-from lab.core.paging import PageDep, say_next
 from lab.people.endpoints import PrincipalDep
 
 router = APIRouter(prefix="/api/v1", tags=["prices"])

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from bookings.rulebook import trainings
 from bookings.rulebook.answers import QualificationAnswer, QualificationList
 from bookings.rulebook.schemas import QualificationRequest
-from lab.core.http import ClockDep, DatabaseDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, say_next
 from lab.core.idempotency import IdempotencyDep, once
-from lab.core.paging import PageDep, say_next
 from lab.people.endpoints import PrincipalDep
 
 router = APIRouter(prefix="/api/v1", tags=["rules"])

@@ -14,9 +14,8 @@ from bookings.waitlist.rules import EntryState
 from bookings.waitlist.schemas import WaitlistAnswer, WaitlistAnswers, WaitRequest
 from lab.core.database import Database
 from lab.core.etags import IfMatch, entity_tag, version_of
-from lab.core.http import ClockDep, DatabaseDep
+from lab.core.http import ClockDep, DatabaseDep, PageDep, say_next
 from lab.core.idempotency import IdempotencyDep, once
-from lab.core.paging import PageDep, say_next
 from lab.people.endpoints import PrincipalDep
 
 router = APIRouter(prefix="/api/v1", tags=["waitlist"])

@@ -9,10 +9,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from fastapi import Depends, Query, Request, Response
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from lab.core.database import UtcDateTime
@@ -63,17 +62,6 @@ class Page(Generic[T]):
     rows: Sequence[T]
     next: str | None
     """Cursor of the page after this one; None: this is the last."""
-
-
-async def page_wish(
-    limit: Annotated[int, Query(ge=1, le=LARGEST_LIMIT, description="how many at most")] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(description="`next` of the page before; leave it out for the first")] = None,
-) -> PageWish:
-    """The page that a request asks for."""
-    return PageWish(limit, cursor)
-
-
-PageDep = Annotated[PageWish, Depends(page_wish)]
 
 
 def read_page(session: Session, query: sa.Select[T], keyset: Keyset, wish: PageWish) -> Page[T]:
@@ -142,15 +130,6 @@ def key_of(keyset: Keyset, cursor: str) -> tuple[datetime | str | int, ...]:
             rule="known-cursor",
         ) from error
     return key
-
-
-def say_next(request: Request, response: Response, page: Page[Any]) -> str | None:
-    """Point to the next page, if there is one, in the `Link` header (RFC 8288); gives its cursor for the body."""
-    if page.next is not None:
-        # Only the query: whatever stands before it in the address, here and at a proxy, stays.
-        query = request.url.include_query_params(cursor=page.next).query
-        response.headers.append("Link", f'<?{query}>; rel="next"')
-    return page.next
 
 
 def _value(part: Any, column: InstrumentedAttribute[Any]) -> datetime | str | int:

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from lab.core.audit import find_changes
-from lab.core.http import DatabaseDep
-from lab.core.paging import PageDep, say_next
+from lab.core.http import DatabaseDep, PageDep, say_next
 from lab.core.time import aware_utc
 from lab.people import repository
 from lab.people.endpoints import PrincipalDep

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from devices.messages.times import format_time
 from lab.core.etags import IfMatch, entity_tag, version_of
-from lab.core.http import ClockDep, DatabaseDep
-from lab.core.paging import PageDep, say_next
+from lab.core.http import ClockDep, DatabaseDep, PageDep, say_next
 from lab.core.time import from_nanoseconds
 from lab.people.endpoints import PrincipalDep
 from telemetry.alarms import service
