@@ -16,6 +16,7 @@ from lab.reports.numbers import GROUP, format_number, format_quantity
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.languages import present_language
+from lab.web.refusals import said
 
 BOOKING_STATES = {
     "requested": N_("waiting for approval"),
@@ -236,7 +237,7 @@ def verdict_key(verdict: str) -> str:
 
 def sentence(message: str, zone: str) -> str:
     """A message of an error as a sentence: capital at the start, full stop at the end, times as the lab shows them."""
-    text = _WRITTEN_TIME.sub(lambda found: lab_time(datetime.fromisoformat(found[0]), zone), message)
+    text = _WRITTEN_TIME.sub(lambda found: lab_time(datetime.fromisoformat(found[0]), zone), said(message))
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 

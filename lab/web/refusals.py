@@ -1,0 +1,107 @@
+"""What the lower floors refuse, in the language of the page.
+
+They speak English sentences with facts in them. Those that people meet on pages stand here as templates; a test holds
+them against the code that says them, and the catalogues translate them like everything else. A sentence is looked up
+as a whole, then clause by clause; what is not known stays English.
+"""
+
+import re
+from functools import cache
+
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.languages import present_language
+
+CLAUSES = (
+    # times and rules of booking
+    N_("the start %(start)s is over, it is %(now)s"),
+    N_("a booking is made %(lead)s ahead at least, so from %(first)s on"),
+    N_("a booking is made %(lead)s ahead at least"),
+    N_("a booking lasts %(limit)s at most, this one %(length)s"),
+    N_("a booking lasts %(limit)s at least, this one %(length)s"),
+    N_("bookings are open for %(days)s days ahead, until %(until)s"),
+    N_("bookings are open for %(days)s days ahead"),
+    N_("bookings start and end in steps of %(step)s, not at %(time)s"),
+    N_("the nearest choice is %(start)s to %(end)s"),
+    N_("there is no other time near it"),
+    N_("the lab closes at %(time)s, before this booking ends"),
+    N_("the lab is closed on %(day)s: %(name)s"),
+    N_("the lab is closed at %(time)s"),
+    N_("the lab is closed, or closes before a booking of this length ends"),
+    N_("%(machine)s is taken, or free for too short a time"),
+    N_("%(machine)s cannot be used: %(reason)s"),
+    N_("a booking needs at least one device"),
+    N_("a booking holds %(most)s devices at most, this one names %(number)s"),
+    N_("%(machines)s: can only be booked together with %(others)s"),
+    N_("%(machines)s: no longer in service"),
+    N_("there is no device %(machines)s"),
+    # the life of a booking
+    N_("there is no such booking"),
+    N_("this booking is not approved yet"),
+    N_("ask the lab's staff"),
+    N_("this booking was changed meanwhile"),
+    N_("look at it again before you change it"),
+    N_("this booking has started and stays where it is"),
+    N_("only its end can change: extend it, or finish early"),
+    N_("this booking could be cancelled until %(until)s, %(length)s before its start"),
+    N_("ask the lab's staff, or finish early once it has started"),
+    N_("you can read reports here"),
+    N_("ask the lab for a member's account to book"),
+    # typed times
+    N_("the %(field)s is a date and a time such as 2026-11-23 09:00"),
+    N_("please take a later time"),
+    # people
+    N_("please sign in"),
+    N_("you are not signed in any more"),
+    N_("sign-in name and password do not belong together"),
+    N_("please try again"),
+    N_("too many failed sign-ins"),
+    N_("please wait %(time)s and try again"),
+    N_("the present password is not right"),
+    N_("a password has at least %(number)s characters"),
+    N_("three or four unrelated words make a good one"),
+    N_("the password is the sign-in name"),
+    N_("please choose another"),
+    N_("the sign-in name %(name)s is taken"),
+    N_("there is already an organisation named %(name)s"),
+    N_("please give a name of letters on one line"),
+    N_("only a lab manager may %(deed)s"),
+    N_("only the lab's staff may %(deed)s"),
+    # questions and runs
+    N_("many enquiries have come in"),
+    N_("please try again later, or phone the lab"),
+    N_("run %(number)s is still going"),
+    N_("stop it first"),
+    # addresses
+    N_("There is nothing at this address"),
+    N_("check it, or start again from the first page."),
+)
+
+
+def said(message: str) -> str:
+    """A sentence of the lower floors in the present language; clauses that are not known stay as they are."""
+    if present_language() == "en":
+        return message
+    whole = _clause(message)
+    return whole if whole is not None else "; ".join(_clause(part) or part for part in message.split("; "))
+
+
+def _clause(text: str) -> str | None:
+    for pattern, template in _patterns():
+        if found := pattern.fullmatch(text):
+            return _(template, **found.groupdict()) if found.groupdict() else _(template)
+    return None
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The templates as patterns, those with the most words first."""
+    ordered = sorted(CLAUSES, key=lambda template: -len(re.sub(r"%\(\w+\)s", "", template)))
+    return tuple((re.compile(_pattern(template), re.DOTALL), template) for template in ordered)
+
+
+def _pattern(template: str) -> str:
+    pieces = re.split(r"%\((\w+)\)s", template)
+    return "".join(
+        f"(?P<{piece}>(?:(?!; ).)+?)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
+    )
