@@ -175,6 +175,7 @@ def _show(
         tone=tone,
         address=address,
         until=until,
+        report_language=language_of(report),
         fragment=Markup(fragment),  # noqa: S704 - lab.reports.html escapes what it prints
     )
 
@@ -191,6 +192,12 @@ def _changed(report_id: str, done: str, change: Callable[[], object]) -> Respons
 
 def _back(report_id: str, done: str) -> RedirectResponse:
     return RedirectResponse(f"/reports/{report_id}?done={done}", 303)
+
+
+def language_of(report: Report) -> str:
+    """The code of the language that a report is written in, for whoever reads it aloud."""
+    statement = report.results.get("issue", {}).get("statement", {})
+    return str(statement.get("language", "en"))
 
 
 def charts_of(folder: Path) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from lab.reports.models import Report
 from lab.reports.repository import newest_report
 from lab.web.languages import gettext as _
 from lab.web.rendering import page
-from lab.web.report_pages import charts_of
+from lab.web.report_pages import charts_of, language_of
 
 router = APIRouter(prefix="/shared")
 
@@ -47,6 +47,7 @@ def show_report(
         secret=secret,
         until=until,
         replaced=replaced,
+        report_language=language_of(report),
         fragment=Markup(fragment),  # noqa: S704 - lab.reports.html escapes what it prints
     )
     answer.headers.update(_SECRET)
