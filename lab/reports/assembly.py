@@ -43,6 +43,7 @@ from lab.reports.sealed import SealedDevice, SealedRun, SealedSignal
 from lab.reports.sealing import SealedData, read_data_set
 from lab.reports.steadiness.findings import MachineRecord
 from lab.reports.steadiness.process import machine_record
+from lab.reports.traces.typical import traces_of
 from lab.reports.verdict import RULE, Evidence, grade_of, verdict_of
 from lab.reports.within import with_intervals_within
 
@@ -125,6 +126,7 @@ def _results(data: SealedData, issue: ReportIssue) -> Results:
         kpis=kpis,
         guards=guards,
         machines=_machines(data),
+        traces=traces_of(data, primary),
         further_runs=further,
         economics=economics,
         not_tested=plan.not_tested,

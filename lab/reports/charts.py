@@ -5,10 +5,12 @@ Runs: every run's number in the order of execution, excluded runs hollow. Arms d
 palette) and in the shape of the marker, so that grey prints and colour-blind readers lose nothing.
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.reports.distributions import draw_distribution, spreads_of
 from lab.reports.drawing import draw_effects, draw_runs, reference_lines, to_svg
 from lab.reports.economics.drawing import draw_npv, draw_tornado
 from lab.reports.economics.writing import format_money, format_probability, write_figure
@@ -16,6 +18,10 @@ from lab.reports.language import writing_in
 from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity
 from lab.reports.results import GuardResult, KpiResult, Results
 from lab.reports.steadiness.drawing import draw_control
+from lab.reports.steadiness.energy_drawing import draw_energy
+from lab.reports.steadiness.writing import energy_sentence
+from lab.reports.traces.drawing import draw_traces
+from lab.reports.traces.findings import Trace
 from lab.reports.words import Words, words_of
 from lab.reports.writing import no_inference_words
 
@@ -28,7 +34,7 @@ class ChartFacts:
 
     name: str
     kind: str
-    """`effects`, `runs` or `control`; on money: `tornado` or `npv`."""
+    """`effects`, `runs`, `distribution`, `traces`, `control` or `energy`; on money: `tornado` or `npv`."""
     kpis: tuple[KpiResult, ...]
 
 
@@ -40,6 +46,28 @@ def list_charts(results: Results) -> list[ChartFacts]:
             suffix = "" if start == 0 else f"-{start // KPIS_PER_CHART + 1}"
             charts.append(ChartFacts(f"{kind}{suffix}.svg", kind, results.kpis[start : start + KPIS_PER_CHART]))
     return charts
+
+
+def distribution_charts(results: Results) -> list[ChartFacts]:
+    """How the runs of the arms spread, of KPIs that are numbers."""
+    kpis = tuple(kpi for kpi in results.kpis if kpi.kind == "number" and spreads_of(kpi))
+    charts = []
+    for start in range(0, len(kpis), KPIS_PER_CHART):
+        suffix = "" if start == 0 else f"-{start // KPIS_PER_CHART + 1}"
+        chosen = kpis[start : start + KPIS_PER_CHART]
+        charts.append(ChartFacts(f"distribution{suffix}.svg", "distribution", chosen))
+    return charts
+
+
+def traces_chart(results: Results) -> ChartFacts | None:
+    """The signals over a typical run of each arm; none where no KPI is made of signals."""
+    return ChartFacts("traces.svg", "traces", ()) if results.traces else None
+
+
+def energy_charts(results: Results) -> list[ChartFacts]:
+    """What was saved, of each KPI that is an energy."""
+    found = [kpi for kpi in results.kpis if kpi.energy is not None]
+    return [ChartFacts(f"energy-{place}.svg", "energy", (kpi,)) for place, kpi in enumerate(found, start=1)]
 
 
 def economic_charts(results: Results) -> list[ChartFacts]:
@@ -80,12 +108,15 @@ def _draw(results: Results, words: Words) -> dict[str, bytes]:
         "effects": draw_effects,
         "runs": draw_runs,
         "control": draw_control,
+        "distribution": draw_distribution,
+        "traces": draw_traces,
+        "energy": draw_energy,
         "tornado": draw_tornado,
         "npv": draw_npv,
     }
-    control = control_chart(results)
-    process = [] if control is None else [control]
-    for chart in [primary_chart(results), *list_charts(results), *process, *economic_charts(results)]:
+    single = [chart for chart in (traces_chart(results), control_chart(results)) if chart is not None]
+    of_runs = [*list_charts(results), *distribution_charts(results), *single, *energy_charts(results)]
+    for chart in [primary_chart(results), *of_runs, *economic_charts(results)]:
         drawn[chart.name] = to_svg(kinds[chart.kind], results, chart.kpis, words)
     return drawn
 
@@ -96,6 +127,12 @@ def describe_chart(results: Results, chart: ChartFacts, words: Words) -> str:
         parts = [words["chart_tornado_alt"], *_describe_tornado(results, words)]
     elif chart.kind == "npv":
         parts = [_describe_npv(results, words)]
+    elif chart.kind == "distribution":
+        parts = [words["chart_distribution_alt"], *(_describe_spreads(kpi, words) for kpi in chart.kpis)]
+    elif chart.kind == "traces":
+        parts = [words["chart_traces_alt"], *(_describe_trace(trace, words) for trace in results.traces)]
+    elif chart.kind == "energy":
+        parts = [words.say("chart_energy_alt", label=chart.kpis[0].label), energy_sentence(chart.kpis[0], words)]
     elif chart.kind == "control":
         parts = [_describe_control(chart.kpis[0], words)]
     elif chart.kind == "effects":
@@ -121,6 +158,36 @@ def _describe_control(kpi: KpiResult, words: Words) -> str:
         ewma=listed(found.ewma_signals),
         cusum=listed(found.cusum_signals),
     )
+
+
+def _describe_spreads(kpi: KpiResult, words: Words) -> str:
+    parts = [
+        words.say(
+            "chart_spread",
+            arm=spread.arm.label,
+            n=len(spread.values),
+            low=format_number(spread.values[0]),
+            median=format_number(statistics.median(spread.values)),
+            high=format_quantity(spread.values[-1], kpi.unit),
+        )
+        for spread in spreads_of(kpi)
+    ]
+    return f"{kpi.label}: {'; '.join(parts)}."
+
+
+def _describe_trace(trace: Trace, words: Words) -> str:
+    parts = [
+        words.say(
+            "chart_trace",
+            arm=line.label,
+            run=line.run,
+            low=format_number(line.low),
+            high=format_quantity(line.high, trace.unit),
+            seconds=format_number(line.seconds[-1]),
+        )
+        for line in trace.lines
+    ]
+    return f"{trace.label}: {'; '.join(parts)}."
 
 
 def _describe_effect(kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> str:

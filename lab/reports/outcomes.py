@@ -41,7 +41,8 @@ from lab.reports.results import (
     RunValue,
 )
 from lab.reports.sealing import SealedData
-from lab.reports.steadiness.findings import Limits
+from lab.reports.steadiness.energy import energy_saving
+from lab.reports.steadiness.findings import EnergySaving, Limits
 from lab.reports.steadiness.iso22400 import INDICATOR_NAMES
 from lab.reports.steadiness.process import capabilities_of, control_of
 from lab.reports.verdict import decision_of, guard_status
@@ -139,6 +140,7 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
         ),
         checks=checks,
         criterion=_criterion(plan, kpi, comparison) if kpi.role == "primary" else None,
+        energy=_energy(plan, kpi, runs),
         is_oee=is_oee(kpi),
         tolerance=None if kpi.tolerance is None else Limits(low=kpi.tolerance.low, high=kpi.tolerance.high),
         capabilities=capabilities_of(kpi, plan.arms, counting, alpha=plan.alpha),
@@ -146,6 +148,14 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
         sentence="",
     )
     return result.model_copy(update={"sentence": _sentence(result)})
+
+
+def _energy(plan: AnalysisPlan, kpi: Kpi, runs: Sequence[RunValue]) -> EnergySaving | None:
+    """What was saved; not where a control says how much would have changed anyway."""
+    if kpi.kind != "number" or any(arm.role == "control_before" for arm in plan.arms):
+        return None
+    used = compared_runs(plan, runs)
+    return energy_saving(used, unit=kpi.unit, baseline=plan.baseline.name, treatment=plan.treatment.name)
 
 
 def _adjusted(results: Sequence[KpiResult]) -> tuple[KpiResult, ...]:

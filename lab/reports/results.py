@@ -22,7 +22,8 @@ from lab.reports.economics.findings import (
 )
 from lab.reports.issue import ReportIssue
 from lab.reports.language import marked as N_  # noqa: N812
-from lab.reports.steadiness.findings import ArmCapability, ControlFinding, Limits, MachineRecord
+from lab.reports.steadiness.findings import ArmCapability, ControlFinding, EnergySaving, Limits, MachineRecord
+from lab.reports.traces.findings import Trace
 from lab.reports.value import Interval as Interval
 from lab.reports.value import Value
 
@@ -357,6 +358,8 @@ class KpiResult(Value):
     """Of each arm against the tolerance."""
     control: ControlFinding | None = None
     """Control charts over the runs; `None` for proportions and with few runs."""
+    energy: EnergySaving | None = None
+    """Of a KPI that is an energy."""
     is_oee: bool = False
     """An OEE or NEE of ISO 22400: the lab's, not the plant's."""
     sentence: str
@@ -484,6 +487,8 @@ class Results(Value):
     guards: tuple[GuardResult, ...]
     machines: tuple[MachineRecord, ...] = ()
     """What the machines spent the runs on, by device and arm; of those that report states."""
+    traces: tuple[Trace, ...] = ()
+    """The primary KPI's signals over a typical run of each arm."""
     further_runs: FurtherRuns | None
     """Given with the verdict Extend."""
     economics: Economics

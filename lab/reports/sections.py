@@ -1,12 +1,13 @@
 """The numbered sections of a report, each a function from the result object to blocks."""
 
 from lab.reports.blocks import Block, Bullets, Column, Fact, Facts, Figure, Heading, Notice, Paragraph, Section, Table
-from lab.reports.charts import describe_chart, list_charts
+from lab.reports.charts import describe_chart, distribution_charts, list_charts
+from lab.reports.distributions import distribution_table
 from lab.reports.issue import Signature
 from lab.reports.language import say
 from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import DeviceSetup, OrderedRun, Results, SignalSetup
-from lab.reports.steadiness.section import capability, control, lab_oee, machines
+from lab.reports.steadiness.section import capability, control, energy, lab_oee, machines, traces
 from lab.reports.tables import comparison_facts, kpi_by_arm, kpi_summary, quality_by_device, runs_of_kpis
 from lab.reports.words import Words
 from lab.reports.writing import after_data_sentence, write_date, write_time, write_value
@@ -236,6 +237,11 @@ def results_by_kpi(results: Results, words: Words) -> Section:
         caption = words.say(f"figure_{chart.kind}", level=level)
         alt = describe_chart(results, chart, words)
         blocks.append(Figure(chart.name, caption, alt, table, floats=chart.kind == "runs"))
+    for chart in distribution_charts(results):
+        alt = describe_chart(results, chart, words)
+        table = distribution_table(chart.kpis, words)
+        blocks.append(Figure(chart.name, words["figure_distribution"], alt, table, floats=True))
+    blocks += traces(results, words)
     for kpi in results.kpis:
         blocks += [
             Heading(words.say("kpi_heading", label=kpi.label, role=words[f"role_{kpi.role}"])),
@@ -244,6 +250,7 @@ def results_by_kpi(results: Results, words: Words) -> Section:
             Facts(comparison_facts(kpi, results.guards, words)),
             *lab_oee(kpi),
             *capability(kpi, words),
+            *energy(results, kpi, words),
         ]
         if kpi is results.primary:
             blocks += control(results, words)

@@ -72,6 +72,23 @@ class ControlFinding(Value):
     """Runs at which a cumulative sum exceeds its decision interval."""
 
 
+class EnergySaving(Value):
+    """What the treatment saved against the baseline's model (ISO 50006), in the KPI's unit."""
+
+    model: float
+    """Energy of a run by the baseline's model: the mean of its runs."""
+    runs: tuple[int, ...]
+    """That are compared, in executed order."""
+    arm_of: tuple[str, ...]
+    cusum: tuple[float, ...]
+    """Model less actual energy, added up to each run."""
+    expected: float
+    """Of the treatment's runs, by the model."""
+    actual: float
+    saving: float
+    """Expected less actual; below zero more was used."""
+
+
 class MachineRecord(Value):
     """What a machine spent the runs of one arm on (ISO 22400-2 time elements), and how often it failed."""
 

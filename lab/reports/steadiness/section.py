@@ -1,11 +1,12 @@
 """What the section on results says of steadiness: capability, control charts, what the machines did."""
 
 from lab.reports.blocks import Block, Column, Figure, Heading, Notice, Paragraph, Table
-from lab.reports.charts import control_chart, describe_chart
+from lab.reports.charts import control_chart, describe_chart, energy_charts, traces_chart
 from lab.reports.language import say as _
 from lab.reports.numbers import format_interval, format_number, format_quantity
 from lab.reports.results import LAB_OEE, KpiResult, Results
 from lab.reports.steadiness.findings import ControlFinding, Index, MachineRecord
+from lab.reports.steadiness.writing import energy_sentence
 from lab.reports.value import Interval
 from lab.reports.words import Words
 
@@ -70,6 +71,54 @@ def control(results: Results, words: Words) -> list[Block]:
         Figure(chart.name, caption, alt, _control_table(found, words), floats=True),
         Paragraph(control_sentence(found, words)),
     ]
+
+
+def energy(results: Results, kpi: KpiResult, words: Words) -> list[Block]:
+    """What was saved against the baseline's model, added up run by run."""
+    found = kpi.energy
+    chart = next((one for one in energy_charts(results) if one.kpis == (kpi,)), None)
+    if found is None or chart is None:
+        return []
+    columns = (
+        Column(words["col_run"], align="right"),
+        Column(words["col_arm"], share=1),
+        Column(words.say("chart_energy", unit=kpi.unit), align="right", share=1),
+    )
+    rows = tuple(
+        (str(run), arm, format_number(value, sign=True))
+        for run, arm, value in zip(found.runs, found.arm_of, found.cusum, strict=True)
+    )
+    table = Table(words.say("energy_table", label=kpi.label), columns, rows, small=True)
+    caption = words.say("figure_energy", label=kpi.label)
+    figure = Figure(chart.name, caption, describe_chart(results, chart, words), table, floats=True)
+    return [figure, Paragraph(energy_sentence(kpi, words))]
+
+
+def traces(results: Results, words: Words) -> list[Block]:
+    """A typical run of each arm, signal by signal."""
+    chart = traces_chart(results)
+    if chart is None:
+        return []
+    columns = (
+        Column(words["col_signal"], share=1.6),
+        Column(words["col_arm"], share=1),
+        Column(words["col_run"], align="right"),
+        *(Column(words[name], align="right", share=1) for name in ("col_duration", "col_lowest", "col_highest")),
+    )
+    rows = tuple(
+        (
+            f"{trace.label}, {trace.unit}" if trace.unit else trace.label,
+            line.label,
+            str(line.run),
+            format_number(line.seconds[-1]),
+            format_number(line.low),
+            format_number(line.high),
+        )
+        for trace in results.traces
+        for line in trace.lines
+    )
+    table = Table(words["traces_table"], columns, rows, small=True)
+    return [Figure(chart.name, words["figure_traces"], describe_chart(results, chart, words), table, floats=True)]
 
 
 def control_sentence(found: ControlFinding, words: Words) -> str:

@@ -16,7 +16,7 @@ WORDS = words_of("en")
 
 
 def test_a_report_has_the_deciding_number_the_effects_the_runs_and_what_is_known_about_money():
-    always = ["primary.svg", "effects.svg", "runs.svg"]
+    always = ["primary.svg", "effects.svg", "runs.svg", "distribution.svg", "traces.svg", "energy-1.svg"]
     assert list(draw_charts(example_results())) == [*always, "tornado.svg", "npv.svg"]
     assert list(draw_charts(AWKWARD["no figures"]())) == always
     assert "control.svg" in draw_charts(AWKWARD["process"]())

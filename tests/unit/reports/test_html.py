@@ -54,7 +54,7 @@ def test_the_fragment_keeps_to_the_pages_policy():
 def test_every_chart_is_an_image_inside_with_words_for_who_cannot_see_it():
     results = example_results()
     images = [attrs for tag, attrs in Reader(render_html(results, draw_charts(results))).tags if tag == "img"]
-    assert len(images) == 5
+    assert len(images) == 8
     for image in images:
         assert (image["src"] or "").startswith("data:image/svg+xml;base64,")
         assert len(image["alt"] or "") > 50

@@ -1,0 +1,24 @@
+"""Sentences on the steadiness of a process."""
+
+from lab.reports.numbers import format_quantity
+from lab.reports.results import KpiResult
+from lab.reports.words import Words
+from lab.reports.writing import decimals_of_kpi
+
+
+def energy_sentence(kpi: KpiResult, words: Words) -> str:
+    """What the treatment's runs took against the baseline's model."""
+    found = kpi.energy
+    assert found is not None
+    places = decimals_of_kpi(kpi)
+    key = "energy_saved" if found.saving >= 0 else "energy_lost"
+    treatment = next(arm for arm in kpi.arms if arm.role == "treatment")
+    return words.say(
+        key,
+        arm=treatment.label,
+        n=treatment.n,
+        model=format_quantity(found.model, kpi.unit, decimals=places),
+        expected=format_quantity(found.expected, kpi.unit, decimals=places),
+        actual=format_quantity(found.actual, kpi.unit, decimals=places),
+        saving=format_quantity(abs(found.saving), kpi.unit, decimals=places),
+    )

@@ -1,0 +1,1 @@
+"""How a typical run of each arm went, signal by signal."""
