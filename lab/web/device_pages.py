@@ -18,6 +18,7 @@ from lab.core.time import Span, from_nanoseconds, to_nanoseconds
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
 from lab.web.latest import latest_values
+from lab.web.machine_care import care_of
 from lab.web.rendering import page
 from lab.web.wording import device_state
 from telemetry.alarms.models import Alarm
@@ -60,6 +61,7 @@ def show_device(
             state=device_state(birth),
             live=live,
             limits=drawn_limits(session, principal, device_id),
+            care=care_of(session, principal, device_id, now, request.app.state.settings.time_zone),
             alarms=_open_alarms(session, principal, grant, device_id),
             values=values,
             store_answers=store_answers,

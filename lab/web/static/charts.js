@@ -161,6 +161,7 @@ function drawLimits(chart, limits, stroke) {
 const formats = new Map();
 
 function timeLabels(ticks, zone) {
+  if (ticks.length && ticks[0] < 86_400) return ticks.map(() => ""); // nothing has come yet
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
   const parts = step < 60 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : step < 86_400 ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
   const key = `${zone} ${Object.keys(parts)}`;

@@ -40,6 +40,7 @@ class LiveMachine {
   open() {
     if (this.source || this.ended) return;
     this.say(WORDS.connecting, "");
+    this.caughtUp = false;
     this.source = new EventSource(this.section.dataset.address);
     this.source.addEventListener("values", (event) => {
       this.take(JSON.parse(event.data));
@@ -92,7 +93,8 @@ class LiveMachine {
     }
     if (count) {
       this.frameAt = performance.now();
-      this.arrivals.push([this.frameAt, count]);
+      if (this.caughtUp) this.arrivals.push([this.frameAt, count]);
+      this.caughtUp = true; // the first frame tells of the past
     }
     this.redraw();
   }
