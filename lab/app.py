@@ -40,9 +40,11 @@ from lab.people.audit_endpoints import router as audit_router
 from lab.people.endpoints import router as people_router
 from lab.pilots.endpoints import router as pilots_router
 from lab.pilots.enquiries.endpoints import router as enquiries_router
+from lab.pilots.maturity.endpoints import router as maturity_router
 from lab.pilots.service import company_of_pilot
 from lab.post.endpoints import router as post_router
 from lab.preflight.endpoints import router as preflight_router
+from lab.reports.afterwards.endpoints import router as afterwards_router
 from lab.reports.endpoints import router as reports_router
 from lab.reports.links.endpoints import router as report_links_router
 from lab.retention.endpoints import router as retention_router
@@ -220,7 +222,9 @@ def _include_routers(app: FastAPI) -> None:
         preflight_router,
         pilots_router,
         enquiries_router,
+        maturity_router,
         reports_router,
+        afterwards_router,
         report_links_router,
         retention_router,
     ):

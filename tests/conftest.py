@@ -51,8 +51,10 @@ MODELS = [
     "telemetry.alarms.models",
     "lab.pilots.models",
     "lab.pilots.enquiries.models",
+    "lab.pilots.maturity.models",
     "lab.reports.models",
     "lab.reports.links.models",
+    "lab.reports.afterwards.models",
     "lab.retention.models",
 ]
 

@@ -20,8 +20,10 @@ from lab.core.database import Database
 from lab.core.ids import new_id
 from lab.core.jobs import enqueue
 from lab.people.principals import Principal, Role
+from lab.pilots.maturity.repository import assessments_of
 from lab.pilots.repository import lock_pilot
 from lab.reports import repository
+from lab.reports.afterwards.service import plan_follow_ups
 from lab.reports.errors import (
     DataSetUnknownError,
     ReportChangedError,
@@ -30,7 +32,7 @@ from lab.reports.errors import (
     SameReviewerError,
 )
 from lab.reports.files import building_beside, give_name, write_report
-from lab.reports.issue import Change, ReportIssue, Signature, Statement, Status, report_number
+from lab.reports.issue import Change, Maturity, ReportIssue, Signature, Statement, Status, report_number
 from lab.reports.language import marked
 from lab.reports.models import DataSet, Report
 from lab.reports.sealing import file_sha256, sync_folder
@@ -109,6 +111,7 @@ def write_again(database: Database, report_id: str, *, data_dir: Path, clock: Cl
         session.flush()
         if row.is_final:
             tell_of_approval(session, row, now=clock.now())
+            plan_follow_ups(session, row, now=clock.now())
         return True
 
     try:
@@ -248,7 +251,7 @@ def correct_report(session: Session, principal: Principal, report_id: str, *, re
 def _next_issue(session: Session, data_set: DataSet, *, reason: str | None, by: str | None) -> ReportIssue:
     newest = repository.newest_report(session, data_set.pilot_id)
     if newest is None:
-        return ReportIssue()
+        return ReportIssue(statement=Statement(maturity=_assessed(session, data_set.pilot_id)))
     change = Change(
         version=newest.version + 1,
         at=data_set.sealed_at,
@@ -256,6 +259,12 @@ def _next_issue(session: Session, data_set: DataSet, *, reason: str | None, by: 
         reason=reason or f"The data were sealed again, as version {data_set.version}.",
     )
     return _following(newest, change)
+
+
+def _assessed(session: Session, pilot_id: str) -> tuple[Maturity, ...]:
+    """What is known of the company's digital maturity by now, for the first draft."""
+    found = assessments_of(session, pilot_id)
+    return tuple(Maturity.model_validate({name: getattr(row, name) for name in Maturity.model_fields}) for row in found)
 
 
 def _following(old: Report, change: Change) -> ReportIssue:

@@ -7,6 +7,7 @@ from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.jobs import ClaimedJob, Handler, enqueue
 from lab.people.principals import SYSTEM
+from lab.reports.afterwards.service import REMIND_JOB, remind
 from lab.reports.issuing import WRITE_JOB, make_report, write_again
 from lab.reports.service import LAB_TIME_ZONE, seal_pilot
 from telemetry.stores.interface import SampleStore
@@ -15,9 +16,11 @@ from telemetry.stores.interface import SampleStore
 def report_handlers(
     database: Database, store: SampleStore, *, data_dir: Path, clock: Clock, time_zone: str = LAB_TIME_ZONE
 ) -> Mapping[str, Handler]:
-    """Handlers of the jobs `seal` (payload `pilot_id`), `report` (`data_set_id`) and `write-report` (`report_id`).
+    """Handlers of the jobs that begin, write and follow up reports.
 
-    Sealing asks for the report; a report is written again when its files no longer say what it says.
+    They are `seal` (payload `pilot_id`), `report` (`data_set_id`), `write-report` (`report_id`) and `follow-up`
+    (`pilot_id`, `months`). Sealing asks for the report; a report is written again when its files no longer say what
+    it says.
     """
 
     def seal(job: ClaimedJob) -> None:
@@ -59,4 +62,8 @@ def report_handlers(
     def write(job: ClaimedJob) -> None:
         write_again(database, job.payload["report_id"], data_dir=data_dir, clock=clock)
 
-    return {"seal": seal, "report": report, WRITE_JOB: write}
+    def ask_company(job: ClaimedJob) -> None:
+        pilot_id, months = job.payload["pilot_id"], job.payload["months"]
+        database.transact(lambda session: remind(session, pilot_id, months, now=clock.now()))
+
+    return {"seal": seal, "report": report, WRITE_JOB: write, REMIND_JOB: ask_company}
