@@ -53,7 +53,7 @@ def measure(quick: bool) -> list[Measurement]:
 
 
 def _seen(folder: Path, seconds: float) -> tuple[Seen, float]:
-    (folder / "catalogue.yaml").write_text(_catalogue())
+    (folder / "catalogue.yaml").write_text(catalogue(SIGNALS))
     broker = start_mosquitto(folder / "broker", ["allow_anonymous true"])
     product = Installation(folder, broker="external", broker_host="127.0.0.1", broker_port=broker.port)
     machine = None
@@ -82,9 +82,10 @@ def _seen(folder: Path, seconds: float) -> tuple[Seen, float]:
         broker.stop()
 
 
-def _catalogue() -> str:
+def catalogue(count: int) -> str:
+    """A mill with so many signals."""
     signals = "\n".join(
-        f"      - {{name: signal_{number}, label: Signal {number}, unit: kW}}" for number in range(SIGNALS)
+        f"      - {{name: signal_{number}, label: Signal {number}, unit: kW}}" for number in range(count)
     )
     return (
         "devices:\n  - id: mill-1\n    name: Mill\n    kind: cnc-mill\n    price_eur_per_hour: 1\n    signals:\n"
