@@ -50,6 +50,8 @@ def numbers_like(session: Session, prefix: str) -> list[str]:
 
 def latest_plan(session: Session, pilot_id: str) -> Plan | None:
     """The newest version of a pilot's plan."""
+    if not storable(pilot_id):
+        return None
     return session.scalar(sa.select(Plan).where(Plan.pilot_id == pilot_id).order_by(Plan.version.desc()).limit(1))
 
 

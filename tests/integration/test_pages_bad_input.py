@@ -1,0 +1,88 @@
+"""Forms of pages with what no database can hold: refused in words, never a fault of ours."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.app import create_app
+from lab.core.clock import LabClock
+from lab.core.database import Database
+from lab.core.settings import Settings
+from telemetry.stores.duckdb import DuckDBStore
+from tests.factories import make_device
+from tests.web_client import Town
+
+NUL, HALF = "a\0b", "a\ud800b"
+FORMS = {
+    "/bookings/new": ("device_ids", "start", "end", "title", "pilot_id", "organisation_id"),
+    "/bookings/{bad}/move": ("version", "start", "end"),
+    "/calendar-links/{bad}/revoke": (),
+    "/preferences": ("language", "theme", "next"),
+    "/password": ("old", "new"),
+    "/ask": ("company", "contact", "mail", "question"),
+    "/manage/approvals/{bad}/approve": (),
+    "/manage/approvals/{bad}/decline": ("reason",),
+    "/manage/enquiries/{bad}/accept": ("title", "organisation_id", "answer"),
+    "/manage/enquiries/{bad}/refer": ("partner_id", "answer"),
+    "/manage/outages": ("device_id", "start", "end", "reason"),
+    "/manage/outages/{bad}/end": (),
+    "/manage/outages/{bad}/withdraw": (),
+    "/manage/rules": ("device", "version", "lead_minutes"),
+    "/manage/people/companies": ("name",),
+    "/manage/people/accounts": ("organisation_id", "sign_in", "name", "role"),
+    "/manage/people/accounts/{bad}/close": (),
+    "/manage/people/passwords": ("sign_in",),
+    "/manage/people/trainings": ("account_id", "name"),
+    "/manage/people/trainings/{bad}/end": (),
+    "/pilots/{bad}/console/start": ("booking_id",),
+    "/pilots/{bad}/console/stop": ("found_x",),
+    "/pilots/{bad}/console/exclude": ("reason",),
+}
+PAGES = (
+    "/machines?words={bad}&can={bad}",
+    "/machines/{bad}/next-free",
+    "/bookings/new?device={bad}&capability={bad}&organisation_id={bad}&pilot_id={bad}&start=2026-11-24T09:00&end=2026-11-24T10:00&find=yes",
+    "/bookings/new/terms?device_ids={bad}&start={bad}&end=x&minutes=99999",
+    "/bookings/{bad}",
+    "/bookings/{bad}/live",
+    "/bookings/{bad}/light",
+    "/pilots/{bad}/console",
+    "/manage/rules?device={bad}",
+    "/manage/audit?subject={bad}&cursor={bad}",
+    "/?wall={bad}",
+)
+
+
+@pytest.mark.parametrize("who", ["manager", "founder"])
+def test_nothing_that_is_typed_is_a_fault_of_ours(
+    each_database: Database, lab_clock: LabClock, tmp_path: Path, who: str
+) -> None:
+    town = Town(each_database, lab_clock)
+    with each_database.write() as session:
+        make_device(session, "mill-1")
+    store = DuckDBStore(tmp_path / "samples.duckdb")
+    app = create_app(settings=Settings(), database=each_database, clock=lab_clock, store=store, live=None)
+    client = town.browser(app, who)
+    session_cookie = client.cookies["pilotlab_session"]
+    faults = []
+    for bad, in_path in ((NUL, "a%00b"), (HALF, "a%ED%A0%80b")):
+        for path, names in FORMS.items():
+            for form in (dict.fromkeys(names, bad), dict.fromkeys(names, "")):
+                body = "&".join(f"{name}={in_path if value else ''}" for name, value in form.items()) + "&number=1"
+                answer = client.post(
+                    path.format(bad=in_path),
+                    content=body,
+                    headers={"Content-Type": "application/x-www-form-urlencoded"},
+                )
+                if answer.status_code >= 500:
+                    faults.append((path, bad, answer.status_code))
+                client.cookies.set("pilotlab_session", session_cookie)
+        for path in PAGES:
+            answer = client.get(path.format(bad=in_path))
+            if answer.status_code >= 500:
+                faults.append((path, bad, answer.status_code))
+        started = client.post(f"/api/v1/pilots/{in_path}/runs/1/start", json={"booking_id": "bkg"})
+        if not started.is_client_error:
+            faults.append((started.url.path, bad, started.status_code))
+    store.close()
+    assert faults == []
