@@ -131,24 +131,28 @@ class CountOfEvents(PlanPart):
     """Only those with these fields."""
 
 
+Indicator = Literal[
+    "availability",
+    "effectiveness",
+    "quality_ratio",
+    "oee",
+    "nee",
+    "allocation_efficiency",
+    "utilisation_efficiency",
+    "throughput_rate",
+    "technical_efficiency",
+    "setup_ratio",
+    "scrap_ratio",
+    "first_pass_yield",
+]
+"""Of ISO 22400-2; `lab.reports.steadiness.iso22400` computes them."""
+
+
 class IndicatorOfMachine(PlanPart):
     """An indicator of ISO 22400 from the states that a machine reports and the parts that it finishes in the run."""
 
     kind: Literal["iso22400"] = "iso22400"
-    indicator: Literal[
-        "availability",
-        "effectiveness",
-        "quality_ratio",
-        "oee",
-        "nee",
-        "allocation_efficiency",
-        "utilisation_efficiency",
-        "throughput_rate",
-        "technical_efficiency",
-        "setup_ratio",
-        "scrap_ratio",
-        "first_pass_yield",
-    ]
+    indicator: Indicator
     device: str = Field(min_length=1, max_length=40)
     planned_s_per_item: float | None = Field(default=None, gt=0)
     """PRI: planned run time per item; effectiveness, OEE and NEE need it."""

@@ -6,28 +6,13 @@ planned run time per item is wrong.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from scipy import stats
 
+from lab.pilots.plans import Indicator
 from lab.reports.language import marked as N_  # noqa: N812
 from lab.reports.steadiness.machine_times import TimeElements
 from lab.reports.value import Interval
-
-Indicator = Literal[
-    "availability",
-    "effectiveness",
-    "quality_ratio",
-    "oee",
-    "nee",
-    "allocation_efficiency",
-    "utilisation_efficiency",
-    "throughput_rate",
-    "technical_efficiency",
-    "setup_ratio",
-    "scrap_ratio",
-    "first_pass_yield",
-]
 
 INDICATOR_NAMES: Mapping[str, str] = {
     "availability": N_("Availability"),
