@@ -40,6 +40,16 @@ def run_alone(measure: Benchmark, description: str, argv: Sequence[str] | None =
         given.json.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
 
 
+def peak_memory_mb() -> float:
+    """The most memory that this program has held, its start and libraries included (Linux).
+
+    Not `ru_maxrss`: in a child that counts from the memory of the process that started it (getrusage(2) keeps it over
+    an execve), so a benchmark that prepares much would be charged to the recorder.
+    """
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
+
 def show(found: Sequence[Measurement]) -> None:
     """Print them as a table."""
     table = Table("what", "ours", "reference", "ratio", "goal", "met")

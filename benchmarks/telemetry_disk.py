@@ -5,7 +5,6 @@ Samples come as the recorder stores them: a batch each time, all signals of a me
 `python -m benchmarks.telemetry_disk [--quick]`.
 """
 
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.measurement import Measurement, run_alone
+from benchmarks.measurement import Measurement, peak_memory_mb, run_alone
 from telemetry.stores.batches import column_of
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import ROWS, SampleBatch
@@ -41,7 +40,7 @@ def measure(quick: bool) -> list[Measurement]:
         compacted = store.size_bytes() / count
         used_compacted = _used_bytes(store) / count
         store.close()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = peak_memory_mb()
     print(
         f"{count:,} samples stored in {stored_s:.1f} s and {done.rows:,} compacted in {compacted_s:.1f} s of processor "
         f"time, {memory:.0f} MB of memory at most, {done.doubles} doubles; "

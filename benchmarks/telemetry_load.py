@@ -1,7 +1,6 @@
 """What the telemetry benchmarks share: messages of many samples, sent and recorded by processes of their own."""
 
 import os
-import resource
 import socket
 import struct
 import subprocess
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, peak_memory_mb
 from benchmarks.publisher import BOOT, DEVICE, LAB
 from devices.messages.cbor import encode_cbor
 from devices.messages.native import Data
@@ -190,7 +189,7 @@ def _record(load: Load, folder: Path, port: int, count: int) -> None:
     store.close()
     if not complete or stored != count * load.samples_a_message:
         raise SystemExit(f"{stored} of {count * load.samples_a_message} samples were stored")
-    print(finished, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+    print(finished, spent, peak_memory_mb(), flush=True)
 
 
 def machine(signals: Sequence[str]) -> Device:

@@ -4,7 +4,6 @@ The broker, the publisher and whoever listens are processes of their own; both l
 same publisher. Ours counts as done when every sample is in DuckDB. `python -m benchmarks.telemetry_single [--quick]`.
 """
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from benchmarks.measurement import Measurement, run_alone
+from benchmarks.measurement import Measurement, peak_memory_mb, run_alone
 from benchmarks.publisher import BOOT, DEVICE, LAB, SIGNAL
 from benchmarks.telemetry_load import machine, memory_measurement, mosquitto
 from lab.core.clock import SystemClock
@@ -217,7 +216,7 @@ def listen(arguments: list[str]) -> None:
     address = BrokerAddress("127.0.0.1", int(port), version=cast(Literal[4, 5], int(version)))
     done = count_only(address, int(count)) if role == "reference" else record(address, int(count), Path(folder))
     forget_session(address)
-    print(*done, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+    print(*done, peak_memory_mb(), flush=True)
 
 
 if __name__ == "__main__":
