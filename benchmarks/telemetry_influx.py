@@ -1,15 +1,19 @@
-"""Writing to InfluxDB beside a bare poster of prepared lines.
+"""Writing to InfluxDB beside bare posters of prepared lines.
 
-The same server and the same samples in the same lines and requests: the poster only sends lines that were made before;
-ours looks for what is stored, makes the lines, sends them, and the watermark. A batch is what the recorder takes at
-once under load. `python -m benchmarks.telemetry_influx [--quick]`.
+The same server and the same samples in the same lines and requests: the posters only send lines that were made before,
+one request after the other and two at once; ours looks for what is stored, makes the lines, sends them, two at once,
+and the watermark. A batch is what the recorder takes at once under load.
+`python -m benchmarks.telemetry_influx [--quick]`.
 """
 
 import statistics
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +21,10 @@ import pyarrow as pa
 from benchmarks.measurement import Measurement, run_alone
 from telemetry.stores.batches import column_of
 from telemetry.stores.influxdb import InfluxDBStore
-from telemetry.stores.influxdb.connection import BYTES_PER_REQUEST
-from telemetry.stores.influxdb.lines import sample_lines
+from telemetry.stores.influxdb.lines import Lines, sample_lines
+from telemetry.stores.influxdb.store import ROWS_A_REQUEST
 from telemetry.stores.interface import ROWS, SampleBatch
-from tests.services.influxdb import InfluxDB, start_influxdb
+from tests.services.influxdb import InfluxDB, InfluxDBServer, start_influxdb
 
 SIGNALS = 20
 MESSAGES_A_BATCH = 2_000
@@ -28,49 +32,72 @@ START_NS = 1_795_435_200_000_000_000
 
 
 def measure(quick: bool) -> list[Measurement]:
-    """Samples a second of both, medians of several rounds; they take turns batch by batch."""
+    """Samples a second of ours and both posters, medians of several rounds; they take turns batch by batch."""
     batches, rounds = (10, 3) if quick else (40, 5)
     made = [_batch(number) for number in range(batches)]
-    count = batches * MESSAGES_A_BATCH * SIGNALS
-    rates: list[tuple[float, float]] = []
-    processor = 0.0
+    bodies = [[bytes(lines.content) for lines in _requests(batch)] for batch in made]
     with tempfile.TemporaryDirectory(prefix="pilotlab-bench-") as name:
         server = start_influxdb(Path(name) / "influxdb")
         try:
-            for _ in range(rounds):
-                ours, limit, took = _take_turns(server.create_bucket(), server.create_bucket(), made)
-                rates.append((count / ours, count / limit))
-                processor += took
+            turns = [_take_turns(server, made, bodies) for _ in range(rounds)]
         finally:
             server.remove()
-    mine, theirs = statistics.median(rate for rate, _ in rates), statistics.median(rate for _, rate in rates)
-    ratio = statistics.median(ours / limit for ours, limit in rates)
-    print(f"processor time of ours: {processor / rounds / count * 1e6:.2f} us a sample")
-    print(f"ratios of the rounds: {', '.join(f'{ours / limit:.2f}' for ours, limit in rates)}")
-    return [Measurement("InfluxDB writes", mine, "samples/s", theirs, ratio, ">= 0.8", ratio >= 0.8)]
+    count = batches * MESSAGES_A_BATCH * SIGNALS
+    processor = statistics.mean(one.processor_s for one in turns)
+    print(f"processor time of ours: {processor / count * 1e6:.2f} us a sample")
+    return [
+        _measurement("one request after the other", count, [(one.ours_s, one.single_s) for one in turns]),
+        _measurement("two at once, as ours", count, [(one.ours_s, one.double_s) for one in turns]),
+    ]
 
 
-def _take_turns(mine: InfluxDB, theirs: InfluxDB, batches: list[SampleBatch]) -> tuple[float, float, float]:
-    """Seconds of ours, seconds of the poster, and processor seconds of ours."""
+def _measurement(poster: str, count: int, seconds: list[tuple[float, float]]) -> Measurement:
+    ours = statistics.median(count / own for own, _ in seconds)
+    theirs = statistics.median(count / limit for _, limit in seconds)
+    ratios = [limit / own for own, limit in seconds]
+    print(f"ratios to a poster of {poster}: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    ratio = statistics.median(ratios)
+    name = f"InfluxDB writes, beside a bare poster of {poster}"
+    return Measurement(name, ours, "samples/s", theirs, ratio, ">= 0.8", ratio >= 0.8)
+
+
+class _Turns(NamedTuple):
+    """Seconds."""
+
+    ours_s: float
+    processor_s: float
+    single_s: float
+    double_s: float
+
+
+def _take_turns(server: InfluxDBServer, batches: list[SampleBatch], bodies: list[list[bytes]]) -> _Turns:
+    mine, single, double = (server.create_bucket() for _ in range(3))
     store = InfluxDBStore(mine.url, mine.token, mine.org, mine.bucket)
     store.watermark("bench")  # connects
-    made = [sample_lines(batch).lines for batch in batches]
-    bodies = [[lines.part(*piece) for piece in lines.pieces(BYTES_PER_REQUEST)] for lines in made]
-    ours = limit = processor = 0.0
-    for number, (batch, requests) in enumerate(zip(batches, bodies, strict=True), start=1):
-        started, before = time.perf_counter(), time.process_time()
-        if store.write(batch, watermark=number, spool="bench").stored != batch.rows.num_rows:
-            raise SystemExit("not all samples were stored")
-        processor += time.process_time() - before
-        between = time.perf_counter()
-        for body in requests:
-            _post(theirs, body)
-        ours += between - started
-        limit += time.perf_counter() - between
+    ours_s = processor_s = single_s = double_s = 0.0
+    with ThreadPoolExecutor(2) as poster:
+        for number, (batch, requests) in enumerate(zip(batches, bodies, strict=True), start=1):
+            started, before = time.perf_counter(), time.process_time()
+            if store.write(batch, watermark=number, spool="bench").stored != batch.rows.num_rows:
+                raise SystemExit("not all samples were stored")
+            processor_s += time.process_time() - before
+            ours_s += time.perf_counter() - started
+            started = time.perf_counter()
+            for body in requests:
+                _post(single, body)
+            single_s += time.perf_counter() - started
+            started = time.perf_counter()
+            list(poster.map(_post, [double] * len(requests), requests))
+            double_s += time.perf_counter() - started
     if store.watermark("bench") != len(batches):
         raise SystemExit("the watermark is not stored")
     store.close()
-    return ours, limit, processor
+    return _Turns(ours_s, processor_s, single_s, double_s)
+
+
+def _requests(batch: SampleBatch) -> Iterator[Lines]:
+    for first in range(0, batch.rows.num_rows, ROWS_A_REQUEST):
+        yield sample_lines(SampleBatch(batch.series, batch.rows.slice(first, ROWS_A_REQUEST))).lines
 
 
 def _batch(number: int) -> SampleBatch:

@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     influxdb_bucket: str = "pilotlab"
     """Bucket in InfluxDB."""
 
-    duckdb_memory_limit: str = Field("512MB", pattern=r"^[0-9]+(MB|GB)$")
-    """Most memory that DuckDB takes."""
+    duckdb_memory_limit: str = Field("128MB", pattern=r"^[0-9]+(MB|GB)$")
+    """Most memory that DuckDB takes for buffers and sorting; more makes large compactions and exports faster."""
 
     spool_max_bytes: int = Field(8 * 1024**3, ge=64 * 1024**2)
     """Size beyond which the spool forgets messages that are surely stored before their time."""

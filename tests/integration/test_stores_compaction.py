@@ -283,7 +283,7 @@ def test_the_usual_memory_is_there_again_after_buffers_were_dropped(tmp_path: Pa
     store.checkpoint()
     with store._file.cursor() as (cursor, _):
         usual = limit_of(cursor)
-        checkpoints.drop_buffers(cast("duckdb.DuckDBPyConnection", Short(cursor, "256MB")), memory_limit="256MB")
+        checkpoints.drop_buffers(cast("duckdb.DuckDBPyConnection", Short(cursor, "128MB")), memory_limit="128MB")
         [(held,)] = cursor.execute(
             "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
         ).fetchall()

@@ -50,7 +50,7 @@ class DuckDBStore(SampleReader):
         backups: folder whose newest backup takes the place of a damaged file; `None`: there are none.
     """
 
-    def __init__(self, path: Path, *, memory_limit: str = "256MB", backups: Path | None = None) -> None:
+    def __init__(self, path: Path, *, memory_limit: str = "128MB", backups: Path | None = None) -> None:
         super().__init__(StoreFile(path, memory_limit=memory_limit, backups=backups))
         self._verified: dict[str, int] = {}
 

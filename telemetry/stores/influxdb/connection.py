@@ -24,7 +24,7 @@ from telemetry.stores.influxdb.lines import Lines
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-BYTES_PER_REQUEST = 256 * 1024
+BYTES_PER_REQUEST = 1024 * 1024
 STATEMENTS_PER_REQUEST = 200
 TIMEOUT_MS = 30_000
 _NANOSECONDS: Any = WritePrecision.NS

@@ -10,6 +10,7 @@ goes with the request of the next batch, or when it is asked for.
 
 import threading
 from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ from telemetry.stores.influxdb.comparing import Boot, stored_twins
 from telemetry.stores.influxdb.connection import InfluxDBConnection
 from telemetry.stores.influxdb.lines import (
     Lines,
+    SampleLines,
     encode_tag,
     head_lines,
     measurement,
@@ -48,6 +50,9 @@ from telemetry.stores.spans import merged
 
 _NEVER = -(2**63)
 _LATE_NS = 60 * 1_000_000_000
+ROWS_A_REQUEST = 20_000
+"""About half a megabyte: two of these at once took the server less time than the same in smaller or larger ones."""
+_REQUESTS_AT_ONCE = 2
 _ENDS = pa.schema([pa.field("time", pa.int64())])
 _PROGRESS = pa.schema([pa.field("watermark", pa.int64())])
 
@@ -86,6 +91,7 @@ class InfluxDBStore(BucketReader):
     def __init__(self, url: str, token: str, org: str, bucket: str) -> None:
         super().__init__(InfluxDBConnection(url, token, org, bucket))
         self._writing = threading.Lock()
+        self._posting = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="influxdb-writer")
         self._marks: dict[Boot, _Marks] = {}
         self._reaches: dict[str, dict[str, Reach]] = {}
         self._distances: dict[Boot, int] = {}
@@ -214,6 +220,7 @@ class InfluxDBStore(BucketReader):
         """Let go of connections; a watermark that cannot be written any more costs a comparison at the next start."""
         with self._writing, suppress(StoreUnavailableError):
             self._flush()
+        self._posting.shutdown()
         self._connection.close()
 
     def _flush(self) -> None:
@@ -235,14 +242,19 @@ class InfluxDBStore(BucketReader):
 
     def _write_samples(self, batch: SampleBatch) -> NDArray[np.int64]:
         """Places of the samples that the server refuses for themselves, in order; all others are stored."""
-        if not batch.rows.num_rows:
-            return np.empty(0, np.int64)
-        wide = sample_lines(batch)
-        refused = self._connection.write(wide.lines, also=self._waiting_lines())
-        if not refused:
+        riding: Lines | None = self._waiting_lines()
+        sent: list[tuple[int, SampleLines, Future[list[int]]]] = []
+        for first in range(0, batch.rows.num_rows, ROWS_A_REQUEST):
+            wide = sample_lines(SampleBatch(batch.series, batch.rows.slice(first, ROWS_A_REQUEST)))
+            sent.append((first, wide, self._posting.submit(self._connection.write, wide.lines, also=riding)))
+            riding = None
+        wait([answer for _, _, answer in sent])
+        refused = [first + wide.places_in(line) for first, wide, answer in sent for line in answer.result()]
+        if sent and not sent[0][2].result():
             self._waiting.clear()
+        if not refused:
             return np.empty(0, np.int64)
-        places = np.sort(np.concatenate([wide.places_in(line) for line in refused]))
+        places = np.sort(np.concatenate(refused))
         rest = SampleBatch(batch.series, batch.rows.take(column_of(places)))
         narrow = sample_lines(rest, alone=True)
         bad = [narrow.places_in(line) for line in self._connection.write(narrow.lines)]
