@@ -11,6 +11,7 @@ import pytest
 from telemetry.stores.errors import StoreUnavailableError
 from telemetry.stores.influxdb import InfluxDBStore
 from telemetry.stores.influxdb.connection import InfluxDBConnection
+from telemetry.stores.influxdb.store import ROWS_A_REQUEST
 from telemetry.stores.interface import SAMPLES
 
 NOON = 1_795_435_200_000_000_000
@@ -109,10 +110,32 @@ def test_a_watermark_goes_with_the_next_batch_and_is_there_when_it_is_asked_for(
     other.close()
 
 
-def test_batches_larger_than_a_request(influxdb: Server) -> None:
+def test_a_batch_of_several_requests_gives_back_the_bad_points_of_each(influxdb: Server) -> None:
     store = InfluxDBStore(influxdb.url, influxdb.token, influxdb.org, influxdb.bucket)
-    assert store.write(batch([1.0] * 25_000), watermark=1).stored == 25_000
-    assert store.read("mill-1", [], EVER).num_rows == 25_000
+    values = [float(number) for number in range(3 * ROWS_A_REQUEST - 7)]
+    bad = [5, ROWS_A_REQUEST, 2 * ROWS_A_REQUEST + 3]
+    for place in bad:
+        values[place] = float("inf")
+    written = store.write(batch(values), watermark=1)
+    assert written.stored == len(values) - 3
+    assert written.rejected.column("device_ns").to_pylist() == [NOON + place * 1_000_000 for place in bad]
+    stored = store.read("mill-1", [], EVER).column("value").to_pylist()
+    assert stored == [value for value in values if value != float("inf")]
+    assert store.watermark() == 1
+    store.close()
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_batch_of_which_one_request_fails_is_not_stored(moody: HTTPServer, failing: int) -> None:
+    store = InfluxDBStore(f"http://127.0.0.1:{moody.server_port}", "t", "o", "b")
+    store.write(batch([1.0]), watermark=1, spool="s")
+    before, generation = moody.writes, store.generation  # type: ignore[attr-defined]
+    moody.refuses = before + 1 + failing  # type: ignore[attr-defined]
+    values = [float(number) for number in range(2 * ROWS_A_REQUEST + 1)]
+    with pytest.raises(StoreUnavailableError, match="503"):
+        store.write(batch(values, first=1), watermark=2, spool="s")
+    assert store.generation > generation, "nobody knows what of it is stored"
+    assert store.write(batch(values, first=1), watermark=2, spool="s").stored == len(values)
     store.close()
 
 
@@ -134,7 +157,8 @@ class _Moody(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.writes += 1  # type: ignore[attr-defined]
-        self.send_response(self.server.mood)  # type: ignore[attr-defined]
+        refused = self.server.writes == self.server.refuses  # type: ignore[attr-defined]
+        self.send_response(503 if refused else self.server.mood)  # type: ignore[attr-defined]
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -145,7 +169,7 @@ class _Moody(BaseHTTPRequestHandler):
 @pytest.fixture
 def moody() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), _Moody)
-    server.mood, server.writes = 204, 0  # type: ignore[attr-defined]
+    server.mood, server.writes, server.refuses = 204, 0, None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
