@@ -27,6 +27,7 @@ from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
 from lab.web.wording import plain_words, sentence
+from telemetry.discovery.service import list_heard
 
 router = APIRouter(prefix="/manage")
 
@@ -56,6 +57,7 @@ def show_hub(request: Request, principal: PrincipalDep, database: DatabaseDep, c
         counts = {
             "approvals": sum(booking.state == BookingState.REQUESTED for booking in found),
             "enquiries": len(enquiries.list_enquiries(session, principal, state="new")),
+            "heard": len(list_heard(session, principal)),
         }
     return page(request, "manage.html", title=_("Manage"), principal=principal, counts=counts)
 

@@ -72,6 +72,13 @@ CLAUSES = (
     N_("please try again later, or phone the lab"),
     N_("run %(number)s is still going"),
     N_("stop it first"),
+    # connecting machines
+    N_("there is a device %(device)s already"),
+    N_("%(device)s has a signal %(signal)s already"),
+    N_("make '%(name)s' another name of it instead"),
+    N_("%(device)s has no signal '%(signal)s'"),
+    N_("'%(name)s' is known of %(device)s already"),
+    N_("nothing is heard under this name, or it is adopted already"),
     # addresses
     N_("There is nothing at this address"),
     N_("check it, or start again from the first page."),

@@ -13,8 +13,9 @@ from starlette.requests import Request
 from devices.units import unit_symbol
 from lab.core.settings import Settings
 from lab.people.principals import Principal
-from lab.web import wording
+from lab.web import heard_words, wording
 from lab.web.languages import LANGUAGES, plain, plain_plural, present_language
+from lab.web.letter_words import letter_reason
 from lab.web.places import places_of
 
 STATIC = Path(__file__).parent / "static"
@@ -111,6 +112,10 @@ def _environment() -> Environment:
             "price": wording.price,
             "unit": unit_symbol,
             "capability_name": wording.capability_name,
+            "heard_kind": heard_words.heard_kind,
+            "heard_range": heard_words.heard_range,
+            "heard_rate": heard_words.heard_rate,
+            "letter_reason": letter_reason,
             "booking_state": wording.booking_state,
             "pilot_state": wording.pilot_state,
             "alarm_severity": wording.alarm_severity,

@@ -6,10 +6,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lab.core.database import storable
 from lab.core.time import from_nanoseconds
 from telemetry.discovery.hearing import MOST_EXAMPLES, MOST_NAMES, Heard
 from telemetry.models import HeardSignal
+from telemetry.validation import is_storable_text
 
 MOST_ROWS = 20_000
 """Of all devices together: names can be invented."""
@@ -57,9 +57,14 @@ def list_heard(session: Session, *, device: str | None, limit: int) -> list[Hear
     """What was heard and is not adopted, the latest first."""
     query = sa.select(HeardSignal).where(HeardSignal.adopted_at.is_(None))
     if device is not None:
-        query = query.where(HeardSignal.device_id == device if storable(device) else sa.false())
+        query = query.where(HeardSignal.device_id == device if is_storable_text(device) else sa.false())
     order = (HeardSignal.last_at.desc(), HeardSignal.device_id, HeardSignal.name)
     return list(session.scalars(query.order_by(*order).limit(limit)))
+
+
+def find_heard(session: Session, device: str, name: str) -> HeardSignal | None:
+    """What is said under one name."""
+    return session.get(HeardSignal, (device, name)) if is_storable_text(device) and is_storable_text(name) else None
 
 
 def note_adopted(session: Session, device: str, name: str, *, now: datetime) -> None:

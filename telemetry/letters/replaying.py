@@ -183,9 +183,10 @@ class Replayer:
         if not read:
             return
         dead = {letter["key"] for letter in batch.letters}
-        mended = [letter.key for letters in read for letter in letters if letter.key not in dead]
+        waiting = [letter.key for letters in read for letter in letters if letter.replayed_at is None]
+        mended = [key for key in waiting if key not in dead]
         progress.stored += len(mended)
-        progress.dead += sum(len(letters) for letters in read) - len(mended)
+        progress.dead += len(waiting) - len(mended)
         self._database.transact(lambda session: self._write_facts(session, batch))
         written = self._store.write(batch.samples.build(), watermark=0, spool=self._spool.id)
         self._database.transact(

@@ -34,6 +34,10 @@ FORMS = {
     "/manage/people/passwords": ("sign_in",),
     "/manage/people/trainings": ("account_id", "name"),
     "/manage/people/trainings/{bad}/end": (),
+    "/manage/heard/signal": ("device", "heard", "name", "label", "type", "unit", "low", "high", "choices"),
+    "/manage/heard/alias": ("device", "heard", "signal"),
+    "/manage/heard/device": ("device", "id", "device_name", "kind", "location", "price_eur_per_hour"),
+    "/manage/letters/replays": ("device", "signal"),
     "/pilots/{bad}/console/start": ("booking_id",),
     "/pilots/{bad}/console/stop": ("found_x",),
     "/pilots/{bad}/console/exclude": ("reason",),
@@ -49,6 +53,10 @@ PAGES = (
     "/pilots/{bad}/console",
     "/manage/rules?device={bad}",
     "/manage/audit?subject={bad}&cursor={bad}",
+    "/manage/heard/signal?device={bad}&heard={bad}",
+    "/manage/heard/device?device={bad}",
+    "/manage/letters?device={bad}&reason={bad}&cursor={bad}",
+    "/manage/letters/{bad}",
     "/?wall={bad}",
 )
 

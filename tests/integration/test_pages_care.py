@@ -33,9 +33,9 @@ def test_outages_ahead_and_lost_messages_are_told_to_the_staff_alone(
         session.add(DeadLetterCount(**count, first_at=MONDAY_MORNING, last_at=MONDAY_MORNING))
     staff = town.browser(app, "engineer").get("/devices/mill-1").text
     assert "Mon 23 Nov 2026, 09:00–11:00 CET: New spindle" in staff
-    assert "unknown-signal" in staff
+    assert "the machine has no signal of this name" in staff
     assert ">7<" in staff
     member = town.browser(app, "founder").get("/devices/mill-1").text
-    assert "unknown-signal" not in member
+    assert "the machine has no signal of this name" not in member
     assert "To look after" not in member
     store.close()

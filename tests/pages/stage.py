@@ -37,6 +37,7 @@ from telemetry.live.hub import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
+from tests.pages.unplaced import fill_unplaced
 from tests.placed_bookings import place_booking
 from tests.unit.reports.report_examples import example_document, example_plan
 from tests.web_client import Town
@@ -142,6 +143,7 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     question = EnquiryRequest(
         company="Piekarnia Nowa", contact="Zofia Mazur", mail="zofia@example.org", question="Can a robot pack bread?"
     )
+    ids["letter"] = fill_unplaced(session, NOW)
     ids["enquiry"] = enquiries.ask(session, None, question, now=NOW - 3 * _HOUR).id
 
 

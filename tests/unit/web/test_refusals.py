@@ -12,7 +12,16 @@ from lab.web.refusals import CLAUSES, said
 from lab.web.wording import sentence
 
 ROOT = Path(__file__).parents[3]
-_SPEAKERS = ("bookings", "lab/people", "lab/pilots", "lab/web/wording.py", "lab/app.py", "lab/core")
+_SPEAKERS = (
+    "bookings",
+    "devices",
+    "telemetry",
+    "lab/people",
+    "lab/pilots",
+    "lab/web/wording.py",
+    "lab/app.py",
+    "lab/core",
+)
 
 
 @pytest.fixture
