@@ -38,9 +38,11 @@ from lab.core.settings import Settings
 from lab.people.attempts import FailedAttempts
 from lab.people.audit_endpoints import router as audit_router
 from lab.people.endpoints import router as people_router
+from lab.pilots.documents.endpoints import router as documents_router
 from lab.pilots.endpoints import router as pilots_router
 from lab.pilots.enquiries.endpoints import router as enquiries_router
 from lab.pilots.maturity.endpoints import router as maturity_router
+from lab.pilots.notes.endpoints import router as notes_router
 from lab.pilots.service import company_of_pilot
 from lab.post.endpoints import router as post_router
 from lab.preflight.endpoints import router as preflight_router
@@ -183,7 +185,7 @@ def create_app(
     document_sign_in(app)
     _answer_errors(app)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, answer=_answer)
+    app.add_middleware(BodyLimit, answer=_answer, largest_file=settings.largest_document_bytes)
     app.add_middleware(PlainQueries, answer=_answer)
     app.add_middleware(SameOriginChanges, answer=_answer, public_url=settings.public_url)
     app.add_middleware(UnexpectedErrors, answer=_answer)
@@ -223,6 +225,8 @@ def _include_routers(app: FastAPI) -> None:
         pilots_router,
         enquiries_router,
         maturity_router,
+        documents_router,
+        notes_router,
         reports_router,
         afterwards_router,
         report_links_router,

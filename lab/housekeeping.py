@@ -1,4 +1,4 @@
-"""What an installation does by itself every few seconds: time passes, machines begin to run, old keys are forgotten."""
+"""What an installation does by itself every few seconds: time passes, machines begin to run, old things go away."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from lab.core.idempotency import forget_old_keys
 from lab.core.settings import Settings
 from lab.core.time import from_nanoseconds, to_nanoseconds
 from lab.people.principals import SYSTEM
+from lab.pilots.documents.service import clear_documents_away
 from telemetry.queries import events
 from telemetry.stores.interface import Flag
 
@@ -43,6 +44,7 @@ class Housekeeping:
         self._database = database
         self._clock = clock
         self._rules = Rules.from_settings(settings)
+        self._data_dir = settings.data_dir
         self._keys_forgotten: datetime | None = None
 
     def round(self) -> None:
@@ -52,6 +54,7 @@ class Housekeeping:
         keep_time(self._database, now=now, rules=self._rules)
         if self._keys_forgotten is None or now - self._keys_forgotten >= _KEYS_EVERY:
             self._database.transact(partial(forget_old_keys, now=now))
+            clear_documents_away(self._database, self._data_dir)
             self._keys_forgotten = now
 
 

@@ -52,6 +52,8 @@ MODELS = [
     "lab.pilots.models",
     "lab.pilots.enquiries.models",
     "lab.pilots.maturity.models",
+    "lab.pilots.documents.models",
+    "lab.pilots.notes.models",
     "lab.reports.models",
     "lab.reports.links.models",
     "lab.reports.afterwards.models",

@@ -191,6 +191,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important line that is still written."""
 
+    largest_document_bytes: int = Field(20_000_000, ge=1000)
+    """Largest document or photo that a pilot takes."""
+
     max_payload_bytes: int = Field(262_144, ge=1024)
     """Largest MQTT payload taken; a larger one becomes a dead letter."""
 

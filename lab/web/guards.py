@@ -3,6 +3,7 @@
 Plain ASGI, so that streams pass through untouched.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ from lab.people.rules import SAFE_METHODS
 log = structlog.get_logger(__name__)
 
 LARGEST_BODY_BYTES = 1_000_000
+_FORM_AROUND_FILE_BYTES = 100_000
+_FILES = re.compile(r"(?:/api/v1)?/pilots/[^/]+/documents")
+"""Where files are sent to."""
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -238,28 +242,29 @@ class BodyLimit:
     Args:
         app: what is guarded.
         answer: makes the refusal.
-        limit: bytes.
+        largest_file: bytes of a document, where documents are sent to.
     """
 
-    def __init__(self, app: ASGIApp, *, answer: Answer, limit: int = LARGEST_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, answer: Answer, largest_file: int) -> None:
         self._app = app
         self._answer = answer
-        self._limit = limit
+        self._largest_form = max(LARGEST_BODY_BYTES, largest_file + _FORM_AROUND_FILE_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with the whole body in hand."""
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self._app(scope, receive, send)
             return
+        limit = self._largest_form if _FILES.fullmatch(scope["path"]) else LARGEST_BODY_BYTES
         announced = Headers(scope=scope).get("content-length", "0")
-        body = None if announced.isdigit() and int(announced) > self._limit else await self._taken_in(receive)
+        body = None if announced.isdigit() and int(announced) > limit else await self._taken_in(receive, limit)
         if body is None:
-            text = f"The request is larger than {self._limit // 1_000_000} MB, the most that is taken here."
+            text = f"The request is larger than {limit // 1_000_000} MB, the most that is taken here."
             await self._answer(Request(scope), 413, text, None)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    async def _taken_in(self, receive: Receive) -> bytes | None:
+    async def _taken_in(self, receive: Receive, limit: int) -> bytes | None:
         chunks, size, more = [], 0, True
         while more:
             message = await receive()
@@ -267,7 +272,7 @@ class BodyLimit:
                 break
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._limit:
+            if size > limit:
                 return None
             chunks.append(chunk)
             more = message.get("more_body", False)

@@ -669,7 +669,8 @@ def requests(draw: st.DrawFn, document: dict[str, Any], things: list[str]) -> tu
         path += "?" + "&".join(query)
     if "requestBody" not in operation:
         return method.upper(), path, query, None, False
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    (sent,) = operation["requestBody"]["content"].values()
+    schema = sent["schema"]
     return method.upper(), path, query, draw(json_for(schema, document)), True
 
 
