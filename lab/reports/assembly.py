@@ -17,6 +17,7 @@ from lab.reports.language import say as _
 from lab.reports.language import writing_in
 from lab.reports.methods import DESIGNS, describe_statistics
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
+from lab.reports.photos import attachments_of
 from lab.reports.quality import run_quality
 from lab.reports.results import (
     LAB_OEE,
@@ -130,6 +131,7 @@ def _results(data: SealedData, issue: ReportIssue) -> Results:
         further_runs=further,
         economics=economics,
         not_tested=plan.not_tested,
+        attachments=attachments_of(data.pilot.attachments, data.manifest),
         statements=(_(RELATES_ONLY), *([_(LAB_OEE)] if any(kpi.is_oee for kpi in kpis) else [])),
         manifest=_manifest(data),
         software=tuple(SoftwareVersion(name=name, version=version(name)) for name in _LIBRARIES),

@@ -100,7 +100,18 @@ class Figure:
     kind: Literal["figure"] = "figure"
 
 
-Block = Heading | Paragraph | Notice | Bullets | Facts | Table | Figure
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo with its caption and its text for who cannot see it."""
+
+    path: str
+    """Within the data set."""
+    caption: str
+    alt: str
+    kind: Literal["photo"] = "photo"
+
+
+Block = Heading | Paragraph | Notice | Bullets | Facts | Table | Figure | Photo
 
 
 @dataclass(frozen=True, slots=True)

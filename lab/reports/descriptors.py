@@ -18,6 +18,8 @@ TYPES = {
     ".pdf": "application/pdf",
     ".html": "text/html",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
     ".txt": "text/plain",
 }
 RUN_TYPES = {
@@ -242,6 +244,7 @@ def readme(results: Results, sealed: Sequence[ManifestEntry]) -> bytes:
         "  issue.json                 what people say in the report, and who stands for it",
         "  manifest.json              the list of the sealed files; its hash is printed in the report",
         "  charts/                    the charts of the report",
+        *(["  attachments/               photos and documents that go with the report"] if results.attachments else []),
         "  datapackage.json, ro-crate-metadata.json    descriptions for programs (Frictionless Data, RO-Crate)",
         "  checksums.sha256           the hash of every file",
         "",

@@ -18,6 +18,7 @@ from lab.reports.conclusions import (
 )
 from lab.reports.economics.section import economics
 from lab.reports.language import writing_in
+from lab.reports.photos import annex_attachments
 from lab.reports.results import KpiResult, Results, Verdict
 from lab.reports.sections import (
     identification,
@@ -87,6 +88,7 @@ def _document(results: Results, words: Words) -> Document:
         maturity,
     )
     annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary, annex_changes)
+    attached = (annex_attachments,) if results.attachments else ()
     return Document(
         language=words.language,
         title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",
@@ -98,7 +100,7 @@ def _document(results: Results, words: Words) -> Document:
         labels={key: words[key] for key in LAYOUT_WORDS},
         decision=decision_page(results, words),
         sections=tuple(_number(part(results, words), number) for number, part in enumerate(parts, start=2))
-        + tuple(annex(results, words) for annex in annexes),
+        + tuple(annex(results, words) for annex in (*annexes, *attached)),
     )
 
 

@@ -26,7 +26,7 @@ def give_name(building: Path, final: Path) -> None:
 
 
 def write_report(folder: Path, results: Results, data_set: Path) -> None:
-    """Write report.pdf, report.html, results.json, charts and package.zip into a new folder.
+    """Write report.pdf, report.html, results.json, charts, photos and package.zip into a new folder.
 
     Args:
         folder: does not exist yet.
@@ -37,13 +37,18 @@ def write_report(folder: Path, results: Results, data_set: Path) -> None:
     from lab.reports.html import render_page
     from lab.reports.package import write_package
     from lab.reports.pdf import render_pdf
+    from lab.reports.photos import photos_of
 
     charts = draw_charts(results)
     (folder / "charts").mkdir(parents=True)
     for name, chart in charts.items():
         (folder / "charts" / name).write_bytes(chart)
-    pdf = render_pdf(results, charts, timestamp=results.identification.dated)
-    page = render_page(results, charts)
+    photos = photos_of(results, data_set)
+    for name, photo in photos.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(photo)
+    pdf = render_pdf(results, {**charts, **photos}, timestamp=results.identification.dated)
+    page = render_page(results, {**charts, **photos})
     (folder / "report.pdf").write_bytes(pdf)
     (folder / "report.html").write_text(page, encoding="utf-8")
     (folder / "results.json").write_text(results.model_dump_json(indent=1), encoding="utf-8")

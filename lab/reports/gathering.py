@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 from sqlalchemy.orm import Session
@@ -12,10 +14,13 @@ from lab.access.service import grant_for
 from lab.core.time import to_nanoseconds
 from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
+from lab.pilots.documents.service import chosen_documents, file_of
 from lab.pilots.models import Pilot, Run
 from lab.reports import repository
 from lab.reports.errors import PilotUnfinishedError
+from lab.reports.photos import sealed_content, sealed_path
 from lab.reports.sealed import (
+    SealedAttachment,
     SealedBooking,
     SealedDevice,
     SealedEvent,
@@ -37,7 +42,9 @@ def grant_of_company(session: Session, pilot: Pilot) -> Grant:
     return grant_for(session, Principal("system", pilot.organisation_id, Role.MEMBER, "Pilot Lab"))
 
 
-def gather(session: Session, pilot: Pilot, *, version: int, time_zone: str, now: datetime) -> DataSetContent:
+def gather(
+    session: Session, pilot: Pilot, *, version: int, time_zone: str, now: datetime, data_dir: Path
+) -> DataSetContent:
     """Everything of a data set but the samples, as it is now.
 
     Args:
@@ -46,6 +53,7 @@ def gather(session: Session, pilot: Pilot, *, version: int, time_zone: str, now:
         version: of the data set.
         time_zone: of the lab, IANA.
         now: the moment of sealing.
+        data_dir: the data folder, where documents are.
 
     Raises:
         PilotUnfinishedError: if a run is neither made nor excluded, or none was made.
@@ -56,6 +64,7 @@ def gather(session: Session, pilot: Pilot, *, version: int, time_zone: str, now:
     runs = gather_runs(session, pilot.id)
     names = sorted(plan.devices() | {part.device for run in runs for part in run.messages})
     grant = grant_of_company(session, pilot)
+    attached = gather_attachments(session, pilot.id)
     assert row.locked_at is not None
     assert row.sha256 is not None
     return DataSetContent(
@@ -74,12 +83,32 @@ def gather(session: Session, pilot: Pilot, *, version: int, time_zone: str, now:
             plan_locked_by=repository.account_name(session, row.locked_by or "") or row.locked_by or "",
             plan_sha256=row.sha256,
             bookings=_bookings(session, pilot.id, runs),
+            attachments=tuple(attached.values()),
         ),
         plan_document=row.document,
         runs=runs,
         events=tuple(event for run in runs for event in _events(session, grant, run)),
         devices=tuple(_device(get_device(session, name)) for name in names),
+        attached={
+            sealed.path: partial(_content, file_of(data_dir, document), document.kind)
+            for document, sealed in zip(chosen_documents(session, pilot.id), attached.values(), strict=True)
+        },
     )
+
+
+def gather_attachments(session: Session, pilot_id: str) -> dict[str, SealedAttachment]:
+    """The documents that are chosen for the report as they are now, by their ids, in the order of adding."""
+    return {
+        document.id: SealedAttachment(
+            path=sealed_path(number, document.name, document.kind), kind=document.kind, caption=document.caption,
+            alt_text=document.alt_text, added_by=document.added_by_name, added_at=document.added_at,
+        )
+        for number, document in enumerate(chosen_documents(session, pilot_id), start=1)
+    }  # fmt: skip
+
+
+def _content(path: Path, kind: str) -> bytes:
+    return sealed_content(path.read_bytes(), kind)
 
 
 def gather_runs(session: Session, pilot_id: str) -> tuple[SealedRun, ...]:

@@ -7,12 +7,14 @@ import base64
 import functools
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import PurePosixPath
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from lab.reports.blocks import Document, printable
+from lab.reports.descriptors import TYPES
 from lab.reports.document import as_results, build_document
 from lab.reports.results import Results
 
@@ -22,7 +24,8 @@ def render_html(results: Results | Mapping[str, Any], charts: Mapping[str, bytes
 
     Args:
         results: the result object or its JSON form.
-        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them; a missing one is told in words.
+        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them, and path → photo; a missing one is
+            told in words.
     """
     return _render_fragment(build_document(as_results(results)), charts)
 
@@ -37,7 +40,10 @@ def render_page(results: Results | Mapping[str, Any], charts: Mapping[str, bytes
 
 
 def _render_fragment(document: Document, charts: Mapping[str, bytes]) -> str:
-    images = {name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode() for name, svg in charts.items()}
+    images = {
+        name: f"data:{TYPES[PurePosixPath(name).suffix]};base64,{base64.b64encode(content).decode()}"
+        for name, content in charts.items()
+    }
     content: Any = printable(document)
     return (
         _templates()

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -40,7 +42,7 @@ def render_pdf(results: Results | Mapping[str, Any], charts: Mapping[str, bytes]
 
     Args:
         results: the result object or its JSON form.
-        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them.
+        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them, and path → photo.
         timestamp: aware; the PDF's date of creation, to the second.
 
     Raises:
@@ -60,20 +62,27 @@ def lay_out(document: Document, charts: Mapping[str, bytes], *, timestamp: datet
     data = json.dumps(printable(document), ensure_ascii=False, sort_keys=True)
     seconds = int(aware_utc(timestamp).timestamp())
     template = (resources.files("lab.reports") / "templates" / "report.typ").read_bytes()
-    for _ in range(ATTEMPTS):
-        files: Any = {f"charts/{name}": svg for name, svg in charts.items()}  # a whole folder in memory
-        files |= {"main.typ": template, "document.json": data.encode("utf-8")}
-        try:
-            pdf = typst.compile(
-                files, font_paths=_fonts(), ignore_system_fonts=True, pdf_standards=STANDARDS, timestamp=seconds
-            )
-            return end_streams_clearly(pdf)
-        except typst.TypstError as error:
-            missing = _undisplayed(error.diagnostic)
-            if not missing:
-                raise ReportLayoutError(f"the report could not be laid out: {error.message}") from error
-            log.info("report_characters_without_a_font", characters=sorted(missing))
-            data = data.translate({ord(letter): f"[U+{ord(letter):04X}]" for letter in missing})
+    with TemporaryDirectory(prefix="pilotlab-report-") as name:  # in memory typst takes files of text alone
+        folder = Path(name)
+        for place, content in charts.items():
+            path = folder / (place if "/" in place else f"charts/{place}")
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        (folder / "main.typ").write_bytes(template)
+        for _ in range(ATTEMPTS):
+            (folder / "document.json").write_text(data, encoding="utf-8")
+            try:
+                pdf = typst.compile(
+                    folder / "main.typ", root=folder, font_paths=_fonts(), ignore_system_fonts=True,
+                    pdf_standards=STANDARDS, timestamp=seconds,
+                )  # fmt: skip
+                return end_streams_clearly(pdf)
+            except typst.TypstError as error:
+                missing = _undisplayed(error.diagnostic)
+                if not missing:
+                    raise ReportLayoutError(f"the report could not be laid out: {error.message}") from error
+                log.info("report_characters_without_a_font", characters=sorted(missing))
+                data = data.translate({ord(letter): f"[U+{ord(letter):04X}]" for letter in missing})
     raise ReportLayoutError("the report could not be laid out: too many characters that no font here has")
 
 

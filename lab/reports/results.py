@@ -22,6 +22,7 @@ from lab.reports.economics.findings import (
 )
 from lab.reports.issue import ReportIssue
 from lab.reports.language import marked as N_  # noqa: N812
+from lab.reports.sealed import SealedAttachment
 from lab.reports.steadiness.findings import ArmCapability, ControlFinding, EnergySaving, Limits, MachineRecord
 from lab.reports.traces.findings import Trace
 from lab.reports.value import Interval as Interval
@@ -435,6 +436,13 @@ class Economics(Value):
     """`None`: the sealed data have no prices."""
 
 
+class Attachment(SealedAttachment):
+    """A photo or document that goes with the report."""
+
+    bytes: int
+    sha256: str
+
+
 class ManifestEntry(Value):
     """One sealed file."""
 
@@ -493,6 +501,8 @@ class Results(Value):
     """Given with the verdict Extend."""
     economics: Economics
     not_tested: tuple[str, ...]
+    attachments: tuple[Attachment, ...] = ()
+    """Photos and documents, in the order in which they were added."""
     statements: tuple[str, ...]
     """To be printed as they stand: `RELATES_ONLY` always, `LAB_OEE` where an OEE is shown, and others."""
     manifest: Manifest

@@ -27,6 +27,21 @@ class SealedBooking(Value):
     """Of the programme."""
 
 
+class SealedAttachment(Value):
+    """A photo or document that was chosen for the report."""
+
+    path: str
+    """Within the data set."""
+    kind: str
+    """pdf, png, jpeg, csv or text."""
+    caption: str
+    alt_text: str | None
+    """Of a photo: what is to be seen, for who cannot see it."""
+    added_by: str
+    """Name of the person."""
+    added_at: datetime
+
+
 class SealedPilot(Value):
     """pilot.json: which pilot, for whom, under which locked plan."""
 
@@ -46,6 +61,8 @@ class SealedPilot(Value):
     plan_sha256: str
     bookings: tuple[SealedBooking, ...] | None = None
     """The pilot's slots that have a price, by start; `None`: sealed before prices were."""
+    attachments: tuple[SealedAttachment, ...] = ()
+    """In the order in which they were added."""
 
 
 class SealedMessages(Value):

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class DataSetContent:
     runs: tuple[SealedRun, ...]
     events: tuple[SealedEvent, ...]
     devices: tuple[SealedDevice, ...]
+    attached: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    """Path of each attachment that `pilot` names → gives its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,9 @@ def write_data_set(folder: Path, content: DataSetContent, samples_of: SamplesOf)
     for run in content.runs:
         if run.data is not None:
             _write_samples(folder / run.data, samples_of(run))
+    for path, content_of in content.attached.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        _write(folder / path, content_of())
     manifest = canonical_json(SealedManifest(files=_entries(folder)).model_dump(mode="json"))
     _write(folder / MANIFEST, manifest)
     return hashlib.sha256(manifest).hexdigest()

@@ -13,12 +13,13 @@ from lab.core.ids import new_id
 from lab.core.jobs import Job, enqueue
 from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
+from lab.pilots.documents.service import note_sealed
 from lab.pilots.errors import PilotStateError
 from lab.pilots.repository import lock_pilot
 from lab.reports import repository
 from lab.reports.errors import ReportUnknownError
 from lab.reports.files import building_beside, give_name
-from lab.reports.gathering import gather, gather_runs, grant_of_company, samples_of
+from lab.reports.gathering import gather, gather_attachments, gather_runs, grant_of_company, samples_of
 from lab.reports.models import DataSet, Report
 from lab.reports.sealing import DataSetContent, sync_folder, write_data_set
 from telemetry.stores.interface import SampleStore
@@ -113,7 +114,7 @@ def seal_pilot(
         if known is not None and known.version >= version:
             return known
         now = clock.now()
-        content = gather(session, pilot, version=version, time_zone=time_zone, now=now)
+        content = gather(session, pilot, version=version, time_zone=time_zone, now=now, data_dir=data_dir)
         grant = grant_of_company(session, pilot)
     folder = f"pilots/{pilot.id}/data-v{version}"
     building = building_beside(data_dir, folder)
@@ -165,6 +166,12 @@ def _keep_data_set(session: Session, content: DataSetContent, row: DataSet, buil
         return known
     if pilot is None or gather_runs(session, pilot.id) != content.runs:
         raise PilotStateError("a run changed while the data were being sealed; seal again", field="runs", rule="still")
+    attached = gather_attachments(session, pilot.id)
+    if tuple(attached.values()) != content.pilot.attachments:
+        raise PilotStateError(
+            "a document changed while the data were being sealed; seal again", field="documents", rule="still"
+        )
+    note_sealed(session, pilot.id, attached, version=row.version)
     give_name(building, data_dir / row.folder)
     pilot.state = "sealed"
     kept = session.merge(row)  # a copy: a transaction that is run again must not meet a row of its first attempt

@@ -201,5 +201,7 @@ def language_of(report: Report) -> str:
 
 
 def charts_of(folder: Path) -> dict[str, bytes]:
-    """The charts of a report, by file name."""
-    return {path.name: path.read_bytes() for path in sorted((folder / "charts").glob("*.svg"))}
+    """The charts of a report by file name, and its photos by path."""
+    charts = {path.name: path.read_bytes() for path in sorted((folder / "charts").glob("*.svg"))}
+    photos = {path.relative_to(folder).as_posix(): path.read_bytes() for path in (folder / "attachments").glob("*")}
+    return charts | photos

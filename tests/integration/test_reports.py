@@ -253,7 +253,9 @@ def test_sealing_again_from_nothing_gives_the_same_bytes(lab):
     data = read_data_set(content)
     with lab.database.read() as session:
         pilot = session.get(Pilot, lab.pilot_id)
-        again = gather(session, pilot, version=1, time_zone="Europe/Warsaw", now=data.pilot.sealed_at)
+        again = gather(
+            session, pilot, version=1, time_zone="Europe/Warsaw", now=data.pilot.sealed_at, data_dir=lab.folder
+        )
         grant = grant_of_company(session, pilot)
     assert write_data_set(other, again, samples_of(lab.store, grant, again.devices)) == first.manifest_sha256
     assert {path.name: path.read_bytes() for path in other.rglob("*") if path.is_file()} == kept

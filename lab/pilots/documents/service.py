@@ -1,7 +1,7 @@
 """What people do with documents of a pilot. Where a session is given, the caller owns the transaction."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -199,6 +199,14 @@ def remove_document(
 def chosen_documents(session: Session, pilot_id: str) -> list[PilotDocument]:
     """Those that the next sealed data set takes along, the oldest first."""
     return [row for row in repository.documents_of(session, pilot_id) if row.in_report and row.removed_at is None]
+
+
+def note_sealed(session: Session, pilot_id: str, document_ids: Collection[str], *, version: int) -> None:
+    """Note that a sealed data set holds these documents: from now on they are not removed."""
+    for row in repository.documents_of(session, pilot_id):
+        if row.id in document_ids and row.sealed_version is None:
+            row.sealed_version = version
+    session.flush()
 
 
 def clear_documents_away(database: Database, data_dir: Path) -> int:

@@ -129,9 +129,11 @@ def _documents(folder: Path, results: Results, archive: Path | None) -> list[Fin
     from lab.reports.charts import draw_charts
     from lab.reports.html import render_page
     from lab.reports.pdf import render_pdf
+    from lab.reports.photos import photos_of
 
     charts = draw_charts(results)
-    pdf, page = render_pdf(results, charts, timestamp=results.identification.dated), render_page(results, charts)
+    pictures = {**charts, **photos_of(results, folder)}
+    pdf, page = render_pdf(results, pictures, timestamp=results.identification.dated), render_page(results, pictures)
     made = {"report.pdf": pdf, "report.html": page.encode(), **{f"charts/{name}": svg for name, svg in charts.items()}}
     found = [
         Finding("good", name, "drawn again: the same bytes")
