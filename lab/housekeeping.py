@@ -19,6 +19,7 @@ from lab.core.settings import Settings
 from lab.core.time import from_nanoseconds, to_nanoseconds
 from lab.people.principals import SYSTEM
 from lab.pilots.documents.service import clear_documents_away
+from lab.reports.afterwards.service import plan_missing_follow_ups
 from telemetry.queries import events
 from telemetry.stores.interface import Flag
 
@@ -55,6 +56,7 @@ class Housekeeping:
         if self._keys_forgotten is None or now - self._keys_forgotten >= _KEYS_EVERY:
             self._database.transact(partial(forget_old_keys, now=now))
             clear_documents_away(self._database, self._data_dir)
+            self._database.transact(partial(plan_missing_follow_ups, now=now))
             self._keys_forgotten = now
 
 

@@ -7,7 +7,7 @@ the database refuses it. Whoever reviews does not approve: four eyes.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def write_again(database: Database, report_id: str, *, data_dir: Path, clock: Cl
         session.flush()
         if row.is_final:
             tell_of_approval(session, row, now=clock.now())
-            plan_follow_ups(session, row, now=clock.now())
+            plan_follow_ups(session, row.pilot_id, approved_at=clock.now(), now=clock.now())
         return True
 
     try:
@@ -234,7 +234,7 @@ def correct_report(session: Session, principal: Principal, report_id: str, *, re
             f"{newest.number} replaces this report already; correct that one", rule="newest-version", report=newest.id
         )
     number = old.version + 1
-    issue = _following(old, Change(version=number, at=now, by=principal.name, reason=reason))
+    issue = _following(session, old, Change(version=number, at=now, by=principal.name, reason=reason))
     report = Report(
         id=new_id("rep"), pilot_id=old.pilot_id, data_set_id=data_set.id, version=number,
         number=report_number(pilot.number, number), created_at=now, verdict=old.verdict, results=old.results,
@@ -258,20 +258,28 @@ def _next_issue(session: Session, data_set: DataSet, *, reason: str | None, by: 
         by=by or "Pilot Lab",
         reason=reason or f"The data were sealed again, as version {data_set.version}.",
     )
-    return _following(newest, change)
+    return _following(session, newest, change)
 
 
-def _assessed(session: Session, pilot_id: str) -> tuple[Maturity, ...]:
-    """What is known of the company's digital maturity by now, for the first draft."""
-    found = assessments_of(session, pilot_id)
-    return tuple(Maturity.model_validate({name: getattr(row, name) for name in Maturity.model_fields}) for row in found)
+def _assessed(session: Session, pilot_id: str, said: Sequence[Maturity] = ()) -> tuple[Maturity, ...]:
+    """What is known of the company's digital maturity by now, for a first draft; what was said before fills in."""
+    found = {one.stage: one for one in said}
+    for row in assessments_of(session, pilot_id):
+        one = Maturity.model_validate({name: getattr(row, name) for name in Maturity.model_fields})
+        found[one.stage] = one
+    return tuple(found[stage] for stage in sorted(found))
 
 
-def _following(old: Report, change: Change) -> ReportIssue:
-    """The first draft of a version that replaces another one: what was said stays, who stood for it does not."""
+def _following(session: Session, old: Report, change: Change) -> ReportIssue:
+    """The first draft of a version that replaces another one: what was said stays, who stood for it does not.
+
+    Digital maturity is as it is known by now.
+    """
     said = ReportIssue.model_validate(old.issue)
+    maturity = _assessed(session, old.pilot_id, said.statement.maturity)
+    statement = said.statement.model_copy(update={"maturity": maturity})
     return ReportIssue(
-        version=change.version, statement=said.statement, replaces=old.number, changes=(*said.changes, change)
+        version=change.version, statement=statement, replaces=old.number, changes=(*said.changes, change)
     )
 
 

@@ -2,16 +2,22 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from lab.core.audit import changes_of
+from lab.core.jobs import Job
+from lab.core.settings import Settings
+from lab.housekeeping import Housekeeping
 from lab.people.principals import Role
 from lab.pilots.maturity.rules import missing_stages
 from lab.post.models import Mail
 from lab.reports import issuing
+from lab.reports.afterwards.models import FollowUp
+from lab.reports.issue import Statement
+from lab.reports.models import Report
 from tests.factories import make_account
 from tests.integration.test_report_issuing import Desk
 from tests.integration.test_reports import Http, Lab, quick_layout  # noqa: F401 - a fixture
@@ -84,7 +90,9 @@ def test_the_company_is_reminded_after_6_and_12_months_unless_it_has_answered(de
         assert (answer.status_code, answer.json()["amount_cents"]) == (200, YES["amount_cents"])
     desk.lab.clock.advance(timedelta(days=184))
     desk.worker.run_due()
-    assert len(mails_to(desk, "boss@example.org")) == before + 1  # nobody is asked what was answered
+    (last,) = mails_to(desk, "boss@example.org")[before + 1 :]
+    assert last.subject == "12 months after pilot PL-2026-001: how digital are you now?"
+    assert "invest" not in last.text  # nobody is asked what was answered
     assert desk.lab.clock.now() > approved + timedelta(days=366)
 
 
@@ -169,9 +177,85 @@ def test_the_first_draft_takes_over_what_is_known_of_digital_maturity(database, 
     lab.store.close()
 
 
+def test_a_later_version_takes_over_what_has_become_known_of_digital_maturity(desk, http):
+    assert desk.report.issue["statement"]["maturity"] == []
+    desk.approve()
+    for stage in ("T1", "T0"):
+        http.call("member", "PUT", f"{pilot_of(desk)}/maturity/{stage}", json=T0)
+    corrected = desk.do(issuing.correct_report, "engineer", reason="Maturity is known now.")
+    with desk.lab.database.read() as session:
+        issue = session.get_one(Report, corrected).issue
+    assert [one["stage"] for one in issue["statement"]["maturity"]] == ["T0", "T1"]
+
+
+def open_member(desk, sign_in="boss@example.org"):
+    with desk.lab.database.write() as session:
+        make_account(session, Role.MEMBER, organisation_id=desk.lab.organisation_id, sign_in=sign_in)
+    return sign_in
+
+
+def test_the_reminder_is_written_in_the_language_of_the_report_and_asks_for_t2_after_a_year(desk, http):
+    boss = open_member(desk)
+    desk.do(issuing.write_statement, "engineer", statement=Statement(language="pl"))
+    desk.approve()
+    for months in (6, 12):
+        http.call("member", "PUT", f"{pilot_of(desk)}/follow-ups/{months}", json=YES)
+    before = len(mails_to(desk, boss))
+    desk.lab.clock.advance(timedelta(days=370))
+    desk.worker.run_due()
+    (mail,) = mails_to(desk, boss)[before:]
+    assert mail.subject == "12 miesięcy po pilotażu PL-2026-001: jaka jest teraz Państwa dojrzałość cyfrowa?"
+    assert "T2" in mail.text
+    assert "inwestycja" not in mail.text  # that has been told
+
+
+def test_nobody_is_asked_for_t2_who_has_told_it(desk, http):
+    boss = open_member(desk)
+    desk.approve()
+    for months in (6, 12):
+        http.call("member", "PUT", f"{pilot_of(desk)}/follow-ups/{months}", json=YES)
+    http.call("member", "PUT", f"{pilot_of(desk)}/maturity/T2", json=T0)
+    before = len(mails_to(desk, boss))
+    desk.lab.clock.advance(timedelta(days=370))
+    desk.worker.run_due()
+    assert len(mails_to(desk, boss)) == before
+
+
+@pytest.mark.parametrize(("days", "asked"), [(30, []), (200, [6]), (400, [12])])
+def test_reports_of_earlier_releases_get_their_follow_ups_and_one_question_at_most(desk, http, days, asked):
+    boss = open_member(desk)
+    desk.approve()
+    approved = desk.lab.clock.now()
+    with desk.lab.database.write() as session:  # as an earlier release has left it
+        session.execute(sa.delete(FollowUp))
+        session.execute(sa.delete(Job).where(Job.kind == "follow-up"))
+    desk.lab.clock.advance(timedelta(days=days))
+    housekeeping = Housekeeping(desk.lab.database, desk.lab.clock, Settings(data_dir=desk.lab.folder))
+    before = len(mails_to(desk, boss))
+    for _ in range(2):
+        housekeeping.round()
+        desk.worker.run_due()
+    told = http.get("engineer", f"{pilot_of(desk)}/follow-ups").json()
+    assert [one["months"] for one in told] == [6, 12]
+    due = datetime.fromisoformat(told[0]["due_at"])
+    assert abs(due - approved - timedelta(days=181)) < timedelta(days=2)
+    subjects = [mail.subject for mail in mails_to(desk, boss)[before:]]
+    assert subjects == [f"{months} months after pilot PL-2026-001: did you invest?" for months in asked]
+
+
+YEAR_AGO, YESTERDAY, TODAY = date(2026, 11, 22), date(2027, 11, 22), date(2027, 11, 23)
+
+
 @pytest.mark.parametrize(
     ("assessed", "state", "missing"),
-    [([], "accepted", ["T0"]), (["T0"], "running", []), (["T0"], "reported", ["T1"]), (["T0", "T1"], "reported", [])],
+    [
+        ({}, "accepted", ["T0"]),
+        ({"T0": YEAR_AGO}, "running", []),
+        ({"T0": YEAR_AGO}, "reported", ["T1"]),
+        ({"T0": YEAR_AGO, "T1": YESTERDAY}, "reported", []),
+        ({"T0": YEAR_AGO, "T1": YEAR_AGO}, "reported", ["T2"]),
+        ({"T0": YEAR_AGO, "T1": YEAR_AGO, "T2": TODAY}, "reported", []),
+    ],
 )
 def test_an_assessment_is_missing_from_the_moment_it_should_be_there(assessed, state, missing):
-    assert missing_stages(assessed, state) == missing
+    assert missing_stages(assessed, state, today=TODAY) == missing

@@ -12,10 +12,10 @@ router = APIRouter(prefix="/api/v1", tags=["pilots"])
 
 
 @router.get("/pilots/{pilot_id}/maturity", summary="Digital maturity of a pilot's company, and what is missing of it")
-def get_maturity(pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> MaturityAnswer:
+def get_maturity(pilot_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep) -> MaturityAnswer:
     """For the company and the staff. A missing assessment is a warning; nothing waits for it."""
     with database.read() as session:
-        return MaturityAnswer.of(*service.assessments(session, principal, pilot_id))
+        return MaturityAnswer.of(*service.assessments(session, principal, pilot_id, now=clock.now()))
 
 
 @router.put("/pilots/{pilot_id}/maturity/{stage}", summary="Write an assessment of digital maturity")

@@ -49,7 +49,7 @@ def write_assessment(
 
 
 def assessments(
-    session: Session, principal: Principal, pilot_id: str
+    session: Session, principal: Principal, pilot_id: str, *, now: datetime
 ) -> tuple[Sequence[MaturityAssessment], list[Stage]]:
     """The assessments of a pilot, T0 first, and those that are missing by now.
 
@@ -58,7 +58,7 @@ def assessments(
     """
     pilot = get_pilot(session, principal, pilot_id)
     found = repository.assessments_of(session, pilot.id)
-    return found, missing_stages({row.stage for row in found}, pilot.state)
+    return found, missing_stages({row.stage: row.assessed_on for row in found}, pilot.state, today=now.date())
 
 
 def _facts(row: MaturityAssessment) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from lab.people.models import Account, Organisation
 from lab.people.principals import Role
 from lab.pilots.models import Pilot
 from lab.reports.afterwards.models import FollowUp, ReportAcceptance
+from lab.reports.issue import ReportIssue
+from lab.reports.language import Language
+from lab.reports.models import Report
 
 
 def acceptance(session: Session, report_id: str) -> ReportAcceptance | None:
@@ -49,3 +52,18 @@ def members_of(session: Session, organisation_id: str) -> Sequence[Account]:
         Account.organisation_id == organisation_id, Account.role == Role.MEMBER, Account.disabled_at.is_(None)
     )
     return session.scalars(query.order_by(Account.id)).all()
+
+
+def approved_without_follow_ups(session: Session) -> Sequence[Report]:
+    """The approved reports of pilots that have no follow-up, the oldest first."""
+    planned = sa.select(FollowUp.pilot_id).where(FollowUp.pilot_id == Report.pilot_id)
+    written = Report.written_revision == Report.revision
+    query = sa.select(Report).where(Report.status == "approved", written, ~planned.exists())
+    return session.scalars(query.order_by(Report.pilot_id, Report.version)).all()
+
+
+def language_of_pilot(session: Session, pilot_id: str) -> Language:
+    """The language that the newest report of a pilot is written in."""
+    query = sa.select(Report.issue).where(Report.pilot_id == pilot_id).order_by(Report.version.desc()).limit(1)
+    issue = session.scalar(query)
+    return ReportIssue.model_validate(issue or {}).statement.language

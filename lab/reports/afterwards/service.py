@@ -12,16 +12,20 @@ from lab.core.errors import ForbiddenError
 from lab.core.jobs import enqueue
 from lab.people.models import Organisation
 from lab.people.principals import Principal, Role
+from lab.pilots.maturity.repository import assessments_of
 from lab.pilots.models import Pilot
+from lab.pilots.repository import lock_pilot
 from lab.pilots.service import get_pilot
 from lab.post.messages import is_mail_address
 from lab.post.service import queue_mail
 from lab.reports.afterwards import repository
 from lab.reports.afterwards.errors import AcceptedError, AmountUnfitError, FollowUpUnknownError
 from lab.reports.afterwards.models import FollowUp, ReportAcceptance
+from lab.reports.afterwards.reminders import write_reminder
 from lab.reports.afterwards.schemas import FollowUpRequest
 from lab.reports.errors import ReportStateError
-from lab.reports.models import Report
+from lab.reports.issue import ReportIssue
+from lab.reports.language import writing_in
 from lab.reports.repository import lock_report
 from lab.reports.service import get_report
 
@@ -81,42 +85,66 @@ def get_acceptance(session: Session, principal: Principal, report_id: str) -> Re
     return repository.acceptance(session, get_report(session, principal, report_id).id)
 
 
-def plan_follow_ups(session: Session, report: Report, *, now: datetime) -> None:
+def plan_follow_ups(session: Session, pilot_id: str, *, approved_at: datetime, now: datetime) -> None:
     """Have the company asked some months after the approval of its pilot's first report; later ones change nothing."""
-    if repository.follow_ups_of(session, report.pilot_id):
+    if repository.follow_ups_of(session, pilot_id):
         return
     for months in MONTHS:
-        due = now + relativedelta(months=months)
-        session.add(FollowUp(pilot_id=report.pilot_id, months=months, due_at=due))
+        due = approved_at + relativedelta(months=months)
+        session.add(FollowUp(pilot_id=pilot_id, months=months, due_at=due))
         enqueue(
             session,
             kind=REMIND_JOB,
-            key=f"{REMIND_JOB}:{report.pilot_id}:{months}",
-            payload={"pilot_id": report.pilot_id, "months": months},
+            key=f"{REMIND_JOB}:{pilot_id}:{months}",
+            payload={"pilot_id": pilot_id, "months": months},
             now=now,
             run_at=due,
         )
     session.flush()
 
 
+def plan_missing_follow_ups(session: Session, *, now: datetime) -> int:
+    """Plan those of pilots whose report was approved by a release that knew of none; gives how many pilots."""
+    found = repository.approved_without_follow_ups(session)
+    for report in found:
+        lock_pilot(session, report.pilot_id)  # another process may be doing the same
+        approved = ReportIssue.model_validate(report.issue).approved
+        plan_follow_ups(session, report.pilot_id, approved_at=approved.at if approved else report.created_at, now=now)
+    return len({report.pilot_id for report in found})
+
+
 def remind(session: Session, pilot_id: str, months: int, *, now: datetime) -> None:
-    """Ask a company's members by mail what became of its pilot, unless somebody has answered; once."""
+    """Ask a company's members by mail for what nobody has told yet, in the language of their report; once.
+
+    What became of the pilot; after a year also their digital maturity, T2. Of several questions whose day has come, as
+    when they were planned late, only the last one is asked.
+    """
     row = repository.lock_follow_up(session, pilot_id, months)
     pilot = session.get(Pilot, pilot_id)
-    if row is None or pilot is None or row.answered_at is not None or row.reminded_at is not None:
+    if row is None or pilot is None or row.reminded_at is not None:
+        return
+    wanted = [*(["invested"] if row.answered_at is None else []), *(["T2"] if _misses_t2(session, row) else [])]
+    later = [one for one in repository.follow_ups_of(session, pilot_id) if one.months > months and one.due_at <= now]
+    if later or not wanted:
         return
     row.reminded_at = now
-    for account in repository.members_of(session, pilot.organisation_id):
-        if is_mail_address(account.sign_in):
-            queue_mail(
-                session,
-                key=f"{REMIND_JOB}:{pilot_id}:{months}:{account.id}",
-                recipient=account.sign_in,
-                subject=f"{months} months after pilot {pilot.number}: did you invest?",
-                text=_question(account.name, pilot, months),
-                now=now,
-                about=pilot.id,
-            )
+    with writing_in(repository.language_of_pilot(session, pilot_id)):
+        for account in repository.members_of(session, pilot.organisation_id):
+            if is_mail_address(account.sign_in):
+                subject, text = write_reminder(account.name, pilot, months, wanted)
+                queue_mail(
+                    session,
+                    key=f"{REMIND_JOB}:{pilot_id}:{months}:{account.id}",
+                    recipient=account.sign_in,
+                    subject=subject,
+                    text=text,
+                    now=now,
+                    about=pilot.id,
+                )
+
+
+def _misses_t2(session: Session, row: FollowUp) -> bool:
+    return row.months == MONTHS[-1] and all(one.stage != "T2" for one in assessments_of(session, row.pilot_id))
 
 
 def answer_follow_up(
@@ -174,12 +202,3 @@ def list_follow_ups(
 
 def _facts(row: FollowUp) -> dict[str, Any]:
     return {"months": row.months, **{name: getattr(row, name) for name in FollowUpRequest.model_fields}}
-
-
-def _question(name: str, pilot: Pilot, months: int) -> str:
-    return (
-        f"Dear {name},\n\n"
-        f"{months} months ago the report on “{pilot.title}” was approved. Did you invest, how much, and where did the "
-        "money come from?\n\n"
-        f"Please tell us under pilot {pilot.number}, or answer this mail. It helps the lab to help others.\n"
-    )
