@@ -196,9 +196,9 @@ DRAINS = 5
     ("seconds", "rate"),
     [
         (6, 400),
+        *(pytest.param(3 + n % 5, 250 + 50 * n, marks=pytest.mark.faults_long) for n in range(18)),
         pytest.param(600, RATED, marks=[pytest.mark.faults_long, pytest.mark.timeout(2400)]),
     ],
-    ids=["short", "full"],
 )
 def test_a_server_that_is_away_costs_nothing(
     bench: Bench, own_mosquitto: Mosquitto, front: Front, tmp_path: Path, seconds: int, rate: int
@@ -256,13 +256,17 @@ def test_a_server_that_says_when_is_asked_again_then(bench: Bench, front: Front)
     assert all(second - first >= 0.95 for first, second in pairwise(asked))
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, *(pytest.param(n, marks=pytest.mark.faults_long) for n in range(4, 21))])
 def test_one_bad_point_becomes_a_dead_letter_and_its_neighbours_are_stored(
-    bench: Bench, front: Front, database: Database
+    bench: Bench, front: Front, database: Database, seed: int
 ) -> None:
+    dice = random.Random(seed)
     front.mood = "choosy"
-    bench.send(666 + 134)  # one of them carries 666
+    while len(bench.sent) <= 666:  # it stands in batches of many sizes, anywhere in them
+        bench.send(dice.randrange(50, 500), pace_s=dice.choice([0, 0.0005]))
+        time.sleep(dice.uniform(0, 0.2))
     bench.settle()
-    bench.hold_against("row 8", refused=1)
+    bench.hold_against(f"row 8, seed {seed}", refused=1)
     bench.recorder.stop()
     bench.recorder.start()  # it survives a restart, and is told once
     bench.send(10)

@@ -145,7 +145,11 @@ def test_a_full_disk_is_an_alarm_although_it_cannot_be_written_down(rig: Start, 
 
 
 @pytest.mark.parametrize(
-    ("seed", "seconds", "flood"), [(1, 4, 3_000), pytest.param(2, 30, 10_000, marks=pytest.mark.faults_long)]
+    ("seed", "seconds", "flood"),
+    [
+        (1, 4, 3_000),
+        *(pytest.param(n, 30 if n == 2 else 15, 10_000, marks=pytest.mark.faults_long) for n in range(2, 21)),
+    ],
 )
 def test_a_flood_of_nonsense_harms_nobody_else(seed: int, seconds: int, flood: int, rig: Start) -> None:
     product = rig()
@@ -177,7 +181,7 @@ def test_a_flood_of_nonsense_harms_nobody_else(seed: int, seconds: int, flood: i
 
 @pytest.mark.parametrize(
     ("seed", "seconds", "times_rated"),
-    [(0, 2, 2), *(pytest.param(*given, 10, marks=pytest.mark.faults_long) for given in [(1, 5), (2, 60)])],
+    [(0, 2, 2), *(pytest.param(n, 60 if n == 2 else 5, 10, marks=pytest.mark.faults_long) for n in range(1, 20))],
 )
 def test_a_burst_is_taken_and_worked_off(seed: int, seconds: int, times_rated: int, rig: Start) -> None:
     """From two processes, since one machine alone is held back by its window."""
