@@ -71,6 +71,7 @@ from telemetry.discovery.endpoints import router as discovery_router
 from telemetry.endpoints import router as telemetry_router
 from telemetry.history.downloads import DownloadPlaces
 from telemetry.history.endpoints import router as history_router
+from telemetry.incidents.endpoints import router as incidents_router
 from telemetry.letters.endpoints import router as letters_router
 from telemetry.stores.interface import SampleStore
 from telemetry.times.endpoints import router as times_router
@@ -218,6 +219,7 @@ def _include_routers(app: FastAPI) -> None:
         telemetry_router,
         times_router,
         letters_router,
+        incidents_router,
         discovery_router,
         history_router,
         alarms_router,

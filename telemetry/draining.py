@@ -27,7 +27,7 @@ from telemetry import repository
 from telemetry.batches import Batch
 from telemetry.building import Samples
 from telemetry.dead_letters import letter_of_message, letters_of_conflicts, letters_of_events
-from telemetry.incidents import IncidentBox, incident_of_loss, write_incidents
+from telemetry.incidents.noting import IncidentBox, incident_of_loss, write_incidents
 from telemetry.interpreting import Interpreter
 from telemetry.letters.box import LetterBox
 from telemetry.letters.repository import add_counts

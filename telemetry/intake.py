@@ -22,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from lab.core.clock import Clock
 from lab.core.mqtt import KEEP_ALIVE_SECONDS, BrokerAddress, connect, new_client
+from telemetry.absence import Absence
 from telemetry.dead_letters import KEPT_BYTES
 from telemetry.echo import Echo
 from telemetry.silence import Silence
@@ -102,6 +103,9 @@ class Intake:
         entered_after_ns: what is known from the last time: messages in the broker's queue came after this instant.
         may_connect: asked before each connect; whether this is the recorder that records.
         must_leave: whether another one does; a connection is given up then.
+        broker_away: told, with the instant since when and, when it is over, the instant until when, that there was no
+            connection for longer than `AWAY_SECONDS`.
+        away_since_ns: there was none when the last process ended, and that was told.
         session_lost: told, with the instants between which messages may be missing, that the broker has forgotten us.
     """
 
@@ -116,9 +120,12 @@ class Intake:
     may_connect: Callable[[], bool] = lambda: True
     must_leave: Callable[[], bool] = lambda: False
     session_lost: Callable[[int, int], None] = lambda _from_ns, _to_ns: None
+    broker_away: Callable[[int, int | None], None] = lambda _from_ns, _to_ns: None
+    away_since_ns: int = 0
     counts: IntakeCounts = field(default_factory=IntakeCounts)
     ready: threading.Event = field(default_factory=threading.Event)
     """Set while connected and subscribed."""
+    _absence: Absence = field(init=False)
     _done: deque[tuple[Connection, list[int]]] = field(default_factory=deque)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _deadline: float = 0.0
@@ -134,6 +141,8 @@ class Intake:
                 os.set_blocking(end, False)
         else:
             self.counts.restarts += 1
+            self.away_since_ns = self._absence.told_since_ns
+        self._absence = Absence(self.broker_away, self.away_since_ns)
         self._echo = Echo(self.lab, self.client_id, self.entered_after_ns)
         self._thread = threading.Thread(target=self._run, name="recorder-intake", daemon=True)
         self._thread.start()
@@ -169,6 +178,10 @@ class Intake:
         while not self._stopping.is_set():
             if not self.may_connect():
                 self._note("another recorder records, or the database cannot say that none does")
+                if self.must_leave():
+                    self._absence.end(self.clock.now_ns())  # the other one has to say from now on
+                else:
+                    self._absence.look(self.clock.now_ns())
                 self._stopping.wait(_TICK_SECONDS)
                 continue
             started = time.monotonic()
@@ -180,6 +193,8 @@ class Intake:
                 self.counts.faults += 1
                 self._note(f"{type(error).__name__}: {error}")
                 log.exception("the recorder's network loop stumbled; it connects anew")
+            if not self._stopping.is_set():
+                self._absence.look(self.clock.now_ns())
             delay = FIRST_DELAY_SECONDS if time.monotonic() - started > LONGEST_DELAY_SECONDS else delay * 2
             self._stopping.wait(min(delay, LONGEST_DELAY_SECONDS))
 
@@ -325,6 +340,7 @@ class Intake:
             self._note(f"the broker refuses the recorder's subscription: {reasons[0]}")
             return
         connection.subscribed = True
+        self._absence.end(self.clock.now_ns())
         self.counts.last_error = None
         self.ready.set()
         log.info("recorder listens", broker=f"{self.address.host}:{self.address.port}", lab=self.lab)

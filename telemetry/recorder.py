@@ -6,6 +6,7 @@ more look after these: one keeps the lease, so that only one recorder of a lab l
 A recorder without the lease drains its own spool all the same.
 """
 
+import contextlib
 import shutil
 import threading
 import time
@@ -29,7 +30,7 @@ from telemetry.discovery.hearing import Hearing
 from telemetry.discovery.writing import HeardWriter
 from telemetry.draining import Drain, Observer
 from telemetry.errors import SpoolUnavailableError
-from telemetry.incidents import IncidentBox, incident
+from telemetry.incidents.noting import IncidentBox, incident
 from telemetry.intake import Intake
 from telemetry.interpreting import Interpreter, Signals
 from telemetry.lease import Lease, take_lease
@@ -50,6 +51,8 @@ from telemetry.times.applying import Applier
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 5.0
+_AWAY_SINCE = "broker-away-since"
+"""Note in the spool: nanoseconds, 0 while it is not away."""
 CLOCK_TOLERANCE = timedelta(microseconds=TOLERANCE_NS // 1000)
 CATALOGUE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0
@@ -186,7 +189,7 @@ class Recorder:
         try:
             # Numbers of a new spool begin above whatever an earlier one can have used: no more than one a microsecond.
             spool = Spool(self._spool_path, begin_at=self._clock.now_ns() // 1000)
-            entered_after_ns = known_entry(spool)
+            entered_after_ns, away_since_ns = known_entry(spool), spool.note(_AWAY_SINCE)
         except BaseException:
             self._lock.close()
             raise
@@ -249,6 +252,8 @@ class Recorder:
             may_connect=lease.confirm,
             must_leave=lambda: lease.lost,
             session_lost=self._note_lost_session,
+            broker_away=lambda from_ns, to_ns: self._note_absence(spool, intake, from_ns, to_ns),
+            away_since_ns=away_since_ns,
         )
         self._parts = (spool, intake, committer, drain)
         self._lease = lease
@@ -406,6 +411,23 @@ class Recorder:
                 key=f"{self._lab}/{from_ns}/{to_ns}",
                 span_ns=(from_ns, to_ns),
                 ended_at=now,
+            )
+        )
+
+    def _note_absence(self, spool: Spool, intake: Intake, from_ns: int, to_ns: int | None) -> None:
+        now = self._clock.now()
+        with contextlib.suppress(SpoolUnavailableError):  # then the next process does not know that it lasts
+            spool.remember(_AWAY_SINCE, from_ns if to_ns is None else 0)
+        self._incidents.put(
+            incident(
+                "broker-away",
+                "the recorder had no connection to the broker"
+                + (f" ({intake.counts.last_error})" if to_ns is None and intake.counts.last_error else "")
+                + "; what devices sent meanwhile waited in the broker if that ran, else in the devices",
+                now=now,
+                key=f"{self._lab}/{from_ns}",
+                span_ns=(from_ns, to_ns),
+                ended_at=None if to_ns is None else now,
             )
         )
 

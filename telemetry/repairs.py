@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from lab.core.time import to_nanoseconds
-from telemetry.incidents import incident
+from telemetry.incidents.noting import incident
 from telemetry.spool import Spool
 from telemetry.stores.interface import Repair
 

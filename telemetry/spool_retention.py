@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from lab.core.clock import Clock
-from telemetry.incidents import IncidentBox, incident
+from telemetry.incidents.noting import IncidentBox, incident
 from telemetry.spool import Spool
 from telemetry.stores.interface import SampleStore
 

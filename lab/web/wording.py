@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from babel.numbers import format_decimal
 
 from bookings.search.requirements import plain_name
 from devices.models import DeviceBirth
@@ -160,6 +161,11 @@ def price(cents: int) -> str:
 def number_text(written: str) -> str:
     """A number as `lab.reports.numbers` writes it, with the decimal sign of the present language."""
     return written if present_language() == "en" else written.replace(".", ",")
+
+
+def number(value: float) -> str:
+    """A number as people of the present language write it, with groups of thousands."""
+    return str(format_decimal(value, locale=present_language()))
 
 
 def booking_state(state: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.core.clock import LabClock
-from telemetry.incidents import IncidentBox
+from telemetry.incidents.noting import IncidentBox
 from telemetry.spool import Spool, SpooledMessage
 from telemetry.spool_retention import SpoolLimits, SpoolRetention
 from telemetry.stores.duckdb import DuckDBStore

@@ -52,6 +52,7 @@ TOUR = (
     Stop("approvals", "manager", "/manage/approvals"),
     Stop("enquiries", "manager", "/manage/enquiries"),
     Stop("outages", "manager", "/manage/outages"),
+    Stop("recording", "manager", "/manage/recording"),
     Stop("rules", "manager", "/manage/rules"),
     Stop("heard", "engineer", "/manage/heard"),
     Stop("heard-signal", "engineer", "/manage/heard/signal?device=mill-1&heard=CoolantTemp"),

@@ -1,0 +1,1 @@
+"""What is missing in the record, or was repaired, and exactly since when."""
