@@ -9,6 +9,7 @@ from lab.core.time import from_nanoseconds
 from lab.demo.calendar import at, last_working_day, slot
 from lab.demo.machines import Machines
 from lab.demo.stage import Stage
+from lab.demo.statement import statement
 from lab.demo.story import Finished, Narrator, book, open_pilot, report, start_run, stop_run
 from lab.people.principals import Role
 from lab.pilots.examples import QUESTION, demo_economics, demo_plan
@@ -51,7 +52,8 @@ def tell(stage: Stage, narrator: Narrator, *, seed: int, rate: float, output: Pa
                 settings = dict(plan.arm(run["arm"]).settings)
                 _make_part(stage, machines, pilot, booking, run, settings=settings, rate=rate)
                 advance(f"run {run['number']}: {plan.arm(run['arm']).label}")
-        finished = report(stage, narrator, pilot, booking, output)
+        day = datetime.fromisoformat(booking["start"]).date()
+        finished = report(stage, narrator, pilot, booking, output, statement(day))
         _keep_lab_alive(stage, machines, settings=dict(plan.treatment.settings))
     except BaseException:
         machines.stop()

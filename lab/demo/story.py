@@ -127,14 +127,24 @@ def stop_run(stage: Stage, pilot: dict[str, Any], number: int, done: dict[str, A
     )
 
 
-def report(stage: Stage, narrator: Narrator, pilot: dict[str, Any], booking: dict[str, Any], output: Path) -> Finished:
-    """Finish the slot, seal the data, let the report be made, and fetch it."""
+def report(
+    stage: Stage,
+    narrator: Narrator,
+    pilot: dict[str, Any],
+    booking: dict[str, Any],
+    output: Path,
+    said: dict[str, Any] | None = None,
+) -> Finished:
+    """Finish the slot, seal the data, let the report be made, say in it what people say, and fetch it."""
     engineer, member = stage.client(Role.ENGINEER), stage.client(Role.MEMBER)
     _repeatable(lambda: engineer.post(f"/bookings/{booking['id']}/finish"))
     engineer.post(f"/pilots/{pilot['id']}/seal")
     deadline = time.monotonic() + _REPORT_PATIENCE_SECONDS
     drafted = _wait_for_report(member, pilot, deadline, lambda report: report["is_written"])
     narrator.step("Data sealed, comparison computed, report and data package drafted")
+    if said is not None:
+        _repeatable(lambda: engineer.put(f"/reports/{drafted['id']}/statement", said))
+        _wait_for_report(member, pilot, deadline, lambda report: report["revision"] > 1 and report["is_written"])
     made = _approve(stage, member, pilot, drafted, deadline)
     output.mkdir(parents=True, exist_ok=True)
     pdf, package = output / "report.pdf", output / f"{made['number']}-package.zip"
