@@ -356,8 +356,7 @@ def _noted(value: Any, name: str) -> _Reduced:
 
 def read_series(data: SealedData, run: SealedRun, device: str, signal: str) -> tuple[Nanoseconds, Numbers]:
     """Settled times (ns, as sealed) and numbers (in the signal's unit) of one signal in a run."""
-    table = data.samples(run, device=device, signal=signal)
-    kept = table.select(["settled_ns", "value"]).drop_null()
+    kept = data.samples(run, device=device, signal=signal, columns=("settled_ns", "value")).drop_null()
     return (
         kept.column("settled_ns").to_numpy().astype(np.int64, copy=False),
         kept.column("value").to_numpy().astype(np.float64, copy=False),

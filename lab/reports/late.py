@@ -1,6 +1,5 @@
 """What came after the sealing: kept in the store, listed here, in a report only by a decision to seal again."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +60,7 @@ def late_arrivals(
 
 
 def _of_run(data: SealedData, run: SealedRun, store: SampleStore, grant: Grant) -> Sequence[LateArrival]:
-    counted = data.flags(run).group_by(["device", "signal"]).aggregate([([], "count_all")]).to_pylist()
-    sealed = Counter({(row["device"], row["signal"]): row["count_all"] for row in counted})
+    sealed = data.counts(run)
     start_ns, end_ns = span_ns(run)
     now = {
         (part.device, signal): count

@@ -1,8 +1,10 @@
 """Data quality of every run, from the sealed data alone."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lab.reports.kpis import NOT_COMPARED, UNFINISHED, Limits, cover, limits_of
 from lab.reports.language import say as _
@@ -11,10 +13,11 @@ from lab.reports.sealed import SealedMessages, SealedRun
 from lab.reports.sealing import SealedData
 from telemetry.stores.interface import Flag
 
+_JUDGED = ("boot", "device_ns", "settled_ns", "flags")
+
 
 def run_quality(data: SealedData, run: SealedRun) -> RunQuality:
     """What came, what is missing, and what is known against it, for one run."""
-    samples = data.flags(run)
     limits = limits_of(data, run)
     needed = [] if limits is None else sorted(data.plan.signals())
     coverage = tuple(_coverage(data, run, limits, device, signal) for device, signal in needed if limits is not None)
@@ -25,7 +28,7 @@ def run_quality(data: SealedData, run: SealedRun) -> RunQuality:
         started_at=run.started_at,
         ended_at=run.ended_at,
         duration_s=None if limits is None else limits.length_s,
-        devices=tuple(_device(samples, messages) for messages in run.messages),
+        devices=tuple(_device(data, run, messages) for messages in run.messages),
         coverage=coverage,
         coverage_percent=min((part.coverage_percent for part in coverage), default=None),
         excluded=exclusion(data, run),
@@ -59,10 +62,40 @@ def _coverage(data: SealedData, run: SealedRun, limits: Limits, device: str, sig
     )
 
 
-def _device(samples: pa.Table, messages: SealedMessages) -> DeviceQuality:
-    own = samples.filter(pc.equal(samples.column("device"), messages.device))
-    flags = own.column("flags").to_numpy()
-    offsets = own.column("settled_ns").to_numpy() - own.column("device_ns").to_numpy()
+@dataclass(slots=True)
+class _Tally:
+    """What is counted of a device's samples, one portion after the other."""
+
+    samples: int = 0
+    duplicates: int = 0
+    offset_ns: int = 0
+    """The greatest, settled minus device time."""
+    flags: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
+    """How often each value of the flags."""
+    last: tuple[str, str, int] | None = None
+    """Signal, boot and device time of the last sample."""
+
+    def add(self, signal: str, portion: pa.Table) -> None:
+        """Count a portion (not empty) of one signal."""
+        times, boots = portion.column("device_ns").to_numpy(), portion.column("boot")
+        offsets = portion.column("settled_ns").to_numpy() - times
+        self.offset_ns = max(self.offset_ns, int(offsets.max()), int(offsets.min()), key=abs)
+        self.samples += len(times)
+        self.flags += np.bincount(portion.column("flags").to_numpy(), minlength=256)
+        twins = np.flatnonzero(np.diff(times) == 0)  # twins settle to one time, so that sorting joins them (I3)
+        self.duplicates += sum(boots[int(at)] == boots[int(at) + 1] for at in twins)
+        self.duplicates += self.last == (signal, boots[0].as_py(), int(times[0]))
+        self.last = (signal, boots[-1].as_py(), int(times[-1]))
+
+    def flagged(self, flag: Flag) -> int:
+        """How many samples have a flag."""
+        return int(self.flags[(np.arange(256) & int(flag)) != 0].sum())
+
+
+def _device(data: SealedData, run: SealedRun, messages: SealedMessages) -> DeviceQuality:
+    tally = _Tally()
+    for signal, portion in data.portions(run, device=messages.device, columns=_JUDGED):
+        tally.add(signal, portion)
     return DeviceQuality(
         device=messages.device,
         boot=messages.boot,
@@ -71,23 +104,11 @@ def _device(samples: pa.Table, messages: SealedMessages) -> DeviceQuality:
         expected_messages=messages.expected,
         received_messages=messages.received,
         missing=tuple(Missing(first=first, last=last) for first, last in messages.missing),
-        samples=own.num_rows,
-        duplicates=_twins(own),
-        late=_count(flags, Flag.LATE),
-        buffered=_count(flags, Flag.BUFFERED),
-        skewed=_count(flags, Flag.SKEWED),
-        out_of_range=_count(flags, Flag.OUT_OF_RANGE),
-        clock_offset_ms=float(offsets[np.abs(offsets).argmax()]) / 1e6 if len(offsets) else None,
+        samples=tally.samples,
+        duplicates=tally.duplicates,
+        late=tally.flagged(Flag.LATE),
+        buffered=tally.flagged(Flag.BUFFERED),
+        skewed=tally.flagged(Flag.SKEWED),
+        out_of_range=tally.flagged(Flag.OUT_OF_RANGE),
+        clock_offset_ms=tally.offset_ns / 1e6 if tally.samples else None,
     )
-
-
-def _twins(samples: pa.Table) -> int:
-    """Samples with the identity of their neighbour (I3): twins settle to one time, so that sorting joins them."""
-    times = samples.column("device_ns").to_numpy()
-    suspects = np.flatnonzero(np.diff(times) == 0) if len(times) else np.array([], int)
-    names = [samples.column(name) for name in ("signal", "boot")]
-    return sum(all(name[int(at)] == name[int(at) + 1] for name in names) for at in suspects)
-
-
-def _count(flags: np.ndarray[tuple[int], np.dtype[np.uint8]], flag: Flag) -> int:
-    return int(((flags & int(flag)) != 0).sum())

@@ -8,29 +8,22 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from lab.pilots.plans import AnalysisPlan, canonical_json
 from lab.reports.errors import DataSetAlteredError
 from lab.reports.sealed import SealedDevice, SealedEvent, SealedFile, SealedManifest, SealedPilot, SealedRun
+from lab.reports.sealed_samples import portions_of, read_portions, write_samples
 from telemetry.stores.interface import SAMPLES
 
 MANIFEST = "manifest.json"
-ORDER = [
-    ("device", "ascending"),
-    ("signal", "ascending"),
-    ("settled_ns", "ascending"),
-    ("device_ns", "ascending"),
-    ("boot", "ascending"),
-]
-
 SamplesOf = Callable[[SealedRun], Iterable[pa.Table]]
 """A run's samples (schema SAMPLES) in portions: by device, then by signal, each portion wholly of one signal."""
 
@@ -65,20 +58,38 @@ class SealedData:
     manifest: SealedManifest
     manifest_sha256: str
 
-    def samples(self, run: SealedRun, *, device: str, signal: str) -> pa.Table:
-        """One signal's samples in a run (schema SAMPLES); empty for a run that was never made."""
-        if run.data is None:
-            return SAMPLES.empty_table()
-        return pq.read_table(
-            self.folder / run.data, filters=[("device", "=", device), ("signal", "=", signal)], use_threads=False
-        )
+    def samples(self, run: SealedRun, *, device: str, signal: str, columns: Sequence[str] = SAMPLES.names) -> pa.Table:
+        """One signal's samples in a run (columns of SAMPLES); empty for a run that was never made."""
+        found = list(self.portions(run, device=device, signal=signal, columns=columns))
+        schema = pa.schema([SAMPLES.field(name) for name in columns])
+        return pa.concat_tables([table for _, table in found]) if found else schema.empty_table()
 
-    def flags(self, run: SealedRun) -> pa.Table:
-        """What is needed to judge a run's data: identity, times and flags of every sample."""
-        columns = ["device", "signal", "boot", "device_ns", "settled_ns", "flags"]
-        if run.data is None:
-            return SAMPLES.empty_table().select(columns)
-        return pq.read_table(self.folder / run.data, columns=columns, use_threads=False)
+    def portions(
+        self, run: SealedRun, *, device: str, signal: str | None = None, columns: Sequence[str]
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """A device's samples in a run, one portion of one signal after the other, by signal and time.
+
+        Args:
+            run: the run.
+            device: its id.
+            signal: only this one; None: all.
+            columns: of SAMPLES.
+
+        Yields:
+            The signal and at most a million of its samples.
+        """
+        if run.data is not None:
+            path = self.folder / run.data
+            wanted = [one for one in portions_of(path) if one.device == device and signal in (None, one.signal)]
+            for portion, table in zip(wanted, read_portions(path, wanted, columns), strict=True):
+                yield portion.signal, table
+
+    def counts(self, run: SealedRun) -> Counter[tuple[str, str]]:
+        """How many samples a run has, by device and signal."""
+        found: Counter[tuple[str, str]] = Counter()
+        for portion in [] if run.data is None else portions_of(self.folder / run.data):
+            found[portion.device, portion.signal] += portion.rows
+        return found
 
     def signal_unit(self, device: str, signal: str) -> str | None:
         """UCUM unit of a signal as sealed."""
@@ -108,7 +119,7 @@ def write_data_set(folder: Path, content: DataSetContent, samples_of: SamplesOf)
     _write(folder / "signals.json", _lines(content.devices))
     for run in content.runs:
         if run.data is not None:
-            _write_samples(folder / run.data, samples_of(run))
+            write_samples(folder / run.data, samples_of(run))
     for path, content_of in content.attached.items():
         (folder / path).parent.mkdir(exist_ok=True)
         _write(folder / path, content_of())
@@ -251,21 +262,6 @@ class _Line:
     def write(self, text: str) -> int:
         self.text += text
         return len(text)
-
-
-def _write_samples(path: Path, portions: Iterable[pa.Table]) -> None:
-    with pq.ParquetWriter(
-        path,
-        SAMPLES,
-        compression="zstd",
-        compression_level=3,
-        version="2.6",
-        use_dictionary=["device", "signal", "boot", "text"],
-    ) as writer:
-        for portion in portions:
-            if portion.num_rows:
-                table = portion.select(SAMPLES.names).cast(SAMPLES).sort_by(ORDER).combine_chunks()
-                writer.write_table(table, row_group_size=1_000_000)
 
 
 def _entries(folder: Path) -> tuple[SealedFile, ...]:

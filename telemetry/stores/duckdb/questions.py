@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from telemetry.stores.duckdb.marks import listed
+from telemetry.stores.duckdb.schema import COLUMNS
 from telemetry.stores.interface import Flag
 from telemetry.stores.spans import merged
 
@@ -29,8 +30,13 @@ def around(spans: list[tuple[int, int]], margin_ns: int) -> str:
     return " OR ".join(f"settled_ns >= {start:d} AND settled_ns < {end:d}" for start, end in pieces)
 
 
-def rows_query(names: Names, where: str, limit: int | None) -> tuple[str, dict[str, object]]:
-    """Rows with names, sorted, schema SAMPLES."""
+def plain_rows_query(where: str) -> str:
+    """Rows as they lie in the file, without names."""
+    return f"SELECT {COLUMNS} FROM samples WHERE {where}"  # noqa: S608 - whole numbers
+
+
+def rows_query(names: Names, where: str, limit: int) -> tuple[str, dict[str, object]]:
+    """The first rows with names, sorted, schema SAMPLES."""
     order = sorted(names)
     parameters: dict[str, object] = {
         "ids": order,
@@ -41,7 +47,7 @@ def rows_query(names: Names, where: str, limit: int | None) -> tuple[str, dict[s
         WITH known AS (SELECT unnest($ids) AS id, unnest($signals) AS signal, unnest($boots) AS boot)
         SELECT $device AS device, signal, boot, device_ns, settled_ns, received_ns, value, text, flags
         FROM samples JOIN known ON known.id = samples.series
-        WHERE {where} ORDER BY signal, settled_ns, device_ns, boot {"" if limit is None else f"LIMIT {limit:d}"}
+        WHERE {where} ORDER BY signal, settled_ns, device_ns, boot LIMIT {limit:d}
     """  # noqa: S608 - values are parameters or whole numbers
     return query, parameters
 

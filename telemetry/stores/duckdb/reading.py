@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from telemetry.stores.duckdb import questions
+from telemetry.stores.duckdb.arranging import arranged
 from telemetry.stores.duckdb.file import StoreFile
 from telemetry.stores.duckdb.marks import NEVER, Mark, load_marks
 from telemetry.stores.duckdb.questions import Names
@@ -42,7 +43,10 @@ class SampleReader:
         names, wanted = self._file.known().names(device, signals), merged(spans)
         if not names or not wanted:
             return SAMPLES.empty_table()
-        query, parameters = questions.rows_query(names, questions.within(names, wanted, uncertain=uncertain), limit)
+        where = questions.within(names, wanted, uncertain=uncertain)
+        if limit is None:
+            return arranged(self._file.answer(questions.plain_rows_query(where)), names, device)
+        query, parameters = questions.rows_query(names, where, limit)
         return self._file.answer(query, parameters | {"device": device}).cast(SAMPLES)
 
     def stream(
