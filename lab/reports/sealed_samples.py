@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lab.reports.errors import DataSetAlteredError
 from telemetry.stores.interface import SAMPLES
 
 MOST_ROWS = 1_000_000
@@ -56,11 +57,16 @@ def portions_of(path: Path) -> list[Portion]:
     """What there is in a file, in order, by its footer alone.
 
     Raises:
-        ValueError: a row group is not wholly of one signal; none of ours is like that.
+        DataSetAlteredError: it is no Parquet file, or one that Pilot Lab has not written.
     """
-    footer = pq.read_metadata(path)
+    try:
+        footer = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _altered(path, "cannot be read") from error
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    return [Portion(*_names(group), number, group.num_rows) for number, group in enumerate(groups) if group.num_rows]
+    return [
+        Portion(*_names(path, group), number, group.num_rows) for number, group in enumerate(groups) if group.num_rows
+    ]
 
 
 def read_portions(path: Path, portions: Iterable[Portion], columns: Iterable[str]) -> Iterator[pa.Table]:
@@ -70,14 +76,18 @@ def read_portions(path: Path, portions: Iterable[Portion], columns: Iterable[str
             yield file.read_row_group(portion.group, columns=list(columns), use_threads=False)
 
 
-def _names(group: Any) -> tuple[str, str]:
+def _names(path: Path, group: Any) -> tuple[str, str]:
     found = []
     for place, name in enumerate(("device", "signal")):
         known = group.column(place).statistics
         if known is None or not known.has_min_max or known.min != known.max:
-            raise ValueError(f"a row group of samples is not wholly of one {name}")
+            raise _altered(path, f"is not as Pilot Lab writes it: a row group is not wholly of one {name}")
         found.append(known.min)
     return found[0], found[1]
+
+
+def _altered(path: Path, what: str) -> DataSetAlteredError:
+    return DataSetAlteredError(f"{path.name} of the sealed data {what}", file=path.name, rule="sealed")
 
 
 def _by_signal(portions: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -1,9 +1,11 @@
 """A run's sealed samples: the same bytes however they were handed out, and read a signal and a portion at a time."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lab.reports import sealed_samples
+from lab.reports.errors import DataSetAlteredError
 from lab.reports.quality import run_quality
 from lab.reports.sealed import SealedMessages
 from lab.reports.sealed_samples import Portion, portions_of, read_portions, write_samples
@@ -54,6 +56,36 @@ def test_each_signal_is_read_alone(tmp_path):
 def test_a_run_without_samples_is_a_file_without_rows(tmp_path):
     write_samples(tmp_path / "run", [])
     assert portions_of(tmp_path / "run") == []
+
+
+def test_a_file_of_the_former_writer_is_read_as_ours(tmp_path):
+    """Versions before 0.2 wrote each portion of a signal as row groups of its own, with other encodings."""
+    with pq.ParquetWriter(
+        tmp_path / "run", SAMPLES, compression="zstd", use_dictionary=["device", "signal", "boot", "text"]
+    ) as writer:
+        for portion in (samples(5), samples(7, start=5), samples(4, signal="speed")):
+            writer.write_table(portion, row_group_size=1_000_000)
+    found = portions_of(tmp_path / "run")
+    assert [(one.signal, one.rows) for one in found] == [("power", 5), ("power", 7), ("speed", 4)]
+    tables = read_portions(tmp_path / "run", found[:2], SAMPLES.names)
+    assert pa.concat_tables(tables).column("device_ns").to_pylist() == [at * SECOND for at in range(12)]
+
+
+def test_a_file_that_is_not_of_ours_is_refused_by_name(tmp_path):
+    pq.write_table(pa.concat_tables([samples(3), samples(3, signal="speed")]), tmp_path / "mixed.parquet")
+    (tmp_path / "rubbish.parquet").write_bytes(b"PAR1 no such thing PAR1")
+    for name in ("mixed.parquet", "rubbish.parquet", "absent.parquet"):
+        with pytest.raises(DataSetAlteredError, match=name):
+            portions_of(tmp_path / name)
+
+
+def test_samples_of_one_instant_from_two_starts_of_a_device_stay_apart(tmp_path):
+    first, second = samples(3, boot="a"), samples(3, boot="b")
+    write_samples(tmp_path / "one", [pa.concat_tables([first, second])])
+    write_samples(tmp_path / "other", [pa.concat_tables([second, first])])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    (table,) = read_portions(tmp_path / "one", portions_of(tmp_path / "one"), ["boot", "settled_ns"])
+    assert table.column("boot").to_pylist() == ["a", "b"] * 3
 
 
 def test_an_error_of_the_store_is_not_lost_while_reading_ahead(tmp_path):
