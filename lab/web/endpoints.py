@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from lab.web import (
     about_pages,
     alarm_pages,
+    alarm_rule_pages,
     ask_pages,
     board_pages,
     booking_pages,
@@ -50,6 +51,7 @@ for pages in (
     report_pages,
     shared_report_pages,
     manage_pages,
+    alarm_rule_pages,
     heard_pages,
     letter_pages,
     outage_pages,

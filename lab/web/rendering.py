@@ -1,6 +1,7 @@
 """From a template to a page."""
 
 import hashlib
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from starlette.requests import Request
 
 from devices.units import unit_symbol
 from lab.core.settings import Settings
+from lab.core.time import from_nanoseconds
 from lab.people.principals import Principal
+from lab.reports.numbers import format_number
 from lab.web import heard_words, wording
 from lab.web.languages import LANGUAGES, plain, plain_plural, present_language
 from lab.web.letter_words import letter_reason
@@ -103,6 +106,9 @@ def _environment() -> Environment:
             "lab_until": _until,
             "lab_clock": _zoned(wording.lab_clock),
             "field_time": _zoned(wording.field_time),
+            "ns_time": _ns_time,
+            "ns_length": lambda ns: wording.short_duration(timedelta(microseconds=ns / 1000)),
+            "plain_number": lambda value: wording.number_text(format_number(value)),
             "hours": lambda length: wording.number_text(f"{length.total_seconds() / 3600:.1f}"),
             "minutes_long": wording.minutes_long,
             "change_name": wording.change_name,
@@ -133,6 +139,11 @@ def _zoned(write: Any) -> Any:
         return str(write(instant, context["zone"]))
 
     return filter_in_zone
+
+
+@pass_context
+def _ns_time(context: Context, instant_ns: int) -> str:
+    return wording.lab_time(from_nanoseconds(instant_ns), context["zone"])
 
 
 @pass_context

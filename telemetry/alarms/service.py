@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -35,6 +35,7 @@ STOP_JOB = "stop"
 """Stops what a plan's criterion stops; payload `alarm_id`."""
 PLAN_SOURCE = "plan:"
 MANUAL = "manual"
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 LAB = "lab"
 """Source of what the product watches by itself."""
 
@@ -95,6 +96,25 @@ def list_rules(
     """The rules (staff)."""
     principal.require_staff("see the rules of alarms")
     return repository.page_of_rules(session, page, device_id=device_id, ended=ended)
+
+
+def get_rule(session: Session, principal: Principal, rule_id: str) -> AlarmRule:
+    """One rule, ended or not (staff).
+
+    Raises:
+        ForbiddenError: for anybody but the staff.
+        AlarmRuleUnknownError: if there is none.
+    """
+    principal.require_staff("see the rules of alarms")
+    rule = repository.find_rule(session, rule_id)
+    if rule is None:
+        raise AlarmRuleUnknownError("there is no such rule", field="rule", rule="known-rule")
+    return rule
+
+
+def rule_in_mind(device_id: str, signal: str | None, definition: Definition) -> AlarmRule:
+    """A rule that nobody has made yet, to see what it would do; it belongs to no session."""
+    return _new_rule(device_id, signal, "warning", definition, by=SYSTEM.account_id, now=NEVER)
 
 
 def create_rule(

@@ -32,6 +32,7 @@ from lab.reports.links.service import create_link
 from lab.reports.models import DataSet, Report
 from lab.system import listen
 from telemetry.alarms import service as alarms
+from telemetry.alarms.definitions import LimitDefinition
 from telemetry.alarms.service import RuleFacts
 from telemetry.live.hub import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
@@ -143,6 +144,15 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     question = EnquiryRequest(
         company="Piekarnia Nowa", contact="Zofia Mazur", mail="zofia@example.org", question="Can a robot pack bread?"
     )
+    ids["alarm-rule"] = alarms.create_rule(
+        session,
+        town.principal("engineer"),
+        device_id="mill-1",
+        signal="spindle_power_kw",
+        severity="warning",
+        definition=LimitDefinition(kind="limit", high=6.5, hysteresis=0.2, delay_s=5),
+        now=NOW - 3 * _HOUR,
+    ).id
     ids["letter"] = fill_unplaced(session, NOW)
     ids["enquiry"] = enquiries.ask(session, None, question, now=NOW - 3 * _HOUR).id
 

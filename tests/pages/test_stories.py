@@ -238,6 +238,40 @@ def test_a_manager_sets_a_rule_after_a_look_at_its_effect(stage: Stage, chrome: 
         visit.assert_quiet()
 
 
+def test_an_engineer_tries_an_alarm_rule_on_the_past_and_makes_it(stage: Stage, chrome: Browser, look: str) -> None:
+    with visiting(chrome, stage, "engineer", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go("/manage/alarm-rules")
+        page.select_option("[name=device]", "mill-1")
+        page.locator("main form button").click()
+        page.select_option("[name=signal]", "spindle_power_kw")
+        page.locator("[name=high]").fill("2,5")
+        page.locator("[name=look]").click()
+        expect(page.locator("#effect")).to_contain_text("2400")
+        expect(page.locator("#effect li")).not_to_have_count(0)
+        page.locator("form .btn-primary").click()
+        expect(page.locator("[role=status]")).to_have_class(re.compile("good"))
+        page.locator("tbody tr", has_text="2,5" if look == "phone-pl" else "2.5").locator("a.btn").first.click()
+        page.locator("details summary").last.click()
+        page.locator(".btn-outline-danger").click()
+        expect(page.locator("[role=status]")).to_have_class(re.compile("good"))
+        visit.assert_quiet()
+
+
+def test_an_engineer_adopts_a_signal_that_was_heard(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, "engineer") as visit:
+        page = visit.page
+        visit.go("/manage")
+        page.get_by_role("link", name="Connect machines").click()
+        page.get_by_role("link", name="Adopt Program").click()
+        page.get_by_role("button", name="Adopt it").click()
+        expect(page.locator("[role=status]")).to_contain_text("is being read again")
+        expect(page.locator("#replays")).to_contain_text("waits for the recorder")
+        visit.go("/devices/mill-1")
+        expect(page.locator("main")).to_contain_text("Program")
+        visit.assert_quiet()
+
+
 def test_a_manager_opens_an_account_that_can_sign_in(stage: Stage, chrome: Browser) -> None:
     with visiting(chrome, stage, "manager") as visit:
         page = visit.page
