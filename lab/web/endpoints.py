@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from lab.web import (
     about_pages,
+    afterwards_pages,
     alarm_pages,
     alarm_rule_pages,
     ask_pages,
@@ -11,6 +12,7 @@ from lab.web import (
     booking_pages,
     console_pages,
     device_pages,
+    document_pages,
     health,
     heard_pages,
     letter_pages,
@@ -47,6 +49,8 @@ for pages in (
     preflight_pages,
     alarm_pages,
     pilot_pages,
+    document_pages,
+    afterwards_pages,
     console_pages,
     report_pages,
     shared_report_pages,

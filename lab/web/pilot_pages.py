@@ -11,10 +11,12 @@ from lab.people import repository as people
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.pilots.designs import describe_design
+from lab.pilots.documents.service import list_documents
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
+from lab.reports.afterwards.service import follow_ups, get_acceptance
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
@@ -66,7 +68,16 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
             run_states={run.id: _run_state(run) for run in runs},
             bookings=bookings,
             reports=reports,
-            steps=pilot_steps(pilot, row, runs, bookings, reports),
+            steps=pilot_steps(
+                pilot,
+                row,
+                runs,
+                bookings,
+                reports,
+                acceptance=get_acceptance(session, principal, reports[0].id) if reports else None,
+                follow_ups=follow_ups(session, principal, pilot_id),
+            ),
+            documents=sum(row.removed_at is None for row in list_documents(session, principal, pilot_id)),
             **names(session, principal),
         )
 

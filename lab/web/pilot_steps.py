@@ -7,6 +7,7 @@ from typing import Literal
 
 from bookings.models import Booking
 from lab.pilots.models import Pilot, Plan, Run
+from lab.reports.afterwards.models import FollowUp, ReportAcceptance
 from lab.reports.models import Report
 from lab.web.languages import gettext as _
 
@@ -31,7 +32,14 @@ class Step:
 
 
 def pilot_steps(
-    pilot: Pilot, plan: Plan | None, runs: Sequence[Run], bookings: Sequence[Booking], reports: Sequence[Report]
+    pilot: Pilot,
+    plan: Plan | None,
+    runs: Sequence[Run],
+    bookings: Sequence[Booking],
+    reports: Sequence[Report],
+    *,
+    acceptance: ReportAcceptance | None,
+    follow_ups: Sequence[FollowUp],
 ) -> list[Step]:
     """The steps of a pilot in their order; the first one that is not done is next.
 
@@ -41,6 +49,8 @@ def pilot_steps(
         runs: as laid out by the locked plan.
         bookings: of this pilot.
         reports: the newest first.
+        acceptance: of the newest report.
+        follow_ups: the first one first; none before the report is approved.
     """
     locked = plan.locked_at if plan is not None else None
     held = [booking for booking in bookings if booking.state not in {"cancelled", "no_show"}]
@@ -55,7 +65,15 @@ def pilot_steps(
         (_("Runs"), bool(runs) and finished == len(runs), _runs_fact(runs, finished), None, f"/pilots/{pilot.id}#runs"),
         (_("Data sealed"), sealed, _sealed_fact(sealed=sealed), None, ""),
         (_("Report"), report is not None and report.is_final, _report_fact(report), None, _report_address(report)),
-    ]
+        (
+            _("Accepted"), acceptance is not None, _acceptance_fact(acceptance),
+            acceptance.accepted_at if acceptance else None, _report_address(report) + "#acceptance",
+        ),
+        (
+            _("What became of it"), bool(follow_ups) and follow_ups[-1].answered_at is not None,
+            _follow_up_fact(follow_ups), None, f"/pilots/{pilot.id}/afterwards",
+        ),
+    ]  # fmt: skip
     first = next((number for number, step in enumerate(given) if not step[1]), len(given))
     return [
         Step(name, "done" if done else "next" if number == first else "later", fact, at if done else None, address)
@@ -97,6 +115,20 @@ def _report_fact(report: Report | None) -> str:
     if report is None:
         return _("The answer to your question, with every number and how sure it is.")
     return _(report.verdict) if report.is_final else _("Written; two people of the lab check it.")
+
+
+def _acceptance_fact(acceptance: ReportAcceptance | None) -> str:
+    if acceptance is None:
+        return _("Your company says that the pilot is finished with this report.")
+    return acceptance.name
+
+
+def _follow_up_fact(follow_ups: Sequence[FollowUp]) -> str:
+    last = next((row for row in reversed(follow_ups) if row.answered_at is not None), None)
+    if last is None:
+        return _("After 6 and 12 months the lab asks whether you have invested.")
+    invested = {"yes": _("You have invested."), "no": _("You have not invested.")}
+    return invested.get(last.invested or "", _("Not decided yet."))
 
 
 def _report_address(report: Report | None) -> str:

@@ -116,6 +116,7 @@ def _environment() -> Environment:
             "quantity": wording.quantity,
             "named_value": wording.named_value,
             "price": wording.price,
+            "file_size": wording.file_size,
             "unit": unit_symbol,
             "capability_name": wording.capability_name,
             "heard_kind": heard_words.heard_kind,

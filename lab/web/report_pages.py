@@ -15,6 +15,7 @@ from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
 from lab.reports import issuing
+from lab.reports.afterwards.service import accept_report, get_acceptance
 from lab.reports.endpoints import get_package, get_pdf
 from lab.reports.errors import SameReviewerError
 from lab.reports.html import render_html
@@ -35,6 +36,7 @@ _DONE = {
     "approved": ("good", N_("The report is approved. Its company is told.")),
     "sent-back": ("good", N_("The report is a draft again.")),
     "closed": ("good", N_("The link is closed.")),
+    "accepted": ("good", N_("Thank you. The lab knows now that you accept this report.")),
     "late": ("warn", N_("Somebody was faster, or the report is just being written; this is how it stands now.")),
     "four-eyes": ("warn", N_("You have reviewed this report yourself; somebody else has to approve it.")),
     "reason": ("warn", N_("Please say what has to be changed.")),
@@ -101,6 +103,21 @@ def submit_sending_back(
     )
 
 
+@router.post("/reports/{report_id}/accept")
+def submit_acceptance(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, comment: Said = ""
+) -> Response:
+    """A member of its company accepts it."""
+    said = " ".join(plain_words(comment).split()) or None
+    return _changed(
+        report_id,
+        "accepted",
+        lambda: database.transact(
+            lambda session: accept_report(session, principal, report_id, comment=said, now=clock.now())
+        ),
+    )
+
+
 @router.post("/reports/{report_id}/links")
 def submit_link(
     request: Request,
@@ -155,6 +172,7 @@ def _show(
 ) -> Response:
     with database.read() as session:
         report = get_report(session, principal, report_id)
+        acceptance = get_acceptance(session, principal, report_id)
         newer = list_reports(session, principal, report.pilot_id)[0]
         shared = (
             links.list_links(session, principal, report_id)
@@ -171,6 +189,8 @@ def _show(
         report=report,
         newer=newer if newer.id != report.id else None,
         links=shared,
+        acceptance=acceptance,
+        may_accept=report.is_final and acceptance is None and principal.role is Role.MEMBER,
         done=_(words) if words else "",
         tone=tone,
         address=address,

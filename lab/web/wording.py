@@ -158,6 +158,13 @@ def price(cents: int) -> str:
     return f"{number_text(f'{cents / 100:,.2f}'.replace(',', GROUP))}\u00a0EUR"
 
 
+def file_size(size: int) -> str:
+    """How large a file is: `830 kB`, `4.2 MB`."""
+    if size < 999_500:
+        return f"{max(1, round(size / 1000))}\u00a0kB"
+    return f"{number_text(f'{size / 1_000_000:.1f}')}\u00a0MB"
+
+
 def number_text(written: str) -> str:
     """A number as `lab.reports.numbers` writes it, with the decimal sign of the present language."""
     return written if present_language() == "en" else written.replace(".", ",")

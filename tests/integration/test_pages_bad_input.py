@@ -44,6 +44,13 @@ FORMS = {
     "/pilots/{bad}/console/start": ("booking_id",),
     "/pilots/{bad}/console/stop": ("found_x",),
     "/pilots/{bad}/console/exclude": ("reason",),
+    "/pilots/{bad}/documents": ("caption",),
+    "/pilots/{bad}/documents/{bad}/describe": ("caption", "alt_text", "in_report"),
+    "/pilots/{bad}/documents/{bad}/remove": ("reason",),
+    "/pilots/{bad}/notes": ("text", "staff_only"),
+    "/pilots/{bad}/follow-ups/6": ("invested", "amount", "funding", "source", "comment"),
+    "/pilots/{bad}/maturity": ("stage", "assessed_on", "source", "strategy"),
+    "/reports/{bad}/accept": ("comment",),
 }
 PAGES = (
     "/machines?words={bad}&can={bad}",
@@ -54,6 +61,9 @@ PAGES = (
     "/bookings/{bad}/live",
     "/bookings/{bad}/light",
     "/pilots/{bad}/console",
+    "/pilots/{bad}/documents?done={bad}",
+    "/pilots/{bad}/documents/{bad}/content",
+    "/pilots/{bad}/afterwards?done={bad}",
     "/manage/rules?device={bad}",
     "/manage/audit?subject={bad}&cursor={bad}",
     "/manage/alarm-rules/new?device={bad}&kind={bad}",

@@ -27,6 +27,7 @@ from lab.people.service import open_session
 from lab.pilots import service as pilots
 from lab.pilots.enquiries import service as enquiries
 from lab.pilots.enquiries.schemas import EnquiryRequest
+from lab.reports.afterwards.service import plan_follow_ups
 from lab.reports.charts import draw_charts
 from lab.reports.links.service import create_link
 from lab.reports.models import DataSet, Report
@@ -38,6 +39,7 @@ from telemetry.live.hub import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
+from tests.pages.drawer import fill_drawer
 from tests.pages.unplaced import fill_unplaced
 from tests.placed_bookings import place_booking
 from tests.unit.reports.report_examples import example_document, example_plan
@@ -131,6 +133,8 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     past = Span(NOW - 72 * _HOUR, NOW - 70 * _HOUR)
     place_booking(session, foundry, past, "mill-1", title="First look", state="done", price_cents=17000)
     ids["report"] = _report(session, ids["pilot"], folder)
+    fill_drawer(session, town, ids["planned"], folder)
+    plan_follow_ups(session, ids["pilot"], approved_at=NOW - timedelta(days=200), now=NOW)
     ids["shared"] = create_link(session, town.principal("manager"), ids["report"], label="The bank", days=30, now=NOW)[
         1
     ]

@@ -18,6 +18,7 @@ _SPEAKERS = (
     "telemetry",
     "lab/people",
     "lab/pilots",
+    "lab/reports/afterwards",
     "lab/web/wording.py",
     "lab/app.py",
     "lab/core",
