@@ -1,6 +1,7 @@
 """The run console: which run is next, starting and stopping it, its machines live, its alarms."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -25,8 +26,11 @@ from lab.pilots import service
 from lab.pilots.closing import claims_at_end, claims_at_start
 from lab.pilots.endpoints import DevicesDep
 from lab.pilots.models import Run
+from lab.pilots.notes.schemas import NoteRequest
+from lab.pilots.notes.service import list_notes, write_note
 from lab.pilots.plans import AnalysisPlan, ResultValue, basic_measures
 from lab.pilots.schemas import RunStop
+from lab.web.clock_words import clock_words
 from lab.web.device_pages import drawn_limits
 from lab.web.languages import gettext as _
 from lab.web.rendering import page
@@ -38,6 +42,8 @@ from telemetry.grants import Grant, GrantDep
 router = APIRouter()
 
 _MOST_ALARMS = 20
+_MOST_NOTES = 50
+_MARK_LETTERS = 40
 _LONGEST_FINDING = 200
 _ALWAYS = {"finished", "passed"}
 """What is asked about every part."""
@@ -122,6 +128,28 @@ def submit_stop(
     return _console(request, pilot_id, principal, grant, database, clock, problem=problem)
 
 
+@router.post("/pilots/{pilot_id}/console/note")
+def submit_note(
+    request: Request,
+    pilot_id: str,
+    principal: PrincipalDep,
+    grant: GrantDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    text: Annotated[str, Form(max_length=5000)] = "",
+    staff_only: Annotated[str, Form(max_length=5)] = "",
+) -> Response:
+    """Something was seen beside the machine: it is kept with the moment, and marked in the charts."""
+    principal.require_staff("write notes at the machine")
+    try:
+        wish = NoteRequest(text=plain_words(text), staff_only=staff_only == "yes")
+    except ValidationError:
+        problem = _("Please write what you have seen.")
+        return _console(request, pilot_id, principal, grant, database, clock, problem=problem)
+    database.transact(lambda session: write_note(session, principal, pilot_id, wish, now=clock.now()))
+    return RedirectResponse(f"/pilots/{pilot_id}/console#notes", 303)
+
+
 @router.post("/pilots/{pilot_id}/console/exclude")
 def submit_exclusion(
     request: Request,
@@ -179,6 +207,7 @@ def _console(
         upcoming = next((run for run in runs if run.started_at is None and run.excluded is None), None)
         booking = _booking_now(session, principal, pilot.organisation_id, pilot_id, plan, now)
         devices = list(find_devices(session, sorted(plan.devices())).values())
+        notes = list_notes(session, principal, pilot_id)[:_MOST_NOTES]
         return page(
             request,
             "console.html",
@@ -197,11 +226,26 @@ def _console(
             booking=booking,
             devices=devices,
             limits={device.id: drawn_limits(session, principal, device.id) for device in devices},
+            clocks={device.id: clock_words(session, device.id) for device in devices},
             asked=_asked(plan),
+            notes=[(note, run_at(runs, note.written_at)) for note in notes],
+            marks=[[note.written_at.timestamp(), note.text[:_MARK_LETTERS]] for note in notes],
             alarms=_alarms(session, principal, grant, {device.id for device in devices}),
             device_names={device.id: device.name for device in list_devices(session)},
             problem=problem,
         )
+
+
+def run_at(runs: Sequence[Run], instant: datetime) -> Run | None:
+    """The run that was going at an instant: what was noted then belongs to its record."""
+    for run in runs:
+        if (
+            run.started_at is not None
+            and run.started_at <= instant
+            and (run.ended_at is None or instant < run.ended_at)
+        ):
+            return run
+    return None
 
 
 def _state(run: Run, upcoming: Run | None) -> str:

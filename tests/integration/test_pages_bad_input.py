@@ -43,6 +43,7 @@ FORMS = {
     "/manage/letters/replays": ("device", "signal"),
     "/pilots/{bad}/console/start": ("booking_id",),
     "/pilots/{bad}/console/stop": ("found_x",),
+    "/pilots/{bad}/console/note": ("text", "staff_only"),
     "/pilots/{bad}/console/exclude": ("reason",),
     "/pilots/{bad}/documents": ("caption",),
     "/pilots/{bad}/documents/{bad}/describe": ("caption", "alt_text", "in_report"),

@@ -36,9 +36,9 @@ function alpha(rgb, share) {
 }
 
 export class Chart {
-  // `limits` are numbers at which a line is drawn; `banded` charts have three rows: time, lowest, highest.
-  constructor(parent, { label, unit, place, zone, limits = [], banded = false, range = null, onSelect = null }) {
-    this.settings = { label, unit, place, zone, limits, banded, range, onSelect };
+  // `limits` are numbers at which a line is drawn, `marks` notes with their moment; `banded` charts have three rows: time, lowest, highest.
+  constructor(parent, { label, unit, place, zone, limits = [], marks = [], banded = false, range = null, onSelect = null }) {
+    this.settings = { label, unit, place, zone, limits, marks, banded, range, onSelect };
     this.frame = element("section", { class: "strip" }, parent);
     const head = element("header", {}, this.frame);
     element("span", {}, head).textContent = label;
@@ -55,7 +55,7 @@ export class Chart {
 
   draw() {
     this.plot?.destroy();
-    const { place, zone, banded, limits, range, onSelect } = this.settings;
+    const { place, zone, banded, limits, marks, range, onSelect } = this.settings;
     const [line, grid, ink, bad] = [colour(`plot-${(place % 6) + 1}`), colour("line"), colour("ink-soft"), colour("bad")];
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const font = "12px system-ui, sans-serif";
@@ -81,7 +81,7 @@ export class Chart {
         bands: banded ? [{ series: [2, 1], fill: alpha(line, 0.3) }] : [],
         series,
         hooks: {
-          draw: [(chart) => drawLimits(chart, limits, bad)],
+          draw: [(chart) => drawLimits(chart, limits, bad), (chart) => drawMarks(chart, marks, ink, font)],
           setCursor: [(chart) => this.showAt(chart.cursor.idx)],
           setSelect: onSelect
             ? [(chart) => chart.select.width > 4 && onSelect(chart.posToVal(chart.select.left, "x") * 1000, chart.posToVal(chart.select.left + chart.select.width, "x") * 1000)]
@@ -155,6 +155,32 @@ function drawLimits(chart, limits, stroke) {
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
   }
+  ctx.restore();
+}
+
+// Notes: a line at their moment, with the beginning of their text; the page lists them in full.
+function drawMarks(chart, marks, stroke, font) {
+  const { ctx, bbox } = chart;
+  const ratio = window.devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = stroke;
+  ctx.lineWidth = ratio;
+  ctx.font = font.replace("12px", `${12 * ratio}px`);
+  ctx.textBaseline = "top";
+  let drawn = 0;
+  for (const [at, text] of marks) {
+    if (at < chart.scales.x.min || at > chart.scales.x.max) continue;
+    const x = Math.round(chart.valToPos(at, "x", true));
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    const room = x + 3 * ratio + ctx.measureText(text).width > bbox.left + bbox.width;
+    ctx.textAlign = room ? "right" : "left";
+    ctx.fillText(text, x + (room ? -3 : 3) * ratio, bbox.top + 2 * ratio);
+    drawn += 1;
+  }
+  chart.root.parentElement.dataset.marks = drawn;
   ctx.restore();
 }
 

@@ -12,3 +12,12 @@ if (elapsed) {
   write();
   setInterval(write, 1000);
 }
+
+// Alt+N, wherever one is on the page: to the note. Not with AltGr, which writes letters.
+const note = document.getElementById("note");
+document.addEventListener("keydown", (event) => {
+  const alone = event.altKey && !event.ctrlKey && !event.metaKey && !event.getModifierState("AltGraph");
+  if (!note || !alone || event.code !== "KeyN") return;
+  event.preventDefault();
+  note.focus();
+});

@@ -7,6 +7,7 @@ const SILENCE_MS = 10_000;
 const RATE_MS = 10_000;
 const MANY_CHARTS = 8;
 const MANY_PAUSE_MS = 140;
+const MARKS = JSON.parse(document.getElementById("live-marks")?.dataset.marks ?? "[]"); // [s, text] of each note
 const WORDS = JSON.parse(document.getElementById("live-words").dataset.words);
 
 class LiveMachine {
@@ -131,7 +132,7 @@ class LiveMachine {
         const { label, unit } = box.dataset;
         const limits = (box.dataset.limits ?? "").split(" ").filter(Boolean).map(Number);
         const range = () => [(this.labTime - this.windowMs) / 1000, this.labTime / 1000];
-        const chart = new Chart(this.strips, { label, unit, place, zone: this.zone, limits, range: () => (this.labTime === null ? [0, 60] : range()) });
+        const chart = new Chart(this.strips, { label, unit, place, zone: this.zone, limits, marks: MARKS, range: () => (this.labTime === null ? [0, 60] : range()) });
         chart.newest = WORDS.none;
         chart.value.textContent = WORDS.none;
         this.charts.set(box.value, chart);

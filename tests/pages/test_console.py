@@ -1,0 +1,132 @@
+"""The run console: by keyboard alone, with notes, and while a simulated machine really runs."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lab.core.database import Database
+from tests.conftest import create_tables, have
+from tests.integration.test_simulators import Simulators
+from tests.pages.stage import Stage, served_stage
+from tests.pages.test_live import DRAWN, POINTS
+from tests.pages.tour import visiting
+from tests.services import Mosquitto, start_mosquitto
+from tests.web_client import PASSWORD
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until something is in focus, visibly."""
+    for _ in range(150):
+        if page.evaluate("selector => document.activeElement?.matches(selector) ?? false", selector):
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", selector
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never comes to {selector}")
+
+
+def test_a_run_is_made_with_the_keyboard_alone_from_sign_in_to_its_end(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, None) as visit:
+        page = visit.page
+        visit.go("/pilots/{planned}/console")
+        tab_to(page, "[name=sign_in]")
+        page.keyboard.type("engineer")
+        tab_to(page, "[name=password]")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        expect(page.locator(".run-state")).to_have_class(re.compile("waiting"))
+        number = page.locator(".run-order .next b").inner_text()
+        tab_to(page, ".run-state .btn-lg")
+        page.keyboard.press("Enter")
+        expect(page.locator(".run-state")).to_have_class(re.compile("going"))
+        stage.clock.advance(timedelta(seconds=40))
+        page.keyboard.press("Alt+n")
+        assert page.evaluate("document.activeElement.id") == "note"
+        page.keyboard.type("A strange noise")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/console#notes")
+        noted = page.locator("#notes li").first
+        expect(noted).to_contain_text("A strange noise")
+        expect(noted).to_contain_text(f"run {number}")
+        stage.clock.advance(timedelta(minutes=2))
+        page.reload()
+        tab_to(page, "[name=found_roughness_um]")
+        page.keyboard.type("1.4")
+        tab_to(page, ".run-state .btn-lg")
+        page.keyboard.press("Enter")
+        expect(page.locator(".run-order .done b").last).to_have_text(number)
+        expect(page.locator("#notes li").first).to_contain_text(f"run {number}")
+        visit.assert_quiet()
+
+
+def test_a_note_for_the_staff_alone_stays_with_the_staff(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, "engineer", size="phone", language="pl") as visit:
+        visit.go("/pilots/{planned}/console")
+        visit.page.locator("#note").fill("Narzędzie było tępe")
+        visit.page.locator("[name=staff_only]").check()
+        visit.page.locator(".note-form button").click()
+        expect(visit.page.locator("#notes li").first).to_contain_text("tylko dla pracowników")
+        visit.assert_quiet()
+    with visiting(chrome, stage, "founder") as visit:
+        answer = visit.page.request.get(f"{stage.url}/api/v1/pilots/{stage.ids['planned']}/notes")
+        assert "tępe" not in answer.text()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    broker = have(lambda: start_mosquitto(tmp_path_factory.mktemp("console") / "mosquitto"))
+    yield broker
+    broker.remove()
+
+
+@pytest.fixture
+def running_stage(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The lab while the simulated mill makes a part at the pace of the lab's clock."""
+    folder = tmp_path_factory.mktemp("running")
+    database = Database(f"sqlite:///{folder / 'lab.sqlite'}")
+    create_tables(database)
+    with served_stage(database, folder, broker=broker.address(), rate=1.0) as stage:
+        machines = Simulators(broker)
+        try:
+            machines.set_clock(1.0, lab_ns=stage.clock.now_ns())
+            for device in ("mill-1", "meter-1"):
+                machines.order("start", device=device)
+            machines.say('{"do": "run", "run": 1, "settings": {"feed_mm_s": 20}, "devices": ["mill-1", "meter-1"]}')
+            yield stage
+        finally:
+            machines.end()
+    database.close()
+
+
+def test_values_move_while_a_simulated_machine_runs_and_a_note_is_marked_in_the_charts(
+    running_stage: Stage, chrome: Browser
+) -> None:
+    with visiting(chrome, running_stage, "engineer") as visit:
+        page = visit.page
+        visit.go("/pilots/{planned}/console")
+        page.locator(".run-state .btn-lg").click()
+        expect(page.locator(".run-state")).to_have_class(re.compile("going"))
+        for device in ("mill-1", "meter-1"):
+            expect(page.locator(f"[data-device={device}] .plot").first).to_be_visible()
+            page.wait_for_function(POINTS.format(device))
+        expect(page.locator(".live-status")).to_have_text(["live", "live"])
+        before = page.locator("[data-device=mill-1] .strip header b").all_inner_texts()
+        page.wait_for_function(
+            "before => [...document.querySelectorAll('[data-device=mill-1] .strip header b')]"
+            ".some((value, place) => value.textContent !== before[place])",
+            arg=before,
+        )
+        assert page.evaluate(DRAWN)
+        expect(page.locator("[data-device=mill-1] .live-quality")).to_contain_text(
+            re.compile(r"[1-9].* values a second")
+        )
+        page.locator("#note").fill("Coolant on")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/console#notes")
+        expect(page.locator("[data-device=mill-1] .plot").first).to_have_attribute("data-marks", "1")
+        page.locator("[data-device=mill-1] + p a").click()
+        expect(page.locator("#history-heading")).to_be_visible()
+        visit.assert_quiet()
