@@ -15,6 +15,7 @@ from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.links import on_this_site
 from lab.web.rendering import page
+from lab.web.watch_words import alarm_text
 from lab.web.wording import ALARM_NOTES, plain_words
 from telemetry.alarms import service
 from telemetry.grants import GrantDep
@@ -71,7 +72,7 @@ def show_alarm(
     return page(
         request,
         "alarm.html",
-        title=plain_words(alarm.text),
+        title=alarm_text(plain_words(alarm.text)),
         principal=principal,
         alarm=alarm,
         notes=notes,

@@ -5,12 +5,9 @@ them against the code that says them, and the catalogues translate them like eve
 as a whole, then clause by clause; what is not known stays English.
 """
 
-import re
-from functools import cache
-
-from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.languages import present_language
+from lab.web.sayings import Sayings
 
 CLAUSES = (
     # times and rules of booking
@@ -123,21 +120,7 @@ def said(message: str) -> str:
 
 
 def _clause(text: str) -> str | None:
-    for pattern, template in _patterns():
-        if found := pattern.fullmatch(text):
-            return _(template, **found.groupdict()) if found.groupdict() else _(template)
-    return None
+    return _SAYINGS.find(text)
 
 
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The templates as patterns, those with the most words first."""
-    ordered = sorted(CLAUSES, key=lambda template: -len(re.sub(r"%\(\w+\)s", "", template)))
-    return tuple((re.compile(_pattern(template), re.DOTALL), template) for template in ordered)
-
-
-def _pattern(template: str) -> str:
-    pieces = re.split(r"%\((\w+)\)s", template)
-    return "".join(
-        f"(?P<{piece}>(?:(?!; ).)+?)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
-    )
+_SAYINGS = Sayings(CLAUSES)

@@ -16,7 +16,7 @@ from lab.core.settings import Settings
 from lab.core.time import from_nanoseconds
 from lab.people.principals import Principal
 from lab.reports.numbers import format_number
-from lab.web import heard_words, wording
+from lab.web import heard_words, watch_words, wording
 from lab.web.languages import LANGUAGES, plain, plain_plural, present_language
 from lab.web.letter_words import letter_reason
 from lab.web.places import places_of
@@ -123,6 +123,9 @@ def _environment() -> Environment:
             "heard_range": heard_words.heard_range,
             "heard_rate": heard_words.heard_rate,
             "letter_reason": letter_reason,
+            "alarm_text": watch_words.alarm_text,
+            "finding_text": watch_words.finding_text,
+            "part_name": watch_words.part_name,
             "booking_state": wording.booking_state,
             "pilot_state": wording.pilot_state,
             "alarm_severity": wording.alarm_severity,
