@@ -30,6 +30,7 @@ from lab.core.broker import (
     require_free_broker_port,
 )
 from lab.core.clock import Clock, FollowedClock, SystemClock
+from lab.core.collecting import keep_for_good
 from lab.core.database import Database
 from lab.core.errors import SetupError
 from lab.core.folder import hold_folder, prepare_folder
@@ -205,6 +206,7 @@ def running(settings: Settings, *, recorder: bool = False, web: bool = False, jo
         if jobs:
             _start_jobs(system, stack, ending, resting=web)
         stack.callback(ending.begin)
+        keep_for_good()
         yield system
 
 

@@ -6,8 +6,9 @@ Each step changes what is printed, so the files are written again by a job. An a
 the database refuses it. Whoever reviews does not approve: four eyes.
 """
 
+import functools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from lab.core.audit import note_change
 from lab.core.clock import Clock
+from lab.core.collecting import keep_for_good
 from lab.core.database import Database
 from lab.core.ids import new_id
 from lab.core.jobs import enqueue
@@ -35,6 +37,7 @@ from lab.reports.files import building_beside, give_name, write_report
 from lab.reports.issue import Change, Maturity, ReportIssue, Signature, Statement, Status, report_number
 from lab.reports.language import marked
 from lab.reports.models import DataSet, Report
+from lab.reports.results import Results
 from lab.reports.sealing import file_sha256, sync_folder
 from lab.reports.telling import tell_of_approval
 
@@ -283,12 +286,20 @@ def _following(session: Session, old: Report, change: Change) -> ReportIssue:
     )
 
 
+@functools.cache
+def _statistics() -> Callable[..., Results]:
+    """`compute_results`, once its libraries are there: they take two seconds to import, and pages do without."""
+    from lab.reports import charts, pdf  # noqa: F401 - what is written with the results stays as well
+    from lab.reports.assembly import compute_results
+
+    keep_for_good()
+    return compute_results
+
+
 def _write(data_set: DataSet, issue: ReportIssue, data_dir: Path, *, revision: int) -> tuple[Path, dict[str, Any]]:
     """Files in a folder that has no name yet, and the columns that tell of them."""
-    from lab.reports.assembly import compute_results  # here: statistics take two seconds to import, pages do without
-
     sealed = data_dir / data_set.folder
-    results = compute_results(sealed, manifest_sha256=data_set.manifest_sha256, issue=issue)
+    results = _statistics()(sealed, manifest_sha256=data_set.manifest_sha256, issue=issue)
     folder = _folder(data_set.pilot_id, issue.version, revision=revision)
     building = building_beside(data_dir, folder)
     try:
