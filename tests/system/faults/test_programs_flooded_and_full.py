@@ -66,16 +66,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Take what is left of a file system."""
+    """Take what is left of a file system; called again, also what has been given back meanwhile."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as file:
+    with ballast.open("ab", buffering=0) as file:
         while True:
             free = shutil.disk_usage(folder).free
             if not free:
                 return ballast
             try:
                 file.write(bytes(min(free, 1 << 20)))
-                file.flush()
             except OSError:
                 return ballast
 
@@ -107,6 +106,7 @@ def test_a_full_disk_stops_acknowledging_and_nothing_else(
     while time.monotonic() < end:
         assert product.product.process is not None
         assert product.product.process.poll() is None, "no crash"
+        fill(small_disk)
         time.sleep(0.5)
     told = product.told()
     assert told["connected"], told
