@@ -28,6 +28,7 @@ _DONE = {
     "described": N_("What it shows is noted."),
     "removed": N_("The document is removed. That it was here, and why it is gone, stays to be seen."),
     "noted": N_("The note is kept."),
+    "sketched": N_("The lab has your sketch, as a note below. An engineer makes a plan of it with you."),
 }
 _FAULT = N_("Please check what you have typed.")
 _REFUSED = (ConflictError, InvalidError, UnavailableError)

@@ -31,6 +31,7 @@ from lab.web import (
     rule_pages,
     session_pages,
     shared_report_pages,
+    sketch_pages,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -51,6 +52,7 @@ for pages in (
     pilot_pages,
     document_pages,
     afterwards_pages,
+    sketch_pages,
     console_pages,
     report_pages,
     shared_report_pages,

@@ -1,5 +1,6 @@
 """A pilot's documents, its acceptance and what became of it, in a real browser."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,4 +127,27 @@ def test_the_company_tells_what_became_of_it_and_how_digital_it_is(stage: Stage,
         maturity.locator("[name=green]").fill("37,5")
         maturity.locator("button").click()
         expect(page.locator("tr", has_text="40").last).to_be_visible()
+        visit.assert_quiet()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_plan_is_sketched_with_the_keyboard_and_handed_to_the_lab(stage: Stage, chrome: Browser, look: str) -> None:
+    with visiting(chrome, stage, "founder", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go("/pilots/{planned}/sketch")
+        page.locator("[name=better]").focus()
+        for typed in (f"energy {look}", "kWh", "0,1", "0,1", "0,2", "4", "1", "20", "4"):
+            page.keyboard.press("Control+A")
+            page.keyboard.type(typed)
+            page.keyboard.press("Tab")
+        expect(page.locator("#follows .notice")).to_be_visible()  # hopes for no more than what just pays
+        page.locator("[name=hope]").focus()
+        page.keyboard.press("Control+A")
+        page.keyboard.type("0,3")
+        expect(page.locator("#follows .card")).to_contain_text("34")
+        expect(page.locator("#follows .card")).to_contain_text("3 h 40 min")
+        expect(page.locator("#follows a")).to_have_attribute("href", re.compile("minutes=220"))
+        page.keyboard.press("Enter")
+        expect(page.locator("[role=status]")).to_be_visible()
+        expect(page.locator(".note-text", has_text=f"energy {look}")).to_contain_text("34")
         visit.assert_quiet()

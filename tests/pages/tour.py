@@ -40,6 +40,7 @@ TOUR = (
     Stop("pilot", "founder", "/pilots/{planned}"),
     Stop("documents", "founder", "/pilots/{planned}/documents"),
     Stop("afterwards", "founder", "/pilots/{pilot}/afterwards"),
+    Stop("sketch", "founder", "/pilots/{planned}/sketch?better=energy&unit=kWh&pays=0,1&hope=0,3&run_minutes=4"),
     Stop("report", "founder", "/reports/{report}"),
     Stop("password", "founder", "/password"),
     Stop("reports-of-a-reader", "reader", "/"),

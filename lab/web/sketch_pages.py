@@ -1,0 +1,211 @@
+"""A first sketch of a pilot's plan in plain words: how many runs and minutes follow from what a company hopes for."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+
+from lab.core.errors import InvalidError
+from lab.core.http import ClockDep, DatabaseDep
+from lab.people.endpoints import PrincipalDep
+from lab.pilots.models import Pilot
+from lab.pilots.notes.schemas import NoteRequest
+from lab.pilots.notes.service import write_note
+from lab.pilots.power import MOST_RUNS, RANDOMISED_LAYOUT, BookingTime, booking_time, runs_for
+from lab.pilots.service import get_pilot
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.rendering import page
+from lab.web.wording import minutes_long, plain_words
+
+router = APIRouter(prefix="/pilots/{pilot_id}")
+
+TEXTS = ("better", "unit")
+NUMBERS = {
+    "pays": N_("From which saving on would it pay?"),
+    "hope": N_("What do you hope for?"),
+    "differ": N_("How much do two parts differ that were made in the same way?"),
+    "run_minutes": N_("How many minutes does one part take?"),
+    "reset_minutes": N_("How many minutes until the next one can begin?"),
+    "setup_minutes": N_("How many minutes to set up, each time?"),
+    "longest_hours": N_("How many hours at a time at most?"),
+}
+_OPTIONAL = {"differ", "reset_minutes", "setup_minutes"}
+_DEFAULTS = {"longest_hours": "4", "reset_minutes": "0", "setup_minutes": "0"}
+_MOST = 1e9
+_MOST_MINUTES = 1440.0
+_LONGEST = 200
+
+
+class SketchError(InvalidError):
+    """What was typed gives no pilot; the message is in the language of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What follows from the answers."""
+
+    runs_a_way: int
+    """Of each of the two ways of working."""
+    time: BookingTime
+    differ_known: bool
+    """Whether the company has said how much parts differ."""
+
+    @property
+    def runs(self) -> int:
+        """Of both."""
+        return 2 * self.runs_a_way
+
+
+@router.get("/sketch")
+def show_sketch(request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> Response:
+    """The questions, and what follows from the answers as far as they are there."""
+    with database.read() as session:
+        pilot = get_pilot(session, principal, pilot_id)
+    return _page(request, principal, pilot, _typed(request.query_params))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return _typed(await request.form())
+
+
+@router.post("/sketch")
+def submit_sketch(
+    request: Request,
+    pilot_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    typed: Annotated[dict[str, str], Depends(_form)],
+) -> Response:
+    """Hand the answers to the lab as a note on the pilot, from which an engineer writes the plan."""
+    with database.read() as session:
+        pilot = get_pilot(session, principal, pilot_id)
+    try:
+        wish = NoteRequest(text=_note(typed, sketch_of(typed)))
+    except (SketchError, ValidationError):
+        return _page(request, principal, pilot, typed, status=422)
+    database.transact(lambda session: write_note(session, principal, pilot.id, wish, now=clock.now()))
+    return RedirectResponse(f"/pilots/{pilot.id}/documents?done=sketched#notes", 303)
+
+
+def sketch_of(typed: dict[str, str]) -> Sketch:
+    """Runs and minutes from the answers, by the rule of the plan: Invest needs an improvement above what pays.
+
+    Raises:
+        SketchError: naming the first answer that is missing or makes no sense.
+    """
+    if not typed["better"]:
+        raise SketchError(_("Please say what should get better."), field="better")
+    found = {name: _number(name, typed[name]) for name in NUMBERS}
+    gain = found["hope"] - found["pays"]
+    if gain <= 0:
+        raise SketchError(
+            _("What you hope for must be more than what just pays; otherwise no trial could tell you to invest."),
+            field="hope",
+        )
+    known = found["differ"] > 0
+    size = runs_for(gain=gain, sd=found["differ"] if known else gain, layout=RANDOMISED_LAYOUT)
+    if size.runs_per_arm is None:
+        raise SketchError(
+            _(
+                "More than %(most)s parts of each kind would be needed: parts differ too much for so small a "
+                "difference. Hope for more, or make parts steadier.",
+                most=MOST_RUNS,
+            ),
+            field="differ",
+        )
+    time = booking_time(
+        2 * size.runs_per_arm,
+        run_minutes=found["run_minutes"],
+        reset_minutes=found["reset_minutes"],
+        setup_minutes=found["setup_minutes"],
+        longest_minutes=round(60 * found["longest_hours"]),
+    )
+    return Sketch(size.runs_per_arm, time, known)
+
+
+def _number(name: str, typed: str) -> float:
+    text = typed or ("0" if name in _OPTIONAL else "")
+    most = _MOST_MINUTES if name.endswith("minutes") else 24.0 if name == "longest_hours" else _MOST
+    plain = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace(",", ".")
+    if not (plain.isascii() and plain.replace(".", "", 1).isdigit()):
+        raise SketchError(_("Please answer with a number: %(question)s", question=_(NUMBERS[name])), field=name)
+    value = float(plain)
+    least = 0.0 if name in _OPTIONAL else 1e-6
+    if not least <= value <= most:
+        raise SketchError(
+            _(
+                "Please give a number above 0, %(most)s at most: %(question)s",
+                most=f"{most:.0f}",
+                question=_(NUMBERS[name]),
+            ),
+            field=name,
+        )
+    return value
+
+
+def _typed(given: object) -> dict[str, str]:
+    get = given.get  # type: ignore[attr-defined]
+    asked = {name: get(name, _DEFAULTS.get(name, "")) for name in (*TEXTS, *NUMBERS)}
+    return {
+        name: " ".join(plain_words(text).split())[:_LONGEST] if isinstance(text, str) else ""
+        for name, text in asked.items()
+    }
+
+
+def _note(typed: dict[str, str], sketch: Sketch) -> str:
+    """The questions with their answers, and what follows, as people read it."""
+    lines = [f"{_('What should get better?')} {typed['better']} ({typed['unit']})"]
+    lines += [f"{_(question)} {typed[name] or '–'}" for name, question in NUMBERS.items()]
+    return "\n".join([_("Sketch of the plan"), *lines, *_follows(sketch)])
+
+
+def _follows(sketch: Sketch) -> list[str]:
+    time = sketch.time
+    return [
+        _(
+            "%(runs)s parts in all, %(each)s in each of the two ways, in random order.",
+            runs=sketch.runs,
+            each=sketch.runs_a_way,
+        ),
+        _(
+            "Time on the machine: %(sessions)s × %(length)s, 15 %% in reserve.",
+            sessions=time.sessions,
+            length=minutes_long(time.minutes_a_session),
+        ),
+    ]
+
+
+def _page(
+    request: Request, principal: PrincipalDep, pilot: Pilot, typed: dict[str, str], *, status: int = 200
+) -> Response:
+    sketch, problem, field = None, "", ""
+    if any(typed[name] for name in ("better", "pays", "hope", "run_minutes")):
+        try:
+            sketch = sketch_of(typed)
+        except SketchError as error:
+            problem, field = error.message, str(error.facts["field"])
+    elif status != 200:
+        problem, field = _("Please say what should get better."), "better"
+    facts = {"pilot_id": pilot.id, "minutes": str(sketch.time.minutes_a_session), "find": "yes"} if sketch else {}
+    return page(
+        request,
+        "sketch.html",
+        title=_("Sketch the plan of %(number)s", number=pilot.number),
+        principal=principal,
+        status=status,
+        pilot=pilot,
+        typed=typed,
+        questions={name: _(question) for name, question in NUMBERS.items()},
+        optional=_OPTIONAL,
+        sketch=sketch,
+        follows=_follows(sketch) if sketch else [],
+        problem=problem,
+        field=field,
+        slots=f"/bookings/new?{urlencode(facts)}" if facts else "",
+        here=f"/pilots/{pilot.id}/sketch",
+    )
