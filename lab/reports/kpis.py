@@ -74,9 +74,10 @@ def integrate(settled_ns: Nanoseconds, values: Numbers, *, start_ns: int, end_ns
     times, numbers = settled_ns[inside], values[inside]
     if not len(times):
         return Covered(0.0, 0.0, None, 0)
-    order = np.lexsort((numbers, times))
-    seconds = (times[order] - start_ns) / 1e9
-    numbers = numbers[order]
+    if (np.diff(times) <= 0).any():
+        order = np.lexsort((numbers, times))
+        times, numbers = times[order], numbers[order]
+    seconds = (times - start_ns) / 1e9
     steps = np.diff(seconds)
     bridged = steps <= longest_gap_s
     areas = steps * (numbers[1:] + numbers[:-1]) / 2
