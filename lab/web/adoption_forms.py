@@ -17,7 +17,7 @@ FIELDS = {
     "id": N_("Short name"),
     "name": N_("Name"),
     "kind": N_("Kind"),
-    "location": N_("Where it stands"),
+    "location": N_("Place in the lab"),
     "price_eur_per_hour": N_("Price in EUR per hour"),
     "signals": N_("Signals"),
     "label": N_("As people read it"),

@@ -12,7 +12,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.repository import names_of_accounts
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
-from lab.web.letter_words import LETTER_REASONS, readable
+from lab.web.letter_words import LETTER_REASONS, letter_reason, readable
 from lab.web.rendering import page
 from lab.web.wording import plain_words
 from telemetry.letters import service
@@ -108,11 +108,12 @@ def show_letter(request: Request, key: str, principal: PrincipalDep, database: D
     with database.read() as session:
         letter = WholeLetterAnswer.of(service.get_letter(session, principal, key))
         names = {one.id: one.name for one in list_devices(session)}
+    why = letter_reason(letter.reason)
     shown = letter.payload_hex or readable(letter.payload)
     return page(
         request,
         "letter.html",
-        title=_(LETTER_REASONS.get(letter.reason, letter.reason)),
+        title=why[:1].upper() + why[1:],
         principal=principal,
         letter=letter,
         shown=shown[:_LONGEST_PAYLOAD],

@@ -139,8 +139,8 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
         1
     ]
     for rule, device, severity, text in (
-        ("r1", "mill-1", "warning", "spindle power of CNC mill is 6.9 kW, above 6.5 kW"),
-        ("r2", "conveyor-1", "critical", "Conveyor has been silent for 3 minutes"),
+        ("r1", "mill-1", "warning", "Spindle power of CNC mill is 6.9 kW, above 6.5 kW"),
+        ("r2", "conveyor-1", "critical", "Belt speed of Conveyor with vision has sent nothing for more than 180 s"),
     ):
         at_ns = to_nanoseconds(NOW - timedelta(minutes=4))
         alarm = alarms.raise_alarm(session, RuleFacts(rule, device, "limit", severity), text, at_ns=at_ns, now=NOW)
