@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from lab.core.errors import ConflictError, StaleError
@@ -18,13 +16,13 @@ from lab.reports import issuing
 from lab.reports.afterwards.service import accept_report, get_acceptance
 from lab.reports.endpoints import get_package, get_pdf
 from lab.reports.errors import SameReviewerError
-from lab.reports.html import render_html
 from lab.reports.links import service as links
 from lab.reports.models import Report
 from lab.reports.service import get_report, list_reports
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
+from lab.web.report_fragments import fragment_of
 from lab.web.wording import plain_words
 
 router = APIRouter()
@@ -180,7 +178,6 @@ def _show(
             else []
         )
     tone, words = _DONE.get(done, ("good", ""))
-    fragment = render_html(report.results, charts_of(settings.data_dir / report.folder))
     return page(
         request,
         "report.html",
@@ -196,7 +193,7 @@ def _show(
         address=address,
         until=until,
         report_language=language_of(report),
-        fragment=Markup(fragment),  # noqa: S704 - lab.reports.html escapes what it prints
+        fragment=fragment_of(report, settings.data_dir),
     )
 
 
@@ -218,10 +215,3 @@ def language_of(report: Report) -> str:
     """The code of the language that a report is written in, for whoever reads it aloud."""
     statement = report.results.get("issue", {}).get("statement", {})
     return str(statement.get("language", "en"))
-
-
-def charts_of(folder: Path) -> dict[str, bytes]:
-    """The charts of a report by file name, and its photos by path."""
-    charts = {path.name: path.read_bytes() for path in sorted((folder / "charts").glob("*.svg"))}
-    photos = {path.relative_to(folder).as_posix(): path.read_bytes() for path in (folder / "attachments").glob("*")}
-    return charts | photos

@@ -5,18 +5,17 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
-from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.reports.endpoints import report_file
-from lab.reports.html import render_html
 from lab.reports.links.service import follow_link, note_opening
 from lab.reports.models import Report
 from lab.reports.repository import newest_report
 from lab.web.languages import gettext as _
 from lab.web.rendering import page
-from lab.web.report_pages import charts_of, language_of
+from lab.web.report_fragments import fragment_of
+from lab.web.report_pages import language_of
 
 router = APIRouter(prefix="/shared")
 
@@ -37,7 +36,6 @@ def show_report(
         return link.expires_at, report, newest is not None and newest.version > report.version and newest.is_final
 
     until, report, replaced = database.transact(follow)
-    fragment = render_html(report.results, charts_of(settings.data_dir / report.folder))
     answer = page(
         request,
         "shared-report.html",
@@ -48,7 +46,7 @@ def show_report(
         until=until,
         replaced=replaced,
         report_language=language_of(report),
-        fragment=Markup(fragment),  # noqa: S704 - lab.reports.html escapes what it prints
+        fragment=fragment_of(report, settings.data_dir),
     )
     answer.headers.update(_SECRET)
     return answer
