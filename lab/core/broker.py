@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -230,6 +231,7 @@ class MosquittoBroker:
         self._address = BrokerAddress(host, port, PRODUCT_USER, password, version=5)
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._making = threading.Lock()
 
     @property
     def address(self) -> BrokerAddress:
@@ -259,6 +261,8 @@ class MosquittoBroker:
     def stop(self) -> None:
         """Stop in good order: it saves its store."""
         self._stopping.set()
+        with self._making:  # none is made any more, and one that was just being made is known
+            pass
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -270,8 +274,10 @@ class MosquittoBroker:
     def _write_files(self) -> None:
         write_mosquitto_files(self._folder, self._accounts, mode=0o600)
 
-    def _launch(self) -> None:
-        with (self._folder / "mosquitto.log").open("ab") as log_file:
+    def _make_process(self) -> None:
+        with self._making, (self._folder / "mosquitto.log").open("ab") as log_file:
+            if self._stopping.is_set():
+                return
             self._process = subprocess.Popen(
                 [self._program, "-c", str(self._folder / "mosquitto.conf")],
                 stdin=subprocess.DEVNULL,
@@ -279,9 +285,17 @@ class MosquittoBroker:
                 stderr=log_file,
                 start_new_session=True,  # Ctrl-C is for us: we stop it after the recorder
             )
+
+    def _launch(self) -> None:
+        # In a thread: a signal raises in the main one, and between a process and what knows of it nothing may come.
+        with ThreadPoolExecutor(1) as maker:
+            maker.submit(self._make_process).result()
+        process = self._process
+        if process is None:
+            raise BrokerStartError("Mosquitto is not started any more: the product is stopping")
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 last = (self._folder / "mosquitto.log").read_text(errors="replace").strip().splitlines()[-1:]
                 raise BrokerStartError(f"Mosquitto stopped at once: {' '.join(last) or 'it wrote no reason'}")
             with contextlib.suppress(OSError), socket.create_connection((self._address.host, self._address.port), 1):
