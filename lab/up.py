@@ -40,12 +40,17 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
         SetupError: if a part cannot start.
     """
     stop = threading.Event()
+    starting, asked_by = True, 0
 
     def end(number: int, _: object) -> None:
-        if stop.is_set():
+        nonlocal asked_by
+        again = stop.is_set()
+        if again and not starting:
             return  # it is on the way out already
         stop.set()  # the exception gets lost where Python ignores exceptions, as in the callback of a weak reference
-        raise SystemExit(128 + number)
+        asked_by = number
+        if again or not starting:  # a library that is just being loaded would abort; the start takes a few seconds
+            raise SystemExit(128 + number)
 
     for asked in stop_signals():
         signal.signal(asked, end)
@@ -54,6 +59,9 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
         listen(settings.host, settings.port) as listener,
         running(settings, recorder=True, web=True, jobs=True) as system,
     ):
+        starting = False
+        if stop.is_set():
+            raise SystemExit(128 + asked_by)
         # Only now, when every part has started: a start that is refused changes nothing and makes no account.
         _first_manager(system, console)
         if wanted is not None:
