@@ -18,7 +18,6 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -274,25 +273,17 @@ class MosquittoBroker:
     def _write_files(self) -> None:
         write_mosquitto_files(self._folder, self._accounts, mode=0o600)
 
-    def _make_process(self) -> None:
+    def _launch(self) -> None:
         with self._making, (self._folder / "mosquitto.log").open("ab") as log_file:
             if self._stopping.is_set():
                 return
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [self._program, "-c", str(self._folder / "mosquitto.conf")],
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=log_file,
                 start_new_session=True,  # Ctrl-C is for us: we stop it after the recorder
             )
-
-    def _launch(self) -> None:
-        # In a thread: a signal raises in the main one, and between a process and what knows of it nothing may come.
-        with ThreadPoolExecutor(1) as maker:
-            maker.submit(self._make_process).result()
-        process = self._process
-        if process is None:
-            raise BrokerStartError("Mosquitto is not started any more: the product is stopping")
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:

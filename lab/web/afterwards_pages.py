@@ -20,7 +20,7 @@ from lab.reports.afterwards.schemas import FollowUpRequest
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.wording import plain_words, sentence
+from lab.web.wording import one_line, sentence
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
 
@@ -87,7 +87,7 @@ def submit_follow_up(
 ) -> Response:
     """What became of it; it can be told again."""
     typed = {"invested": invested, "amount": amount, "funding": funding, "source": source, "comment": comment}
-    typed = {name: " ".join(plain_words(text).split()) for name, text in typed.items()}
+    typed = {name: one_line(text) for name, text in typed.items()}
     try:
         wish = FollowUpRequest.model_validate(
             {
@@ -136,7 +136,7 @@ def submit_assessment(
         "green": green,
     }  # fmt: skip
     typed = {"stage": stage, "assessed_on": assessed_on, "source": source, **scores}
-    typed = {name: " ".join(plain_words(text).split()) for name, text in typed.items()}
+    typed = {name: one_line(text) for name, text in typed.items()}
     facts = {name: text.replace(",", ".") if name in scores else text for name, text in typed.items()}
     chosen = facts.pop("stage")
     try:

@@ -1,17 +1,15 @@
 """When alarms are raised: the rules, making and changing one after a look at how often it would have rung."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
 from devices.models import Device
 from devices.service import get_device, list_devices
-from lab.core.errors import ConflictError, InvalidError, StaleError, UnavailableError
+from lab.core.errors import ConflictError, InvalidError, PilotLabError, StaleError, UnavailableError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.core.paging import PageWish
 from lab.core.time import to_nanoseconds
@@ -51,6 +49,9 @@ _DONE = {
     "ended": N_("The rule is switched off. Its past alarms stay."),
     "late": N_("Somebody was faster; this is how it stands now."),
 }
+
+
+_REFUSED = (ValidationError, InvalidError, ConflictError, UnavailableError)
 
 
 @router.get("")
@@ -100,28 +101,32 @@ def submit_new_rule(
 ) -> Response:
     """Look at what a new rule would have done, or make it."""
     principal.require_staff("make rules for alarms")
-    kind, signal = typed.get("kind", ""), typed.get("signal", "")[:100] or None
-    now = clock.now()
-    with database.read() as session:
-        device = get_device(session, typed.get("device", "")[:40])
-        if kind not in KINDS:
-            return _form(request, principal, device, "limit")
-
-        def deed(definition: Definition, severity: Severity) -> str:
+    device_id, kind = typed.get("device", "")[:40], typed.get("kind", "")
+    signal = typed.get("signal", "")[:100] or None
+    if kind not in KINDS:
+        return show_new_rule(request, principal, database, device_id)
+    problem, seen = "", None
+    try:
+        definition, severity = read_rule(kind, typed), _severity(typed.get("severity", ""))
+        if not typed.get("look"):
             database.transact(
                 lambda session: service.create_rule(
                     session,
                     principal,
-                    device_id=device.id,
+                    device_id=device_id,
                     signal=signal,
                     severity=severity,
                     definition=definition,
-                    now=now,
+                    now=clock.now(),
                 )
             )
-            return "made"
-
-        return _look_or_do(request, session, principal, grant, device, kind, signal, typed, now, settings, deed)
+            return RedirectResponse("/manage/alarm-rules?done=made", 303)
+        seen = _preview(request, database, grant, device_id, kind, signal, definition, clock.now())
+    except _REFUSED as error:
+        problem = _problem(error, settings.time_zone)
+    with database.read() as session:
+        device = get_device(session, device_id)
+        return _form(request, principal, device, kind, typed=typed, seen=seen, problem=problem)
 
 
 @router.get("/{rule_id}")
@@ -145,12 +150,14 @@ def submit_change(
     typed: Typed,
 ) -> Response:
     """Look at what the changed rule would have done, or change it."""
-    now, version = clock.now(), typed.get("version", "")
     with database.read() as session:
         rule = service.get_rule(session, principal, rule_id)
-        device = get_device(session, rule.device_id)
-
-        def deed(definition: Definition, severity: Severity) -> str:
+        device_id, kind, signal = rule.device_id, rule.kind, rule.signal
+    version = typed.get("version", "")
+    problem, seen = "", None
+    try:
+        definition, severity = read_rule(kind, typed), _severity(typed.get("severity", ""))
+        if not typed.get("look"):
             database.transact(
                 lambda session: service.change_rule(
                     session,
@@ -160,14 +167,19 @@ def submit_change(
                     definition=definition,
                     version=int(version) if version.isdecimal() and len(version) < 10 else None,
                     reason=None,
-                    now=now,
+                    now=clock.now(),
                 )
             )
-            return "changed"
-
-        return _look_or_do(
-            request, session, principal, grant, device, rule.kind, rule.signal, typed, now, settings, deed, rule=rule
-        )
+            return RedirectResponse("/manage/alarm-rules?done=changed", 303)
+        seen = _preview(request, database, grant, device_id, kind, signal, definition, clock.now())
+    except StaleError:
+        return RedirectResponse("/manage/alarm-rules?done=late", 303)
+    except _REFUSED as error:
+        problem = _problem(error, settings.time_zone)
+    with database.read() as session:
+        rule = service.get_rule(session, principal, rule_id)
+        device = get_device(session, device_id)
+        return _form(request, principal, device, kind, rule=rule, typed=typed, seen=seen, problem=problem)
 
 
 @router.post("/{rule_id}/end")
@@ -189,54 +201,29 @@ def submit_end(
     return RedirectResponse("/manage/alarm-rules?done=ended", 303)
 
 
-def _look_or_do(
-    request: Request,
-    session: Session,
-    principal: Principal,
-    grant: Grant,
-    device: Device,
-    kind: str,
-    signal: str | None,
-    typed: dict[str, str],
-    now: datetime,
-    settings: SettingsDep,
-    deed: Callable[[Definition, Severity], str],
-    *,
-    rule: AlarmRule | None = None,
-) -> Response:
-    """What both forms do with what was typed."""
-    problem, seen = "", None
-    try:
-        definition, severity = read_rule(kind, typed), _severity(typed.get("severity", ""))
-        if not typed.get("look"):
-            return RedirectResponse(f"/manage/alarm-rules?done={deed(definition, severity)}", 303)
-        seen = _preview(request.app.state.store, session, grant, device, kind, signal, definition, now)
-    except ValidationError as error:
-        problem = _wrong(error)
-    except StaleError:
-        return RedirectResponse("/manage/alarm-rules?done=late", 303)
-    except (InvalidError, ConflictError, UnavailableError) as error:
-        problem = sentence(error.message, settings.time_zone)
-    return _form(request, principal, device, kind, rule=rule, typed=typed, seen=seen, problem=problem)
-
-
 def _preview(
-    store: SampleStore | None,
-    session: Session,
+    request: Request,
+    database: DatabaseDep,
     grant: Grant,
-    device: Device,
+    device_id: str,
     kind: str,
     signal: str | None,
     definition: Definition,
     now: datetime,
 ) -> Preview | None:
     """Over what was recorded; None: rules of this kind look at bookings as well."""
-    known = service.signal_kind(device, signal)
-    check_definition(definition, known)
-    if kind not in SAMPLED or store is None:
-        return None
-    followed = rule_of(service.rule_in_mind(device.id, signal, definition), known)
-    return preview_rule(store, session, grant, device.id, signal, followed, kind=known, end_ns=to_nanoseconds(now))
+    store: SampleStore | None = request.app.state.store
+    with database.read() as session:
+        known = service.signal_kind(get_device(session, device_id), signal)
+        check_definition(definition, known)
+        if kind not in SAMPLED or store is None:
+            return None
+        followed = rule_of(service.rule_in_mind(device_id, signal, definition), known)
+        return preview_rule(store, session, grant, device_id, signal, followed, kind=known, end_ns=to_nanoseconds(now))
+
+
+def _problem(error: ValidationError | PilotLabError, zone: str) -> str:
+    return _wrong(error) if isinstance(error, ValidationError) else sentence(error.message, zone)
 
 
 def _form(

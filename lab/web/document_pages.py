@@ -19,7 +19,7 @@ from lab.pilots.service import get_pilot
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.wording import plain_words, sentence
+from lab.web.wording import one_line, plain_words, sentence
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
 
@@ -69,7 +69,7 @@ def submit_document(
             pilot_id,
             name=(file.filename or "") if file is not None else "",
             content=content,
-            caption=_one_line(caption),
+            caption=one_line(caption),
             data_dir=settings.data_dir,
             largest=settings.largest_document_bytes,
             now=clock.now(),
@@ -99,7 +99,7 @@ def submit_description(
     """What it shows, and whether the report shows it."""
     try:
         change = DocumentChange(
-            caption=_one_line(caption), alt_text=_one_line(alt_text) or None, in_report=bool(in_report)
+            caption=one_line(caption), alt_text=one_line(alt_text) or None, in_report=bool(in_report)
         )
         database.transact(
             lambda session: service.describe_document(
@@ -192,10 +192,6 @@ def _page(
             problem=problem,
             here=f"/pilots/{pilot.id}/documents",
         )
-
-
-def _one_line(typed: str) -> str:
-    return " ".join(plain_words(typed).split())
 
 
 def _back(pilot_id: str, done: str) -> RedirectResponse:

@@ -78,9 +78,9 @@ def _recorder(session: Session, lab: str, now: datetime) -> dict[str, Any] | Non
         "silent": (now - at).total_seconds() > SILENT_SECONDS,
         "connected": health.get("connected", False),
         "problem": health.get("problem"),
-        "lag": number(round(health.get("lag_seconds", 0))),
-        "megabytes": number(round(health.get("spool_bytes", 0) / 1e6)),
-        "free_gigabytes": number(round(health.get("disk_free_bytes", 0) / 1e9, 1)),
+        "lag": number(health.get("lag_seconds", 0)),
+        "megabytes": number(health.get("spool_bytes", 0) / 1e6),
+        "free_gigabytes": number(health.get("disk_free_bytes", 0) / 1e9, decimals=1),
         **waits,
     }
 

@@ -23,7 +23,7 @@ from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
 from lab.web.report_fragments import fragment_of
-from lab.web.wording import plain_words
+from lab.web.wording import one_line, plain_words
 
 router = APIRouter()
 
@@ -106,7 +106,7 @@ def submit_acceptance(
     report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, comment: Said = ""
 ) -> Response:
     """A member of its company accepts it."""
-    said = " ".join(plain_words(comment).split()) or None
+    said = one_line(comment) or None
     return _changed(
         report_id,
         "accepted",

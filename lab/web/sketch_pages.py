@@ -19,7 +19,7 @@ from lab.pilots.service import get_pilot
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.wording import minutes_long, plain_words
+from lab.web.wording import minutes_long, one_line
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
 
@@ -151,10 +151,7 @@ def _number(name: str, typed: str) -> float:
 def _typed(given: object) -> dict[str, str]:
     get = given.get  # type: ignore[attr-defined]
     asked = {name: get(name, _DEFAULTS.get(name, "")) for name in (*TEXTS, *NUMBERS)}
-    return {
-        name: " ".join(plain_words(text).split())[:_LONGEST] if isinstance(text, str) else ""
-        for name, text in asked.items()
-    }
+    return {name: one_line(text)[:_LONGEST] if isinstance(text, str) else "" for name, text in asked.items()}
 
 
 def _note(typed: dict[str, str], sketch: Sketch) -> str:

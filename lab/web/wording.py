@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from babel.numbers import format_decimal
 
 from bookings.search.requirements import plain_name
 from devices.models import DeviceBirth
@@ -153,9 +152,8 @@ def read_field_time(text: str, zone: str, *, field: str) -> datetime:
 
 def price(cents: int) -> str:
     """Money in euros, e.g. `EUR 45.00`, in Polish `45,00 EUR`."""
-    if present_language() == "en":
-        return f"EUR {cents / 100:,.2f}"
-    return f"{number_text(f'{cents / 100:,.2f}'.replace(',', GROUP))}\u00a0EUR"
+    amount = number(cents / 100, decimals=2)
+    return f"EUR {amount}" if present_language() == "en" else f"{amount}\u00a0EUR"
 
 
 def file_size(size: int) -> str:
@@ -170,9 +168,10 @@ def number_text(written: str) -> str:
     return written if present_language() == "en" else written.replace(".", ",")
 
 
-def number(value: float) -> str:
+def number(value: float, *, decimals: int = 0) -> str:
     """A number as people of the present language write it, with groups of thousands."""
-    return str(format_decimal(value, locale=present_language()))
+    text = f"{value:,.{decimals}f}"
+    return text if present_language() == "en" else number_text(text.replace(",", GROUP))
 
 
 def booking_state(state: str) -> str:
@@ -258,6 +257,11 @@ def sentence(message: str, zone: str) -> str:
 def plain_words(text: str) -> str:
     """What somebody has typed into a field, without what no database and no page can show."""
     return _CONTROLS.sub(" ", text.replace("\r\n", "\n")).strip()
+
+
+def one_line(text: str) -> str:
+    """The same of a field that has one line."""
+    return " ".join(plain_words(text).split())
 
 
 def minutes_long(minutes: int) -> str:
