@@ -186,9 +186,14 @@ def _printable(value: object) -> Plain:
     if isinstance(value, (list, tuple)):
         return [_printable(part) for part in value]
     if isinstance(value, str):
-        return "".join(map(_letter, value))
+        return printable_text(value)
     assert value is None or isinstance(value, (bool, int, float))
     return value
+
+
+def printable_text(text: str) -> str:
+    """A text whose characters can all be printed; the others become U+FFFD."""
+    return "".join(map(_letter, text))
 
 
 def _letter(letter: str) -> str:

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.reports.distributions import draw_distribution, spreads_of
-from lab.reports.drawing import draw_effects, draw_runs, reference_lines, to_svg
+from lab.reports.drawing import draw_runs, to_svg
 from lab.reports.economics.drawing import draw_npv, draw_tornado
 from lab.reports.economics.writing import format_money, format_probability, write_figure
+from lab.reports.effects_drawing import describe_effect, draw_effects
 from lab.reports.language import writing_in
-from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity
-from lab.reports.results import GuardResult, KpiResult, Results
+from lab.reports.numbers import format_interval, format_number, format_quantity
+from lab.reports.results import KpiResult, Results
 from lab.reports.steadiness.drawing import draw_control
 from lab.reports.steadiness.energy_drawing import draw_energy
 from lab.reports.steadiness.writing import energy_sentence
 from lab.reports.traces.drawing import draw_traces
 from lab.reports.traces.findings import Trace
 from lab.reports.words import Words, words_of
-from lab.reports.writing import no_inference_words
 
 KPIS_PER_CHART = 5
 
@@ -136,7 +136,7 @@ def describe_chart(results: Results, chart: ChartFacts, words: Words) -> str:
     elif chart.kind == "control":
         parts = [_describe_control(chart.kpis[0], words)]
     elif chart.kind == "effects":
-        parts = [words["chart_effects_alt"], *(_describe_effect(kpi, results.guards, words) for kpi in chart.kpis)]
+        parts = [words["chart_effects_alt"], *(describe_effect(kpi, results.guards, words) for kpi in chart.kpis)]
     else:
         parts = [words["chart_runs_alt"], *(_describe_runs(kpi, words) for kpi in chart.kpis)]
     return " ".join(parts)
@@ -188,23 +188,6 @@ def _describe_trace(trace: Trace, words: Words) -> str:
         for line in trace.lines
     ]
     return f"{trace.label}: {'; '.join(parts)}."
-
-
-def _describe_effect(kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> str:
-    if kpi.comparison is None:
-        return f"{kpi.label}: {no_inference_words(kpi, words)}."
-    scale, unit = (100.0, words["percentage_points"]) if kpi.kind == "proportion" else (1.0, kpi.unit)
-    low, high = kpi.comparison.interval.low * scale, kpi.comparison.interval.high * scale
-    places = 0 if kpi.kind == "proportion" else decimals_of(low, high)
-    difference = format_quantity(kpi.comparison.difference * scale, unit, decimals=places, sign=True)
-    interval = format_interval(low, high, unit, decimals=places, sign=True)
-    lines = [
-        f"{text} {format_quantity(position * scale, unit, sign=True)}"
-        for position, _, text in reference_lines(kpi, guards, words)[1:]
-    ]
-    level = format_number(kpi.comparison.level * 100)
-    facts = [words.say("difference_with_interval", difference=difference, level=level, interval=interval), *lines]
-    return f"{kpi.label}: {'; '.join(facts)}."
 
 
 def _describe_runs(kpi: KpiResult, words: Words) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lab.reports.blocks import Column, Table
 from lab.reports.drawing import INK, add_row, arm_styles, drawable, new_figure, write_ticks
-from lab.reports.numbers import format_number
+from lab.reports.marks import mark
+from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import ArmSummary, KpiResult, Results
 from lab.reports.words import Words
 
@@ -59,6 +60,7 @@ def draw_distribution(results: Results, kpis: Sequence[KpiResult], words: Words)
         unit = f" ({drawable(kpi.unit)})" if kpi.unit else ""
         axes.set_title(f"{drawable(kpi.label, 80)}{unit}", loc="left", fontsize=8.5, fontweight="bold", color=INK)
         _draw_spreads(axes, spreads, styles)
+        _mark_spreads(axes, kpi, spreads, words)
         top += height + _BETWEEN_IN
     return figure
 
@@ -85,6 +87,15 @@ def _draw_spreads(axes: "Axes", spreads: Sequence[Spread], styles: dict[str, tup
     pad = 0.06 * (max(values) - min(values)) or max(abs(values[0]) * 0.05, 1e-9)
     axes.set_xlim(min(values) - pad, max(values) + pad)
     write_ticks(axes.xaxis, axes.get_xlim())
+
+
+def _mark_spreads(axes: "Axes", kpi: KpiResult, spreads: Sequence[Spread], words: Words) -> None:
+    for place, spread in enumerate(spreads):
+        runs = [run for run in kpi.runs if run.arm == spread.arm.arm and run.excluded is None]
+        for run in sorted(runs, key=lambda one: one.value or 0.0):
+            if run.value is not None:
+                who = words.say("chart_trace_line", arm=spread.arm.label, run=run.run)
+                mark(axes, run.value, place, f"{kpi.label}: {who}: {format_quantity(run.value, kpi.unit)}")
 
 
 def distribution_table(kpis: Sequence[KpiResult], words: Words) -> Table:

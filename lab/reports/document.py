@@ -53,6 +53,7 @@ LAYOUT_WORDS = (
     "figure",
     "table",
     "figure_table",
+    "chart_marks",
     "none_named",
     "no_rows",
 )

@@ -2,15 +2,15 @@
 
 import functools
 import io
-import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lab.reports.numbers import decimals_alone, format_number
-from lab.reports.results import ArmSetup, GuardResult, KpiResult, Results
+from lab.reports.marks import mark, with_marks
+from lab.reports.numbers import decimals_alone, format_number, with_unit
+from lab.reports.results import ArmSetup, KpiResult, Results
 from lab.reports.words import Words
-from lab.reports.writing import no_inference_words
+from lab.reports.writing import write_mean, write_mean_interval, write_run_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def to_svg(draw: Draw, results: Results, kpis: Sequence[KpiResult], words: Words
         FigureCanvasSVG(figure)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+        return with_marks(buffer.getvalue(), figure)
 
 
 def new_figure(height_in: float) -> "Figure":
@@ -90,60 +90,6 @@ def write_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
     axis.set_ticks(places, texts)
 
 
-# --- effects ---------------------------------------------------------------------------------------------------------
-
-
-def draw_effects(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
-    """Per KPI the difference of the arms with its interval, against what it is held against."""
-    heights = [0.55 if kpi.comparison is None else 1.0 for kpi in kpis]
-    figure = new_figure(sum(heights) + 0.05)
-    top = 0.0
-    for kpi, height in zip(kpis, heights, strict=True):
-        axes = add_row(figure, top + 0.36, 0.15 if kpi.comparison is None else 0.27)
-        _draw_effect(axes, kpi, results.guards, words)
-        top += height
-    return figure
-
-
-def _draw_effect(axes: "Axes", kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> None:
-    axes.set_title(_name(kpi), loc="left", fontsize=8.5, fontweight="bold", color=INK, pad=13)
-    axes.set_ylim(-1, 1)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    comparison = kpi.comparison
-    if comparison is None:
-        axes.set_xticks([])
-        axes.spines["bottom"].set_visible(False)
-        reason = textwrap.wrap(drawable(no_inference_words(kpi, words), 270), 95)
-        axes.text(0, 0, "\n".join(reason), ha="left", va="center", transform=axes.get_yaxis_transform(), color=FAINT)
-        return
-    scale = 100.0 if kpi.kind == "proportion" else 1.0
-    low, high = comparison.interval.low * scale, comparison.interval.high * scale
-    middle = comparison.difference * scale
-    lines = [(position * scale, style, text) for position, style, text in reference_lines(kpi, guards, words)]
-    _set_limits(axes, [low, high, middle, *(position for position, _, _ in lines)])
-    for position, style, _ in lines:
-        axes.axvline(position, color=FAINT if style == "-" else INK, linestyle=style, linewidth=0.9, zorder=1)
-    label_lines(axes, [(position, text) for position, _, text in lines])
-    axes.plot([low, high], [0, 0], color=COLOURS["treatment"], linewidth=2.4, solid_capstyle="butt", zorder=2)
-    axes.plot([low, low, high, high], [-0.28, 0.28, -0.28, 0.28], "|", color=COLOURS["treatment"], markersize=6)
-    axes.plot([middle], [0], MARKERS["treatment"], color=COLOURS["treatment"], markersize=6, zorder=3)
-    write_ticks(axes.xaxis, axes.get_xlim())
-    better_left = kpi.direction == "lower"
-    axes.set_xlabel(
-        words.say(
-            "chart_difference_better_left" if better_left else "chart_difference_better_right",
-            unit=drawable(unit_of_chart(kpi, words)),
-        )
-    )
-
-
-def _set_limits(axes: "Axes", positions: Sequence[float]) -> None:
-    low, high = min(positions), max(positions)
-    pad = 0.08 * (high - low) if high > low else max(abs(high), 1.0) * 0.5
-    axes.set_xlim(low - pad, high + pad)
-
-
 def label_lines(axes: "Axes", lines: Sequence[tuple[float, str]], *, apart: float = 0.17) -> None:
     """Name the lines above the row; names nearer than `apart` of the width share one place, in order."""
     left, right = axes.get_xlim()
@@ -162,9 +108,6 @@ def label_lines(axes: "Axes", lines: Sequence[tuple[float, str]], *, apart: floa
         axes.text(at, 1.025, names, ha=align, va="bottom", fontsize=7, color=INK, transform=axes.get_xaxis_transform())
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
-
-
 def draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
     """Every run's number in the order of execution, one row a KPI."""
     styles = arm_styles(results.arms)
@@ -178,6 +121,7 @@ def draw_runs(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Fig
     for kpi, height in zip(kpis, heights, strict=True):
         axes = add_row(figure, top + 0.22, height, left_in=0.65)
         _draw_run_values(axes, kpi, styles, words)
+        _mark_runs(axes, kpi, words)
         axes.tick_params(labelbottom=kpi is kpis[-1])
         top += height + 0.42
     axes.set_xlabel(words["chart_executed_order"])
@@ -199,7 +143,7 @@ def arm_styles(arms: Sequence[ArmSetup]) -> dict[str, tuple[str, str]]:
 def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[str, str]], words: Words) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    name = f"{_name(kpi)} ({drawable(kpi.unit)})" if kpi.unit else _name(kpi)
+    name = f"{name_of(kpi)} ({drawable(kpi.unit)})" if kpi.unit else name_of(kpi)
     axes.set_title(name, loc="left", fontsize=8.5, fontweight="bold", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     for run in kpi.runs:
@@ -235,6 +179,24 @@ def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[st
             axes.axhline(arm.mean, color=styles.get(arm.arm, (INK, "o"))[0], linewidth=0.9, linestyle="--", zorder=1)
 
 
+def _mark_runs(axes: "Axes", kpi: KpiResult, words: Words) -> None:
+    """Every run, then the lines of the means."""
+    labels, unit = {arm.arm: arm.label for arm in kpi.arms}, "" if kpi.kind == "proportion" else kpi.unit
+    for run in kpi.runs:
+        if run.executed_order is not None:
+            who = words.say("chart_trace_line", arm=labels.get(run.arm, run.arm), run=run.run)
+            value = with_unit(write_run_value(run.value, kpi, words), "" if run.value is None else unit)
+            left_out = "" if run.excluded is None else f"; {words['chart_excluded']}: {run.excluded}"
+            height = axes.get_ylim()[0] if run.value is None else run.value
+            mark(axes, run.executed_order, height, f"{kpi.label}: {who}: {value}{left_out}")
+    lowest, highest = axes.get_ylim()
+    for arm in kpi.arms:
+        if arm.mean is not None and arm.n > 1 and kpi.kind == "number" and lowest <= arm.mean <= highest:
+            mean = f"{words['col_mean']} {with_unit(write_mean(arm, kpi, words), unit)}"
+            interval = with_unit(write_mean_interval(arm, kpi, words), "" if arm.low is None else unit)
+            mark(axes, axes.get_xlim()[1], arm.mean, f"{kpi.label}: {arm.label}: {mean} ({interval})")
+
+
 def _legend(
     arms: Sequence[ArmSetup], kpis: Sequence[KpiResult], styles: Mapping[str, tuple[str, str]], words: Words
 ) -> tuple[list["Line2D"], int]:
@@ -258,23 +220,13 @@ def _legend(
     return handles, 2 if any(len(str(handle.get_label())) > 26 for handle in handles) else 3
 
 
-def reference_lines(kpi: KpiResult, guards: Sequence[GuardResult], words: Words) -> list[tuple[float, str, str]]:
-    """What a difference is held against: (position as treatment − baseline, style, words), zero first."""
-    worse = 1.0 if kpi.direction == "lower" else -1.0
-    lines = [(0.0, "-", words["chart_zero"])]
-    if kpi.criterion is not None:
-        lines.append((-worse * kpi.criterion.break_even, "--", words["break_even"]))
-        lines.append((-worse * kpi.criterion.expected, ":", words["expected"]))
-    lines += [(worse * guard.margin, "-.", words["margin"]) for guard in guards if guard.key == kpi.key]
-    return lines
-
-
 def unit_of_chart(kpi: KpiResult, words: Words) -> str:
     """The unit at an axis, in words where there is none."""
     return words["percentage_points"] if kpi.kind == "proportion" else kpi.unit or words["no_unit"]
 
 
-def _name(kpi: KpiResult) -> str:
+def name_of(kpi: KpiResult) -> str:
+    """The name of a KPI above its row."""
     return drawable(kpi.label, 80)
 
 

@@ -1,6 +1,7 @@
 """The report as HTML, with the same blocks as the PDF: a fragment for the web pages, and a page that stands alone.
 
 The fragment has no styles of its own and keeps to the pages' strict Content-Security-Policy; charts are `data:` images.
+Over each chart lie its marks without line or fill, whose titles a browser shows under the pointer without any script.
 """
 
 import base64
@@ -16,6 +17,7 @@ from markupsafe import Markup
 from lab.reports.blocks import Document, printable
 from lab.reports.descriptors import TYPES
 from lab.reports.document import as_results, build_document
+from lab.reports.marks import marks_of
 from lab.reports.results import Results
 
 
@@ -44,11 +46,12 @@ def _render_fragment(document: Document, charts: Mapping[str, bytes]) -> str:
         name: f"data:{TYPES[PurePosixPath(name).suffix]};base64,{base64.b64encode(content).decode()}"
         for name, content in charts.items()
     }
+    marks = {name: marks_of(content) for name, content in charts.items() if name.endswith(".svg")}
     content: Any = printable(document)
     return (
         _templates()
         .get_template("report.fragment.html")
-        .render(document=content, page=content["decision"], labels=content["labels"], charts=images)
+        .render(document=content, page=content["decision"], labels=content["labels"], charts=images, marks=marks)
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lab.reports.drawing import COLOURS, FAINT, INK, add_row, drawable, label_lines, new_figure, write_ticks
-from lab.reports.economics.writing import format_probability, write_figure
+from lab.reports.economics.writing import format_money, format_money_interval, format_probability, write_figure
+from lab.reports.marks import mark
+from lab.reports.numbers import format_number
 from lab.reports.results import KpiResult, Results
 from lab.reports.words import Words
 
@@ -34,7 +36,10 @@ def draw_tornado(results: Results, kpis: Sequence[KpiResult], words: Words) -> "
         for role, side in sides:
             end, value = getattr(bar, f"npv_{side}_cents") / 100, getattr(bar, side)
             axes.barh(place, end - base, left=base, height=0.62, color=COLOURS[role], zorder=2)
-            text = drawable(write_figure(bar.key, value, money, words))
+            figure_text = write_figure(bar.key, value, money, words)
+            worth = format_money(getattr(bar, f"npv_{side}_cents"), money.currency or "")
+            mark(axes, end, place, f"{words[f'input_{bar.key}']}: {figure_text}: {worth}")
+            text = drawable(figure_text)
             left = end < base or (end == base and side == "less")
             axes.annotate(text, (end, place), (-3 if left else 3, 0), textcoords="offset points", fontsize=7,
                           ha="right" if left else "left", va="center", color=INK)  # fmt: skip
@@ -68,6 +73,8 @@ def draw_npv(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figu
         role = "treatment" if edge < 0 else "baseline"
         axes.bar(edge, count, width=width, align="edge", color="white" if edge < 0 else COLOURS[role],
                  edgecolor=COLOURS[role], linewidth=0.5, hatch="////" if edge < 0 else None, zorder=2)  # fmt: skip
+        span = format_money_interval(edge * 100, (edge + width) * 100, money.currency or "")
+        mark(axes, edge + width / 2, count, words.say("mark_draws", span=span, n=format_number(count)))
     axes.set_xlim(edges[0] - width / 2, edges[-1] + width / 2)
     axes.set_ylim(0, max(found.counts) * 1.05)
     lines = [
@@ -75,7 +82,8 @@ def draw_npv(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figu
         for value, name in ((found.npv_cents.p10, "P10"), (found.npv_cents.p50, "P50"), (found.npv_cents.p90, "P90"))
         if value is not None
     ]
-    for position, _ in lines:
+    for position, name in lines:
+        mark(axes, position, max(found.counts), f"{name}: {format_money(position * 100, money.currency or '')}")
         axes.axvline(position, color=INK, linewidth=0.9, linestyle="--", zorder=3)
     label_lines(axes, lines, apart=0.05)
     if edges[0] < 0 < edges[-1]:

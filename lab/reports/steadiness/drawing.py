@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lab.reports.drawing import FAINT, INK, add_row, arm_styles, drawable, new_figure, unit_of_chart, write_ticks
+from lab.reports.marks import mark
+from lab.reports.numbers import format_quantity
 from lab.reports.results import KpiResult, Results
 from lab.reports.steadiness.findings import ControlFinding
 from lab.reports.words import Words
@@ -33,6 +35,7 @@ def draw_control(results: Results, kpis: Sequence[KpiResult], words: Words) -> "
     _draw_values(rows[0], found, styles)
     _draw_average(rows[1], found, styles)
     _draw_sums(rows[2], found)
+    _mark_runs(rows, kpi, found, words)
     for axes in rows:
         axes.margins(y=0.12)
         write_ticks(axes.yaxis, axes.get_ylim())
@@ -75,6 +78,22 @@ def _draw_sums(axes: "Axes", found: ControlFinding) -> None:
     for place, run, high, low in zip(places, found.runs, found.cusum_above, below, strict=True):
         if run in found.cusum_signals:
             _ring(axes, place, high if high > -low else low)
+
+
+def _mark_runs(rows: Sequence["Axes"], kpi: KpiResult, found: ControlFinding, words: Words) -> None:
+    labels = {arm.arm: arm.label for arm in kpi.arms}
+    low = [-value for value in found.cusum_below]
+    sums = [high if high > -below else below for high, below in zip(found.cusum_above, low, strict=True)]
+    shown = (
+        (kpi.label, kpi.unit, found.values, found.outside),
+        ("EWMA", "σ", found.ewma, found.ewma_signals),
+        ("CUSUM", "σ", sums, found.cusum_signals),
+    )
+    for axes, (name, unit, values, signals) in zip(rows, shown, strict=True):
+        for place, (run, arm, value) in enumerate(zip(found.runs, found.arm_of, values, strict=True), start=1):
+            who = words.say("chart_trace_line", arm=labels.get(arm, arm), run=run)
+            signal = f" ({words['mark_signal']})" if run in signals else ""
+            mark(axes, place, value, f"{name}: {who}: {format_quantity(value, unit)}{signal}")
 
 
 def _lines(axes: "Axes", positions: Sequence[float]) -> None:

@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lab.reports.drawing import INK, add_row, arm_styles, drawable, new_figure, write_ticks
+from lab.reports.marks import mark
+from lab.reports.numbers import format_number, format_quantity
 from lab.reports.results import KpiResult, Results
+from lab.reports.traces.findings import Trace, TraceLine
 from lab.reports.words import Words
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _ROW_IN, _BETWEEN_IN = 1.15, 0.4
+MOST_MARKS = 40
+"""A line; between them one sees where it goes."""
 _STYLES: dict[str, Literal["-", "--", ":"]] = {"baseline": "-", "treatment": "--"}
 
 
@@ -29,6 +35,7 @@ def draw_traces(results: Results, kpis: Sequence[KpiResult], words: Words) -> "F
             colour = styles.get(line.arm, (INK, "o"))[0]
             kind = _STYLES.get(roles.get(line.arm, ""), ":")
             axes.plot(line.seconds, line.values, color=colour, linestyle=kind, linewidth=1.1)
+            _mark_line(axes, trace, line, words)
         axes.set_xlim(0, longest * 1.01)
         axes.margins(y=0.12)
         if len({value for line in trace.lines for value in line.values}) == 1:
@@ -51,3 +58,11 @@ def draw_traces(results: Results, kpis: Sequence[KpiResult], words: Words) -> "F
     ]
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.04, 1), ncols=2, frameon=False, fontsize=7.5)
     return figure
+
+
+def _mark_line(axes: "Axes", trace: Trace, line: TraceLine, words: Words) -> None:
+    who = f"{trace.label}: {words.say('chart_trace_line', arm=line.label, run=line.run)}"
+    step = -(-len(line.seconds) // MOST_MARKS)
+    for second, value in list(zip(line.seconds, line.values, strict=True))[::step]:
+        at = words.say("mark_second", value=format_quantity(value, trace.unit), second=format_number(second))
+        mark(axes, second, value, f"{who}: {at}")

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab.reports.charts import describe_chart, draw_charts, list_charts, primary_chart, reference_lines
+from lab.reports.charts import describe_chart, draw_charts, list_charts, primary_chart
+from lab.reports.effects_drawing import reference_lines
 from lab.reports.results import Results
 from lab.reports.words import words_of
 from tests.unit.reports.report_examples import AWKWARD, example_document, example_results, with_texts
