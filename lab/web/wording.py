@@ -12,7 +12,7 @@ from devices.models import DeviceBirth
 from devices.units import unit_symbol
 from lab.core.errors import InvalidError
 from lab.core.time import in_zone
-from lab.reports.numbers import GROUP, format_number, format_quantity
+from lab.reports.numbers import format_number, format_quantity
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.languages import present_language
@@ -169,9 +169,8 @@ def number_text(written: str) -> str:
 
 
 def number(value: float, *, decimals: int = 0) -> str:
-    """A number as people of the present language write it, with groups of thousands."""
-    text = f"{value:,.{decimals}f}"
-    return text if present_language() == "en" else number_text(text.replace(",", GROUP))
+    """A number as the reports write it in the present language, e.g. `12 500.50`, in Polish `12 500,50`."""
+    return number_text(format_number(value, decimals=decimals))
 
 
 def booking_state(state: str) -> str:

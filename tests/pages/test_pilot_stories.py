@@ -115,7 +115,7 @@ def test_the_company_tells_what_became_of_it_and_how_digital_it_is(stage: Stage,
         form.locator("button").click()
         expect(page.locator("[role=status]")).to_be_visible()
         expect(page.locator("dl.facts").first).to_contain_text(
-            {"en": "12,500.50", "pl": "500,50"}[LOOKS[look]["language"]]
+            {"en": "12\u202f500.50", "pl": "12\u202f500,50"}[LOOKS[look]["language"]]
         )
         maturity = page.locator("form[action$=maturity]")
         for name in ("strategy", "readiness", "people", "data", "automation"):

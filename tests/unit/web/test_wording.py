@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.core.time import aware_utc
-from lab.web import wording
+from lab.web import languages, wording
 from lab.web.wording import LabTimeError, read_field_time
 
 WARSAW = "Europe/Warsaw"
@@ -101,3 +101,15 @@ def test_times_inside_a_message_become_lab_times() -> None:
         "The lab is closed at Sun 6 Dec 2026, 09:00 CET; it opens at Mon 7 Dec 2026, 07:00 CET."
     )
     assert wording.sentence("gone?", WARSAW) == "Gone?"
+
+
+@pytest.mark.parametrize(
+    ("language", "amount"), [("en", "EUR 1\u202f234\u202f567.50"), ("pl", "1\u202f234\u202f567,50\u00a0EUR")]
+)
+def test_pages_group_digits_as_reports_do(language: str, amount: str) -> None:
+    token = languages._language.set(language)
+    try:
+        written = [wording.price(123_456_750), wording.number(12_500), wording.number(-0.5, decimals=1)]
+    finally:
+        languages._language.reset(token)
+    assert written == [amount, "12\u202f500", {"en": "\u22120.5", "pl": "\u22120,5"}[language]]
