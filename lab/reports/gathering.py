@@ -38,7 +38,7 @@ from telemetry.models import MachineEvent
 from telemetry.sequences import completeness
 from telemetry.stores.interface import SampleStore
 
-ROWS_TOGETHER = 1_000_000
+ROWS_TOGETHER = 500_000
 """Of several signals, read at once."""
 
 
@@ -158,7 +158,8 @@ def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]
     """Gives a run's samples, a signal at a time.
 
     Signals that had few samples in the run before are asked for together, so that the store looks through a run's rows
-    once instead of once for each signal; memory holds about `ROWS_TOGETHER` rows and one signal of one run.
+    once instead of once for each signal; one that had very many, or of which nothing is known yet, comes in pieces.
+    Memory holds about `ROWS_TOGETHER` rows of a run, however many it has.
     """
     signals = {device.id: sorted(signal.name for signal in device.signals) for device in devices}
     rates: dict[tuple[str, str], float] = {}
@@ -168,12 +169,26 @@ def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]
         for device in (messages.device for messages in run.messages):
             expected = {name: rates.get((device, name), math.inf) * (end_ns - start_ns) for name in signals[device]}
             for together in _in_groups(expected):
-                table = queries.read_raw(store, grant, device, together, start_ns, end_ns)
-                for name, part in zip(together, _parts(table, together), strict=True):
-                    rates[device, name] = part.num_rows / (end_ns - start_ns)
+                if len(together) == 1 and expected[together[0]] > ROWS_TOGETHER:
+                    parts = _pieces(store, grant, device, together[0], start_ns, end_ns)
+                else:
+                    table = queries.read_raw(store, grant, device, together, start_ns, end_ns)
+                    parts = zip(together, _parts(table, together), strict=True)
+                rows = dict.fromkeys(together, 0)
+                for name, part in parts:
+                    rows[name] += part.num_rows
                     yield part
+                rates.update({(device, name): count / (end_ns - start_ns) for name, count in rows.items()})
 
     return read
+
+
+def _pieces(
+    store: SampleStore, grant: Grant, device: str, signal: str, start_ns: int, end_ns: int
+) -> Iterable[tuple[str, pa.Table]]:
+    spans = queries.visible_spans(grant, device, start_ns, end_ns)
+    for batch in store.stream(device, [signal], spans, uncertain=grant.uncertain):
+        yield signal, pa.Table.from_batches([batch])
 
 
 def _in_groups(expected: Mapping[str, float]) -> Iterator[list[str]]:

@@ -39,6 +39,8 @@ from lab.reports.steadiness.machine_times import StateChange, seconds_in, time_e
 
 Nanoseconds = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
+_PORTION = 1_000_000
+"""Steps between samples that are integrated at once, so that memory stays small."""
 
 UNFINISHED = N_("unfinished part")
 NOT_COMPARED = N_("arm not compared by the plan")
@@ -70,24 +72,38 @@ def integrate(settled_ns: Nanoseconds, values: Numbers, *, start_ns: int, end_ns
         end_ns: of the run; a sample at this very instant belongs to it.
         longest_gap_s: a longer step between two samples is not bridged.
     """
-    inside = (settled_ns >= start_ns) & (settled_ns <= end_ns)
-    times, numbers = settled_ns[inside], values[inside]
+    times, numbers = in_order(settled_ns, values, start_ns=start_ns, end_ns=end_ns)
     if not len(times):
         return Covered(0.0, 0.0, None, 0)
-    if (np.diff(times) <= 0).any():
-        order = np.lexsort((numbers, times))
-        times, numbers = times[order], numbers[order]
-    seconds = (times - start_ns) / 1e9
-    steps = np.diff(seconds)
-    bridged = steps <= longest_gap_s
-    areas = steps * (numbers[1:] + numbers[:-1]) / 2
-    ends = np.array([seconds[0], (end_ns - start_ns) / 1e9 - seconds[-1]])
-    return Covered(
-        integral=float(areas[bridged].sum()),
-        covered_s=float(steps[bridged].sum()),
-        longest_gap_s=float(max(ends.max(), steps.max(initial=0.0))),
-        samples=len(times),
-    )
+    integral, covered_s = 0.0, 0.0
+    longest_s = max(float(times[0] - start_ns), float(end_ns - times[-1])) / 1e9
+    for first in range(0, len(times) - 1, _PORTION):
+        portion = slice(first, first + _PORTION + 1)
+        steps = np.diff((times[portion] - start_ns) / 1e9)
+        bridged = steps <= longest_gap_s
+        areas = steps * (numbers[portion][1:] + numbers[portion][:-1]) / 2
+        integral += float(areas[bridged].sum())
+        covered_s += float(steps[bridged].sum())
+        longest_s = max(longest_s, float(steps.max()))
+    return Covered(integral=integral, covered_s=covered_s, longest_gap_s=longest_s, samples=len(times))
+
+
+def in_order(settled_ns: Nanoseconds, values: Numbers, *, start_ns: int, end_ns: int) -> tuple[Nanoseconds, Numbers]:
+    """Samples within `[start_ns, end_ns]` in order of time, equal times by value; no copies of what is so already.
+
+    Args:
+        settled_ns: (n,), in any order.
+        values: (n,).
+        start_ns: first time.
+        end_ns: last time.
+    """
+    if (settled_ns[1:] > settled_ns[:-1]).all():
+        within = slice(*np.searchsorted(settled_ns, [start_ns, end_ns + 1]))
+        return settled_ns[within], values[within]
+    inside = (settled_ns >= start_ns) & (settled_ns <= end_ns)
+    times, numbers = settled_ns[inside], values[inside]
+    order = np.lexsort((numbers, times))
+    return times[order], numbers[order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +251,8 @@ def _reduce_signals(data: SealedData, run: SealedRun, limits: Limits, measure: M
             return _nothing(_("{signal} of {device} never came", signal=signal, device=device), 0.0)
         worst = min(worst, covered.percent(limits.length_s))
         origin = data.signal_unit(device, signal) or "1"
-        inside = (times >= limits.start_ns) & (times <= limits.end_ns)
-        total += _of_signal(measure, covered, times[inside], numbers[inside], origin, unit)
+        inside = in_order(times, numbers, start_ns=limits.start_ns, end_ns=limits.end_ns)[1]
+        total += _of_signal(measure, covered, inside, origin, unit)
     least = data.plan.least_coverage_percent
     if worst < least or worst == 0:
         return _nothing(
@@ -250,9 +266,8 @@ def _reduce_signals(data: SealedData, run: SealedRun, limits: Limits, measure: M
     return _Reduced(total, worst, None)
 
 
-def _of_signal(
-    measure: Measure, covered: Covered, times: Nanoseconds, numbers: Numbers, origin: str, unit: str
-) -> float:
+def _of_signal(measure: Measure, covered: Covered, numbers: Numbers, origin: str, unit: str) -> float:
+    """A number of one signal over a run; its numbers in order of time."""
     match measure:
         case IntegralOfSignals():
             return covered.integral * integral_factor(origin, unit)
@@ -260,7 +275,7 @@ def _of_signal(
             share = {"minimum": 0.0, "maximum": 100.0}.get(statistic, percent or 50.0)
             return float(np.percentile(numbers, share)) * conversion_factor(origin, unit)
         case CountOfEdges(threshold=threshold, edge=edge):
-            above = numbers[np.argsort(times, kind="stable")] > threshold
+            above = numbers > threshold
             rising = above[1:] & ~above[:-1] if edge == "rising" else ~above[1:] & above[:-1]
             return float(rising.sum())
         case _:
@@ -357,8 +372,11 @@ def _noted(value: Any, name: str) -> _Reduced:
 
 def read_series(data: SealedData, run: SealedRun, device: str, signal: str) -> tuple[Nanoseconds, Numbers]:
     """Settled times (ns, as sealed) and numbers (in the signal's unit) of one signal in a run."""
-    kept = data.samples(run, device=device, signal=signal, columns=("settled_ns", "value")).drop_null()
-    return (
-        kept.column("settled_ns").to_numpy().astype(np.int64, copy=False),
-        kept.column("value").to_numpy().astype(np.float64, copy=False),
-    )
+    kept = [
+        portion if portion.column("value").null_count == 0 else portion.drop_null()
+        for _, portion in data.portions(run, device=device, signal=signal, columns=("settled_ns", "value"))
+    ]
+    if not kept:
+        return np.empty(0, np.int64), np.empty(0, np.float64)
+    times, values = ([portion.column(name).to_numpy() for portion in kept] for name in ("settled_ns", "value"))
+    return (times[0], values[0]) if len(kept) == 1 else (np.concatenate(times), np.concatenate(values))

@@ -4,7 +4,6 @@ The same samples give the same bytes, however the store has handed them out.
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,7 @@ def write_samples(path: Path, portions: Iterable[pa.Table]) -> None:
 
     Args:
         path: of the Parquet file.
-        portions: schema SAMPLES, each wholly of one signal; by device, then signal, then time. The next one is
-            asked for in another thread, while this one is written.
+        portions: schema SAMPLES, each wholly of one signal; by device, then signal, then time.
     """
     with pq.ParquetWriter(
         path,
@@ -49,7 +47,7 @@ def write_samples(path: Path, portions: Iterable[pa.Table]) -> None:
         use_dictionary=["device", "signal", "boot", "value", "text"],
         column_encoding=dict.fromkeys(_TIMES, "DELTA_BINARY_PACKED"),
     ) as writer:
-        for signal in _by_signal(_ahead(portions)):
+        for signal in _by_signal(portions):
             writer.write_table(signal, row_group_size=MOST_ROWS)
 
 
@@ -122,12 +120,3 @@ def _sorted(portion: pa.Table) -> pa.Table:
     """As it is where that is in order already, as a store gives it."""
     times = portion.column("settled_ns").to_numpy()
     return portion if (np.diff(times) > 0).all() else portion.sort_by(_ORDER)
-
-
-def _ahead(portions: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    given = iter(portions)
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(next, given, None)
-        while (portion := coming.result()) is not None:
-            coming = reader.submit(next, given, None)
-            yield portion

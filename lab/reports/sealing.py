@@ -8,8 +8,9 @@ import csv
 import hashlib
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from telemetry.stores.interface import SAMPLES
 
 MANIFEST = "manifest.json"
 SamplesOf = Callable[[SealedRun], Iterable[pa.Table]]
-"""A run's samples (schema SAMPLES) in portions: by device, then by signal, each portion wholly of one signal."""
+"""A run's samples (schema SAMPLES) in portions: by device, then by signal, each portion wholly of one signal. Several
+runs are asked for at the same time, each in its own thread."""
+_RUNS_AT_ONCE = 2
+"""While one is compressed, another is read; more would take more memory."""
 
 _RUNS = TypeAdapter(tuple[SealedRun, ...])
 _EVENTS = TypeAdapter(tuple[SealedEvent, ...])
@@ -117,9 +121,9 @@ def write_data_set(folder: Path, content: DataSetContent, samples_of: SamplesOf)
     _write(folder / "runs.csv", _run_table(content.runs).encode())
     _write(folder / "events.json", _lines(content.events))
     _write(folder / "signals.json", _lines(content.devices))
-    for run in content.runs:
-        if run.data is not None:
-            write_samples(folder / run.data, samples_of(run))
+    with ThreadPoolExecutor(max_workers=_RUNS_AT_ONCE) as writers:
+        made = [run for run in content.runs if run.data is not None]
+        deque(writers.map(lambda run: write_samples(folder / str(run.data), samples_of(run)), made), maxlen=0)
     for path, content_of in content.attached.items():
         (folder / path).parent.mkdir(exist_ok=True)
         _write(folder / path, content_of())

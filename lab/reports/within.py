@@ -12,7 +12,7 @@ import numpy as np
 
 from lab.pilots.plans import AnalysisPlan, IntegralOfSignals, Kpi, MeanOfSignal, measured_signals
 from lab.pilots.units import conversion_factor, integral_factor
-from lab.reports.kpis import limits_of, read_series
+from lab.reports.kpis import in_order, limits_of, read_series
 from lab.reports.linear import Array
 from lab.reports.results import KpiResult, RunValue, WithinRun
 from lab.reports.sealed import SealedRun
@@ -110,9 +110,7 @@ def _with_interval(data: SealedData, run: SealedRun, kpi: Kpi, value: RunValue) 
         return value
     ((device, signal),) = measured_signals(kpi)
     times, numbers = read_series(data, run, device, signal)
-    inside = (times >= limits.start_ns) & (times <= limits.end_ns)
-    order = np.argsort(times[inside], kind="stable")
-    samples = numbers[inside][order]
+    _, samples = in_order(times, numbers, start_ns=limits.start_ns, end_ns=limits.end_ns)
     found = interval_within(samples, alpha=data.plan.alpha, seed=_seed(data.plan, run))
     if found is None:
         return value

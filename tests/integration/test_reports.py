@@ -28,7 +28,7 @@ from lab.pilots import service as pilots
 from lab.pilots.errors import PilotStateError
 from lab.pilots.examples import demo_economics, demo_plan
 from lab.pilots.models import Pilot
-from lab.reports import issuing, service
+from lab.reports import gathering, issuing, service
 from lab.reports.assembly import compute_results
 from lab.reports.errors import DataSetAlteredError, PilotUnfinishedError, ReportUnknownError
 from lab.reports.gathering import gather, grant_of_company, samples_of
@@ -245,8 +245,12 @@ def test_sealing_twice_gives_the_same_data_set(lab):
     assert sorted(path.name for path in (lab.folder / "pilots" / lab.pilot_id).iterdir()) == ["data-v1"]
 
 
-def test_sealing_again_from_nothing_gives_the_same_bytes(lab):
+@pytest.mark.parametrize("rows_together", [gathering.ROWS_TOGETHER, 1, SECONDS + 1])
+def test_sealing_again_from_nothing_gives_the_same_bytes_however_little_is_read_at_once(
+    lab, monkeypatch, rows_together
+):
     first = lab.seal()
+    monkeypatch.setattr(gathering, "ROWS_TOGETHER", rows_together)
     content = lab.folder / first.folder
     kept = {path.name: path.read_bytes() for path in content.rglob("*") if path.is_file()}
     other = lab.folder / "again"

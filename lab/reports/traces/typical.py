@@ -7,7 +7,7 @@ import numpy as np
 from lab.pilots.plans import measured_signals
 from lab.pilots.units import unit_label
 from lab.reports.analysis import compared_runs
-from lab.reports.kpis import Limits, Nanoseconds, Numbers, limits_of, read_series
+from lab.reports.kpis import Limits, Nanoseconds, Numbers, in_order, limits_of, read_series
 from lab.reports.results import KpiResult, RunValue
 from lab.reports.sealing import SealedData
 from lab.reports.traces.findings import Trace, TraceLine
@@ -68,11 +68,11 @@ def _line(data: SealedData, value: RunValue, device: str, signal: str) -> list[T
     limits = limits_of(data, run)
     if limits is None or limits.end_ns <= limits.start_ns:
         return []
-    times, numbers = read_series(data, run, device, signal)
-    inside = (times >= limits.start_ns) & (times <= limits.end_ns)
-    if not inside.any():
+    series = read_series(data, run, device, signal)
+    times, numbers = in_order(*series, start_ns=limits.start_ns, end_ns=limits.end_ns)
+    if not len(times):
         return []
-    seconds, means = reduced(times[inside], numbers[inside], limits)
+    seconds, means = reduced(times, numbers, limits)
     return [
         TraceLine(
             arm=run.arm,
@@ -80,8 +80,8 @@ def _line(data: SealedData, value: RunValue, device: str, signal: str) -> list[T
             run=run.number,
             seconds=tuple(seconds.tolist()),
             values=tuple(means.tolist()),
-            low=float(numbers[inside].min()),
-            high=float(numbers[inside].max()),
+            low=float(numbers.min()),
+            high=float(numbers.max()),
         )
     ]
 

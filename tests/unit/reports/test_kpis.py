@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lab.pilots.examples import demo_plan
 from lab.pilots.plans import DurationOfRun, EventValue, Kpi, MeanOfSignal, ResultValue, RunLimits, SignalReference
+from lab.reports import kpis
 from lab.reports.kpis import integrate, run_value
 from lab.reports.sealed import SealedEvent, SealedRun
 from lab.reports.sealing import SealedData, read_data_set
@@ -53,6 +54,18 @@ def test_a_silent_signal_has_no_coverage():
 def test_order_of_samples_does_not_matter(pairs, random):
     mixed = random.sample(pairs, len(pairs))
     assert integral(*zip(*mixed, strict=True)) == integral(*zip(*pairs, strict=True))
+
+
+@given(series, st.integers(1, 7), st.floats(1, 100))
+def test_a_long_run_is_integrated_in_portions_to_the_same_numbers(pairs, portion, gap):
+    times, values = zip(*pairs, strict=True)
+    whole = integral(times, values, gap)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kpis, "_PORTION", portion)
+        found = integral(times, values, gap)
+    assert found.integral == pytest.approx(whole.integral, abs=1e-9)
+    assert found.covered_s == pytest.approx(whole.covered_s)
+    assert (found.longest_gap_s, found.samples) == (whole.longest_gap_s, whole.samples)
 
 
 @given(series, st.integers(0, 28), st.floats(0.01, 0.99))

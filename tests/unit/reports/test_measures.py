@@ -213,9 +213,10 @@ def test_the_order_in_which_samples_arrive_changes_no_count_of_edges(order):
     import numpy as np
 
     from lab.pilots.plans import CountOfEdges, SignalReference
-    from lab.reports.kpis import Covered, _of_signal
+    from lab.reports.kpis import Covered, _of_signal, in_order
 
     table = zigzag()
     times, numbers = table["settled_ns"].to_numpy()[order], table["value"].to_numpy()[order]
+    _, sorted_numbers = in_order(np.array(times), np.array(numbers), start_ns=min(times), end_ns=max(times))
     measure = CountOfEdges(signal=SignalReference(**POWER), threshold=2.5)
-    assert _of_signal(measure, Covered(0, 0, None, 101), np.array(times), np.array(numbers), "kW", "1") == 20
+    assert _of_signal(measure, Covered(0, 0, None, 101), sorted_numbers, "kW", "1") == 20
