@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from lab.core.clock import SystemClock
 from lab.core.mqtt import BrokerAddress, connect, new_client
 from telemetry.grants import BEGINNING_NS, END_NS
 from telemetry.stores.duckdb import DuckDBStore
+from telemetry.stores.interface import SampleStore
 from tests.services import free_port, wait_until
 from tests.system.faults.publisher import SIGNAL
 from tests.system.installation import Installation
@@ -119,10 +121,19 @@ class Rig:
         folder: for everything.
         broker_port: where machines publish.
         recorder_port: where the product connects, if there is something in between.
+        open_store: gives its samples, the product being stopped; DuckDB's file if there is none.
         settings: of the product.
     """
 
-    def __init__(self, folder: Path, broker_port: int, *, recorder_port: int | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker_port: int,
+        *,
+        recorder_port: int | None = None,
+        open_store: Callable[[], SampleStore] | None = None,
+        **settings: object,
+    ) -> None:
         self.folder = folder
         self.broker_port = broker_port
         self.http_port = free_port()
@@ -135,6 +146,7 @@ class Rig:
             **settings,
         }
         self.product = Installation(folder, **given)
+        self._open_store = open_store or (lambda: DuckDBStore(self.product.data / "samples.duckdb"))
         self._publishers: list[Publisher] = []
 
     def start(self) -> None:
@@ -242,14 +254,14 @@ class Rig:
 
     def stored(self, device: str = "mill-1") -> list[tuple[int, float]]:
         """(device time, value) of every stored sample, the product being stopped."""
-        store = DuckDBStore(self.product.data / "samples.duckdb")
+        store = self._open_store()
         table = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True)
         store.close()
         return list(zip(table.column("device_ns").to_pylist(), table.column("value").to_pylist(), strict=True))
 
     def received(self, device: str = "mill-1") -> list[tuple[int, int]]:
         """(device time, received) of every stored sample, the product being stopped."""
-        store = DuckDBStore(self.product.data / "samples.duckdb")
+        store = self._open_store()
         table = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True)
         store.close()
         return list(zip(table.column("device_ns").to_pylist(), table.column("received_ns").to_pylist(), strict=True))
