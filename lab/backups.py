@@ -1,4 +1,4 @@
-"""Backups of the samples: made daily and when asked for, and put in place again.
+"""Backups of samples, records and files: made daily and when asked for, and put in place again.
 
 Only the process that records can copy its DuckDB file. `pilotlab backup` therefore leaves a request in the folder of
 the backups, which that process answers; where nothing runs, it does the work itself.
@@ -13,8 +13,15 @@ import structlog
 
 from lab.core.clock import Clock
 from lab.core.errors import PilotLabError, SetupError
-from lab.core.folder import FolderInUseError, hold_folder
+from lab.core.folder import FolderInUseError, hold_folder, prepare_folder
 from lab.core.settings import Settings
+from lab.record_backups import (
+    RecordBackup,
+    back_up_records,
+    bring_back_records,
+    forget_old_records,
+    newest_records,
+)
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.duckdb.backups import Backup, forget_old, newest_first, read_backup
 from telemetry.stores.duckdb.damage import free_ending, restore
@@ -41,6 +48,7 @@ class Backups:
     def __init__(self, store: DuckDBStore, settings: Settings, clock: Clock) -> None:
         self._store = store
         self._folder = backup_folder(settings)
+        self._data_dir, self._database = settings.data_dir, _own_database(settings)
         self._every = timedelta(hours=settings.backup_every_hours)
         self._kept = settings.backups_kept
         self._clock = clock
@@ -68,11 +76,17 @@ class Backups:
     def make(self) -> Backup:
         """Make a backup now, and forget the oldest ones.
 
+        The samples come first: what places and explains them is in the database before they are stored.
+
         Raises:
             StoreUnavailableError: the store cannot be copied just now.
+            SetupError: the records cannot be copied.
         """
-        made = self._store.back_up(self._folder, now=self._clock.now())
+        now = self._clock.now()
+        made = self._store.back_up(self._folder, now=now)
+        back_up_records(self._data_dir, self._folder, database=self._database, now=now)
         forgotten = forget_old(self._folder, kept=self._kept)
+        forget_old_records(self._folder, kept=self._kept)
         log.info("samples backed up", file=made.path.name, rows=made.rows, bytes=made.bytes, forgotten=len(forgotten))
         return made
 
@@ -90,8 +104,17 @@ def backup_folder(settings: Settings) -> Path:
     return settings.backup_dir or settings.data_dir / "backups"
 
 
+def records_of(settings: Settings, backup: Backup) -> RecordBackup | None:
+    """The records that were backed up with these samples; `None`: the samples are alone."""
+    return next((one for one in newest_records(backup_folder(settings)) if one.made_at == backup.made_at), None)
+
+
+def _own_database(settings: Settings) -> Path | None:
+    return settings.sqlite_path if settings.database_url is None and settings.sqlite_path.exists() else None
+
+
 def back_up(settings: Settings, clock: Clock) -> Backup:
-    """Make a backup of the samples, whether the system runs or not.
+    """Make a backup of samples, records and files, whether the system runs or not.
 
     Raises:
         SetupError: the samples are not ours to back up, or the running system does not answer.
@@ -113,6 +136,9 @@ def back_up(settings: Settings, clock: Clock) -> Backup:
 def bring_back(settings: Settings, name: str | None) -> Backup:
     """Put a backup in the place of the samples; what was there is kept beside it.
 
+    Where there is no database yet, records and files are brought back too; one that is there stays as it is, since it
+    knows of bookings that the backup does not.
+
     The recorder drains again whatever its spool still holds beyond the backup.
 
     Args:
@@ -126,6 +152,7 @@ def bring_back(settings: Settings, name: str | None) -> Backup:
     """
     _require_duckdb(settings)
     folder, path = backup_folder(settings), settings.duckdb_path
+    prepare_folder(settings.data_dir)
     with hold_folder(settings.data_dir):
         backup = next(iter(newest_first(folder)), None) if name is None else read_backup(folder / Path(name).name)
         if backup is None:
@@ -134,6 +161,9 @@ def bring_back(settings: Settings, name: str | None) -> Backup:
                 "PILOTLAB_BACKUP_DIR",
                 field="backup_dir",
             )
+        records = records_of(settings, backup)
+        if records is not None and settings.database_url is None and not settings.sqlite_path.exists():
+            bring_back_records(records, settings.data_dir)
         ending = free_ending(path, "replaced")
         parts = [part for part in (path, path.with_name(path.name + ".wal")) if part.exists()]
         for part in parts:

@@ -146,13 +146,16 @@ def doctor(data: DataOption = None) -> None:
 
 @app.command()
 def backup(data: DataOption = None) -> None:
-    """Copy the samples as they are now, while recording goes on or not."""
-    from lab.backups import back_up
+    """Copy samples, database and files as they are now, while recording goes on or not."""
+    from lab.backups import back_up, records_of
     from lab.system import clock_of
 
     settings = _settings(data_dir=data)
     made = back_up(settings, clock_of(settings))
     out.print(f"{made.path}: {made.rows:,} samples, {made.bytes:,} bytes, sha256 {made.sha256}", soft_wrap=True)
+    if records := records_of(settings, made):
+        with_database = "database and files" if records.has_database else "files, without the database of a server"
+        out.print(f"{records.path}: {len(records.files)} files ({with_database})", soft_wrap=True)
 
 
 @app.command()
@@ -160,11 +163,17 @@ def restore(
     name: Annotated[str | None, typer.Argument(help="The backup's file; default: the newest one.")] = None,
     data: DataOption = None,
 ) -> None:
-    """Put a backup of the samples in place; what came later is drained again from the spool at the next start."""
+    """Put a backup in place: on an empty machine all of it, else the samples; the spool drains what came later."""
     from lab.backups import bring_back
 
-    brought = bring_back(_settings(data_dir=data), name)
+    settings = _settings(data_dir=data)
+    had_database = settings.sqlite_path.exists() or settings.database_url is not None
+    brought = bring_back(settings, name)
     out.print(f"{brought.rows:,} samples of {brought.made_at.isoformat()} are in place", soft_wrap=True)
+    if had_database:
+        out.print("database and files here stay as they are")
+    elif settings.sqlite_path.exists():
+        out.print("database and files are in place")
 
 
 @app.command()

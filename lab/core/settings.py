@@ -125,10 +125,10 @@ class Settings(BaseSettings):
     """How long the spool keeps messages after a verified checkpoint of the store has them."""
 
     backup_dir: Path | None = None
-    """Where backups of the samples go; empty: `backups` in the data folder."""
+    """Where backups of samples, database and files go; empty: `backups` in the data folder."""
 
     backup_every_hours: float = Field(24, ge=0)
-    """How often the samples are backed up while the recorder runs; 0: only when asked to."""
+    """How often a backup is made while the recorder runs; 0: only when asked to."""
 
     backups_kept: int = Field(2, ge=1)
     """How many backups are kept."""

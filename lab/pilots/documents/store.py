@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from lab.core.folder import LockHeldError, hold_lock
+from lab.core.folder import LockHeldError, hold_lock, sync_names
 from lab.core.ids import new_id
 from lab.pilots.documents.errors import DocumentNotKeptError
 
@@ -62,7 +62,7 @@ class ComingFile:
         """Give it its name; a second time changes nothing. The pilot is locked meanwhile."""
         if self._path.exists():
             self._path.replace(self._folder / self.sha256)
-            _sync(self._folder)
+            sync_names(self._folder)
 
     def end(self) -> None:
         """Leave nothing behind that has no name."""
@@ -104,14 +104,6 @@ def _somebody_writes(path: Path) -> bool:
     except LockHeldError:
         return True
     return False
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _not_kept(error: OSError) -> DocumentNotKeptError:
