@@ -99,3 +99,9 @@ def is_offer(session: Session, booking_id: str) -> bool:
         WaitlistEntry.booking_id == booking_id, WaitlistEntry.state == EntryState.OFFERED
     )
     return session.scalar(query) is not None
+
+
+def open_offers(session: Session) -> dict[str, WaitlistEntry]:
+    """Entries whose offer waits for an answer, by the booking that holds the slot."""
+    query = sa.select(WaitlistEntry).where(WaitlistEntry.state == EntryState.OFFERED)
+    return {entry.booking_id: entry for entry in session.scalars(query) if entry.booking_id is not None}

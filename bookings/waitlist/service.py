@@ -1,6 +1,6 @@
 """What people do with the waitlist: wait, look, give up. The caller owns the transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from bookings.rulebook.repository import trainings_of
 from bookings.rulebook.service import load_rulebook
 from bookings.rules import Refusal, Rules, require_device_ids, require_none
 from bookings.service import CompanyOfPilot, no_pilots, require_may_book
+from bookings.states import BookingState
 from bookings.waitlist import repository
 from bookings.waitlist.errors import (
     WaitlistClosedError,
@@ -155,6 +156,32 @@ def withdraw_entry(
     return entry
 
 
+def places_in_line(session: Session, entries: Collection[WaitlistEntry]) -> dict[str, int]:
+    """At which place these entries wait, by id, counted from 1; those that wait no more are left out.
+
+    Before one stand those that came into the line earlier and want one of the same devices in the same window; who
+    they are is not told.
+    """
+    line = repository.line_for(session, {device for entry in entries for device in entry.device_ids})
+    return {
+        entry.id: 1 + sum(_is_before(other, entry) for other in line)
+        for entry in entries
+        if entry.state == EntryState.WAITING
+    }
+
+
+def open_offers(session: Session, principal: Principal) -> dict[str, WaitlistEntry]:
+    """Entries one may see whose offer waits for an answer, by the booking that holds the slot."""
+    found = repository.open_offers(session)
+    return {booking: entry for booking, entry in found.items() if principal.owns(entry.organisation_id)}
+
+
+def requests_for_the_staff(session: Session, principal: Principal, bookings: Sequence[Booking]) -> list[Booking]:
+    """Those of these bookings that wait for a decision of the staff, not for an answer of those who waited."""
+    offers = open_offers(session, principal)
+    return [one for one in bookings if one.state == BookingState.REQUESTED and one.id not in offers]
+
+
 def with_booking(session: Session, entry: WaitlistEntry) -> Booking | None:
     """The booking that an entry led to, or that holds its offer."""
     return repository.bookings_of(session, [entry]).get(entry.booking_id or "")
@@ -204,6 +231,12 @@ def lock_own_entry(session: Session, principal: Principal, entry_id: str, versio
             version=entry.version,
         )
     return entry
+
+
+def _is_before(other: WaitlistEntry, entry: WaitlistEntry) -> bool:
+    earlier = (other.queued_at, other.id) < (entry.queued_at, entry.id)
+    meets = other.earliest < entry.latest and entry.earliest < other.latest
+    return earlier and meets and not set(entry.device_ids).isdisjoint(other.device_ids)
 
 
 def _require_own(principal: Principal, entry: WaitlistEntry | None) -> WaitlistEntry:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from bookings.models import Booking
 from bookings.service import list_bookings
-from bookings.states import OPEN, BookingState
+from bookings.states import OPEN
+from bookings.waitlist.service import requests_for_the_staff
 from devices.models import Device
 from devices.service import list_births, list_devices
 from lab.core.http import ClockDep, DatabaseDep
@@ -95,7 +96,7 @@ def board_page(
         machines=machines,
         alarms=alarms,
         today=[booking for booking in bookings if booking.start_at < day_end],
-        waiting=sum(booking.state == BookingState.REQUESTED for booking in bookings),
+        waiting=len(requests_for_the_staff(session, principal, bookings)),
         enquiries=len(list_enquiries(session, principal, state="new")),
         store_answers=store_answers,
         pilots=list_pilots(session, principal)[:_MOST_PILOTS],

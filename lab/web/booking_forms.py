@@ -12,10 +12,17 @@ from bookings.schemas import BookingRequest
 from bookings.search.service import FoundSlot
 from bookings.search.wishes import SlotWish
 from lab.core.time import Span
+from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.wording import field_time, read_field_time
 
 LENGTHS_MINUTES = (30, 60, 90, 120, 180, 240, 360, 480)
 PROPOSALS = 6
+WINDOWS = {
+    "exact": N_("exactly this time"),
+    "day": N_("any time on this day"),
+    "week": N_("any time in the seven days from then"),
+}
+"""When a slot would be welcome, as people choose it."""
 _MOST_CHOSEN = 20
 _LONGEST_TEXT = 200
 

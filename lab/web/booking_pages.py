@@ -29,7 +29,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.people.service import list_organisations
 from lab.pilots.service import company_of_pilot, list_pilots
-from lab.web.booking_forms import LENGTHS_MINUTES, BookingForm, with_times
+from lab.web.booking_forms import LENGTHS_MINUTES, WINDOWS, BookingForm, with_times
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
@@ -56,6 +56,8 @@ class Terms:
     """It can be booked."""
     reasons: tuple[str, ...] = ()
     """Why not."""
+    taken: bool = False
+    """Because somebody has it: one can wait for it."""
 
 
 @router.get("/bookings/new")
@@ -244,14 +246,18 @@ def _terms(session: Session, principal: Principal, form: BookingForm, now: datet
     if found.slots:
         return Terms(quote, found.slots[0])
     called = {device.id: device.name for device in list_devices(session)}
-    causes = [
+    causes = [cause for refused in found.refused or () for cause in refused.causes]
+    facts = [
         cause.reason.fact.replace(cause.device_id, called.get(cause.device_id, cause.device_id))
         if cause.device_id
         else cause.reason.fact
-        for refused in found.refused or ()
-        for cause in refused.causes
+        for cause in causes
     ]
-    return Terms(quote, reasons=tuple(sentence(fact, rules.zone) for fact in dict.fromkeys(causes)))
+    return Terms(
+        quote,
+        reasons=tuple(sentence(fact, rules.zone) for fact in dict.fromkeys(facts)),
+        taken=bool(causes) and all(cause.reason.rule == "device-free" for cause in causes),
+    )
 
 
 def _busy_page(
@@ -277,6 +283,7 @@ def _busy_page(
         ],
         alternatives=[as_times(span) for span in error.facts["alternatives"]],
         others=_others(session, principal, form, rules, now),
+        windows=WINDOWS,
         **names(session, principal),
     )
 

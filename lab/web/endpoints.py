@@ -32,6 +32,7 @@ from lab.web import (
     session_pages,
     shared_report_pages,
     sketch_pages,
+    waitlist_pages,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -46,6 +47,7 @@ for pages in (
     device_pages,
     booking_pages,
     my_booking_pages,
+    waitlist_pages,
     live_pages,
     preflight_pages,
     alarm_pages,

@@ -11,7 +11,7 @@ from bookings import life, service
 from bookings.endpoints import RulesDep
 from bookings.figures.counting import Grouping
 from bookings.figures.service import read_window, utilisation
-from bookings.states import BookingState
+from bookings.waitlist.service import requests_for_the_staff
 from lab.core.audit import find_changes
 from lab.core.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
@@ -55,7 +55,7 @@ def show_hub(request: Request, principal: PrincipalDep, database: DatabaseDep, c
     with database.read() as session:
         found = service.list_bookings(session, principal, Span(now, now + _AHEAD))
         counts = {
-            "approvals": sum(booking.state == BookingState.REQUESTED for booking in found),
+            "approvals": len(requests_for_the_staff(session, principal, found)),
             "enquiries": len(enquiries.list_enquiries(session, principal, state="new")),
             "heard": len(list_heard(session, principal)),
         }
@@ -76,7 +76,7 @@ def show_approvals(
             "approvals.html",
             title=_("Requests"),
             principal=principal,
-            waiting=[booking for booking in found if booking.state == BookingState.REQUESTED],
+            waiting=requests_for_the_staff(session, principal, found),
             done=_(_DONE[done]) if done in _DONE else "",
             **names(session, principal),
         )

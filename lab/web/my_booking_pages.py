@@ -1,5 +1,6 @@
 """The bookings that there are: the list, moving, giving back, and a link for calendars."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -13,9 +14,14 @@ from bookings.feeds import service as feeds
 from bookings.feeds.rules import CalendarKind
 from bookings.models import Booking
 from bookings.states import OPEN, BookingState
+from bookings.waitlist import service as waitlist
+from bookings.waitlist.models import WaitlistEntry
+from bookings.waitlist.rules import OPEN as WAITING
+from bookings.waitlist.rules import EntryState
 from bookings.wall_times import clear_span
 from lab.core.errors import ConflictError, InvalidError, StaleError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.paging import LARGEST_LIMIT, PageWish
 from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 from lab.web.booking_pages import as_times, names
@@ -34,6 +40,11 @@ _DONE = {
     "cancelled": N_("The booking is cancelled."),
     "moved": N_("The booking is moved."),
     "closed": N_("The calendar link is closed."),
+    "waiting": N_("You are in line. As soon as this becomes free, the lab holds it for you and tells you."),
+    "left": N_("You do not wait for it any more."),
+    "passed-on": N_("It goes to whoever is next in line. You wait on for another time."),
+    "waited-out": N_("It goes to whoever is next in line. There is no other time left to wait for."),
+    "ended": N_("The time to say yes is over; it goes to whoever is next in line."),
     "late": N_("Somebody was faster; this is how it stands now."),
 }
 Version = Annotated[int | None, Form()]
@@ -151,7 +162,10 @@ def _list(
 ) -> Response:
     now = clock.now()
     with database.read() as session:
-        found = service.list_bookings(session, principal, Span(now - LOOK_BACK, now + LOOK_AHEAD))
+        listed = service.list_bookings(session, principal, Span(now - LOOK_BACK, now + LOOK_AHEAD))
+        offers = waitlist.open_offers(session, principal)
+        entries = waitlist.page_of_entries(session, principal, tuple(WAITING), PageWish(LARGEST_LIMIT))[0].rows
+        found = [booking for booking in listed if booking.id not in offers]
         coming = [booking for booking in found if booking.state in OPEN and booking.end_at > now]
         past = [booking for booking in reversed(found) if booking not in coming]
         return page(
@@ -160,6 +174,9 @@ def _list(
             title=_("Bookings"),
             principal=principal,
             coming=coming,
+            offers=[(offers[booking.id], booking) for booking in listed if stands(booking, offers, now)],
+            waiting=[entry for entry in entries if entry.state == EntryState.WAITING and entry.latest > now],
+            in_line=waitlist.places_in_line(session, entries),
             past=past,
             done=_(_DONE[done]) if done in _DONE else "",
             links=[link for link in feeds.list_links(session, principal) if link.revoked_at is None],
@@ -192,6 +209,7 @@ def _one(
             principal=principal,
             status=status,
             booking=booking,
+            offer=waitlist.open_offers(session, principal).get(booking.id),
             movable=_movable(booking, now),
             open=booking.state in OPEN and booking.end_at > now,
             changes=service.history_of_booking(session, principal, booking_id),
@@ -201,6 +219,12 @@ def _one(
             here=f"/bookings/{booking_id}",
             **names(session, principal),
         )
+
+
+def stands(booking: Booking, offers: Mapping[str, WaitlistEntry], now: datetime) -> bool:
+    """Whether a booking is an offer that can still be taken."""
+    held = booking.state == BookingState.REQUESTED and booking.lapses_at is not None and booking.lapses_at > now
+    return held and booking.id in offers
 
 
 def _movable(booking: Booking, now: datetime) -> bool:

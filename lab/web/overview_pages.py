@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from bookings.models import Booking
 from bookings.service import list_bookings
 from bookings.states import OPEN
+from bookings.waitlist.service import open_offers
 from devices.models import Device
 from devices.service import list_births, list_devices
 from lab.core.errors import UnavailableError
@@ -21,6 +22,7 @@ from lab.web.board_pages import board_page
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue, present_values
+from lab.web.my_booking_pages import stands
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
 from lab.web.wording import device_state
@@ -46,6 +48,7 @@ def show_overview(
         values, store_answers = _present_values(request.app.state.store, grant, devices, clock.now_ns())
         if principal.is_staff:
             return board_page(request, session, principal, grant, now, values, store_answers=store_answers)
+        offers = open_offers(session, principal)
         return page(
             request,
             "overview.html",
@@ -58,7 +61,8 @@ def show_overview(
             running={
                 row.device_id: booking for booking in bookings if booking.start_at <= now for row in booking.devices
             },
-            bookings=bookings[:MOST_BOOKINGS],
+            bookings=[booking for booking in bookings if booking.id not in offers][:MOST_BOOKINGS],
+            offered=[booking for booking in bookings if stands(booking, offers, now)],
             pilots=list_pilots(session, principal)[:MOST_PILOTS],
             reports=newest_reports(session, principal),
             **names(session, principal),

@@ -70,6 +70,8 @@ CHANGES = {
     "no-show": N_("nobody came"),
     "outage-hit": N_("hit by an outage"),
     "reinstated": N_("given back"),
+    "offered": N_("offered to those who waited for it"),
+    "accepted": N_("taken by those who waited for it"),
 }
 """What became of a booking."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")

@@ -312,8 +312,11 @@ def test_a_taken_slot_offers_three_others_and_one_press_books(lab: Lab) -> None:
     assert taken.status_code == 409
     assert "Somebody already has CNC mill" in taken.text
     assert "Secret" not in taken.text
-    offers = re.findall(r'name="start" value="([^"]+)">\s*<input type="hidden" name="end" value="([^"]+)"', taken.text)
+    booking, waiting = taken.text.split('action="/waitlist"')
+    edges = r'name="start" value="([^"]+)">\s*<input type="hidden" name="end" value="([^"]+)"'
+    offers = re.findall(edges, booking)
     assert len(offers) == 3
+    assert re.findall(edges, waiting) == [(wish["start"], wish["end"])]
     start, end = (unescape(edge) for edge in offers[0])
     assert lab.post("founder", "/bookings/new", **{**wish, "start": start, "end": end}).status_code == 303
 

@@ -16,6 +16,10 @@ NUL, HALF = "a\0b", "a\ud800b"
 FORMS = {
     "/bookings/new": ("device_ids", "start", "end", "title", "pilot_id", "organisation_id"),
     "/bookings/{bad}/move": ("version", "start", "end"),
+    "/waitlist": ("device_ids", "start", "end", "title", "pilot_id", "window"),
+    "/waitlist/{bad}/accept": ("version",),
+    "/waitlist/{bad}/decline": ("version",),
+    "/waitlist/{bad}/leave": ("version",),
     "/calendar-links/{bad}/revoke": (),
     "/preferences": ("language", "theme", "next"),
     "/password": ("old", "new"),
