@@ -36,6 +36,7 @@ devices:
     price_eur_per_hour: 1
     signals:
       - {name: spindle_power_kw, label: Power, unit: kW}
+      - {name: feed_mm_s, label: Feed, unit: mm/s}
   - id: mill-2
     name: Mill
     kind: cnc-mill
@@ -252,19 +253,20 @@ class Rig:
         assert found, "a fresh value is not seen live"
         return took
 
+    def rows(self, device: str = "mill-1") -> list[dict[str, Any]]:
+        """Every stored sample with all its columns, the product being stopped."""
+        store = self._open_store()
+        found: list[dict[str, Any]] = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True).to_pylist()
+        store.close()
+        return found
+
     def stored(self, device: str = "mill-1") -> list[tuple[int, float]]:
         """(device time, value) of every stored sample, the product being stopped."""
-        store = self._open_store()
-        table = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True)
-        store.close()
-        return list(zip(table.column("device_ns").to_pylist(), table.column("value").to_pylist(), strict=True))
+        return [(row["device_ns"], row["value"]) for row in self.rows(device)]
 
     def received(self, device: str = "mill-1") -> list[tuple[int, int]]:
         """(device time, received) of every stored sample, the product being stopped."""
-        store = self._open_store()
-        table = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True)
-        store.close()
-        return list(zip(table.column("device_ns").to_pylist(), table.column("received_ns").to_pylist(), strict=True))
+        return [(row["device_ns"], row["received_ns"]) for row in self.rows(device)]
 
     def count(self, question: str) -> int:
         """What a question to the database counts."""
