@@ -122,6 +122,7 @@ class Rig:
         folder: for everything.
         broker_port: where machines publish.
         recorder_port: where the product connects, if there is something in between.
+        catalogue: devices of the lab.
         open_store: gives its samples, the product being stopped; DuckDB's file if there is none.
         settings: of the product.
     """
@@ -132,13 +133,14 @@ class Rig:
         broker_port: int,
         *,
         recorder_port: int | None = None,
+        catalogue: str = CATALOGUE,
         open_store: Callable[[], SampleStore] | None = None,
         **settings: object,
     ) -> None:
         self.folder = folder
         self.broker_port = broker_port
         self.http_port = free_port()
-        (folder / "catalogue.yaml").write_text(CATALOGUE)
+        (folder / "catalogue.yaml").write_text(catalogue)
         given = {
             "broker": "external",
             "broker_host": "127.0.0.1",
