@@ -1,6 +1,6 @@
 """The annexes of a report: every run, its data quality, the sealed files, the words used."""
 
-from lab.reports.blocks import Block, Column, Fact, Facts, Paragraph, Section, Table
+from lab.reports.blocks import Block, Column, Fact, Facts, Heading, Paragraph, Section, Table
 from lab.reports.charts import KPIS_PER_CHART
 from lab.reports.numbers import format_number
 from lab.reports.results import Results
@@ -105,3 +105,13 @@ def annex_changes(results: Results, words: Words) -> Section:
     )
     rows = tuple((str(one.version), write_time(one.at, zone), one.by, one.reason) for one in changes)
     return Section("annex-changes", words["annex_changes"], (Table(words["changes"], columns, rows, small=True),))
+
+
+def annex_notes(results: Results, words: Words) -> Section:
+    """What was written down about the pilot for its report, the oldest first."""
+    blocks: list[Block] = [Paragraph(words["notes_intro"])]
+    for note in results.notes:
+        blocks.append(Heading(f"{write_time(note.written_at, results.identification.time_zone)}, {note.name}"))
+        blocks += [Paragraph(line.strip()) for line in note.text.split("\n") if line.strip()]
+    letter = "G" if results.attachments else "F"
+    return Section("annex-notes", words.say("annex_notes", letter=letter), tuple(blocks))

@@ -132,6 +132,7 @@ def _results(data: SealedData, issue: ReportIssue) -> Results:
         economics=economics,
         not_tested=plan.not_tested,
         attachments=attachments_of(data.pilot.attachments, data.manifest),
+        notes=data.pilot.notes,
         statements=(_(RELATES_ONLY), *([_(LAB_OEE)] if any(kpi.is_oee for kpi in kpis) else [])),
         manifest=_manifest(data),
         software=tuple(SoftwareVersion(name=name, version=version(name)) for name in _LIBRARIES),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lab.reports.annexes import annex_changes, annex_glossary, annex_manifest, annex_quality, annex_runs
+from lab.reports.annexes import annex_changes, annex_glossary, annex_manifest, annex_notes, annex_quality, annex_runs
 from lab.reports.blocks import Column, DecisionPage, Document, Section, Table
 from lab.reports.charts import describe_chart, primary_chart
 from lab.reports.conclusions import (
@@ -89,7 +89,7 @@ def _document(results: Results, words: Words) -> Document:
         maturity,
     )
     annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary, annex_changes)
-    attached = (annex_attachments,) if results.attachments else ()
+    attached = ((annex_attachments,) if results.attachments else ()) + ((annex_notes,) if results.notes else ())
     return Document(
         language=words.language,
         title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",

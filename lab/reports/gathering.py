@@ -18,6 +18,7 @@ from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
 from lab.pilots.documents.service import chosen_documents, file_of
 from lab.pilots.models import Pilot, Run
+from lab.pilots.notes.repository import notes_for_report
 from lab.reports import repository
 from lab.reports.errors import PilotUnfinishedError
 from lab.reports.photos import sealed_content, sealed_path
@@ -27,6 +28,7 @@ from lab.reports.sealed import (
     SealedDevice,
     SealedEvent,
     SealedMessages,
+    SealedNote,
     SealedPilot,
     SealedRun,
     SealedSignal,
@@ -89,6 +91,10 @@ def gather(
             plan_sha256=row.sha256,
             bookings=_bookings(session, pilot.id, runs),
             attachments=tuple(attached.values()),
+            notes=tuple(
+                SealedNote(text=note.text, name=note.name, written_at=note.written_at)
+                for note in notes_for_report(session, pilot.id)
+            ),
         ),
         plan_document=row.document,
         runs=runs,

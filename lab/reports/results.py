@@ -22,7 +22,7 @@ from lab.reports.economics.findings import (
 )
 from lab.reports.issue import ReportIssue
 from lab.reports.language import marked as N_  # noqa: N812
-from lab.reports.sealed import SealedAttachment
+from lab.reports.sealed import SealedAttachment, SealedNote
 from lab.reports.steadiness.findings import ArmCapability, ControlFinding, EnergySaving, Limits, MachineRecord
 from lab.reports.traces.findings import Trace
 from lab.reports.value import Interval as Interval
@@ -503,6 +503,8 @@ class Results(Value):
     not_tested: tuple[str, ...]
     attachments: tuple[Attachment, ...] = ()
     """Photos and documents, in the order in which they were added."""
+    notes: tuple[SealedNote, ...] = ()
+    """What was written down for the report, in this order."""
     statements: tuple[str, ...]
     """To be printed as they stand: `RELATES_ONLY` always, `LAB_OEE` where an OEE is shown, and others."""
     manifest: Manifest

@@ -42,6 +42,16 @@ class SealedAttachment(Value):
     added_at: datetime
 
 
+class SealedNote(Value):
+    """Something that was written down about the pilot for its report."""
+
+    text: str
+    """One or several lines."""
+    name: str
+    """Of whoever wrote it."""
+    written_at: datetime
+
+
 class SealedPilot(Value):
     """pilot.json: which pilot, for whom, under which locked plan."""
 
@@ -63,6 +73,8 @@ class SealedPilot(Value):
     """The pilot's slots that have a price, by start; `None`: sealed before prices were."""
     attachments: tuple[SealedAttachment, ...] = ()
     """In the order in which they were added."""
+    notes: tuple[SealedNote, ...] = ()
+    """In the order in which they were written."""
 
 
 class SealedMessages(Value):

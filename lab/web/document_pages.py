@@ -152,10 +152,14 @@ def submit_note(
     clock: ClockDep,
     text: Prose = "",
     staff_only: Line = "",
+    in_report: Line = "",
 ) -> Response:
     """Write something down."""
+    if staff_only and in_report:
+        problem = _("A note for the staff alone is never printed in the report. Please choose one of the two.")
+        return _page(request, pilot_id, principal, database, settings, problem=problem)
     try:
-        wish = NoteRequest(text=plain_words(text), staff_only=bool(staff_only))
+        wish = NoteRequest(text=plain_words(text), staff_only=bool(staff_only), in_report=bool(in_report))
     except ValidationError:
         problem = _("Please write a note of 1 to 5000 letters.")
         return _page(request, pilot_id, principal, database, settings, problem=problem)

@@ -53,7 +53,7 @@ FORMS = {
     "/pilots/{bad}/sketch": ("better", "unit", "pays"),
     "/pilots/{bad}/documents/{bad}/describe": ("caption", "alt_text", "in_report"),
     "/pilots/{bad}/documents/{bad}/remove": ("reason",),
-    "/pilots/{bad}/notes": ("text", "staff_only"),
+    "/pilots/{bad}/notes": ("text", "staff_only", "in_report"),
     "/pilots/{bad}/follow-ups/6": ("invested", "amount", "funding", "source", "comment"),
     "/pilots/{bad}/maturity": ("stage", "assessed_on", "source", "strategy"),
     "/reports/{bad}/accept": ("comment",),

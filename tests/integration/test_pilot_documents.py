@@ -256,3 +256,15 @@ def test_notes_say_who_and_when_and_some_are_for_the_staff_alone(drawer: Drawer)
     assert {one["name"] for one in told} == {drawer.town.accounts[who].name for who in ("founder", "engineer")}
     assert [one["staff_only"] for one in told if one["text"] == secret["text"]] == [True]
     assert [one.what for one in drawer.changes()] == ["note written"] * 2
+
+
+def test_on_the_page_the_staff_chooses_a_note_for_the_report_and_never_a_secret_one(drawer: Drawer) -> None:
+    address = f"/pilots/{drawer.pilot_id}/notes"
+    chosen = {"text": "Coolant was topped up.", "in_report": "yes"}
+    both = drawer.as_("engineer").post(address, data={**chosen, "staff_only": "yes"})
+    assert "never printed in the report" in both.text
+    assert drawer.as_("founder").post(address, data=chosen).status_code == 403
+    assert drawer.as_("engineer").get(f"/api/v1/pilots/{drawer.pilot_id}/notes").json() == []
+    assert drawer.as_("engineer").post(address, data=chosen).status_code == 303
+    (note,) = drawer.as_("founder").get(f"/api/v1/pilots/{drawer.pilot_id}/notes").json()
+    assert (note["text"], note["in_report"], note["staff_only"]) == (chosen["text"], True, False)

@@ -17,6 +17,8 @@ class PilotNote(Base):
     pilot_id: Mapped[str] = mapped_column(sa.ForeignKey("pilots.id"), index=True)
     text: Mapped[str] = mapped_column(sa.Text)
     staff_only: Mapped[bool]
+    in_report: Mapped[bool]
+    """Whether the next sealed data set takes it along, and the report prints it; never one for the staff alone."""
     written_by: Mapped[str] = mapped_column(sa.String(40))
     name: Mapped[str] = mapped_column(sa.String(200))
     """Of whoever wrote it, as it was then."""

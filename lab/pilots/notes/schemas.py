@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from lab.pilots.notes.models import PilotNote
 
@@ -22,6 +22,14 @@ class NoteRequest(BaseModel):
     text: NoteText
     staff_only: bool = False
     """Whether the company does not see it; for the staff."""
+    in_report: bool = False
+    """Whether the report prints it, for all its readers; for the staff, and never a note for the staff alone."""
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> "NoteRequest":
+        if self.staff_only and self.in_report:
+            raise ValueError("a note for the staff alone is never printed in the report; choose one of the two")
+        return self
 
 
 class NoteAnswer(BaseModel):
@@ -31,6 +39,7 @@ class NoteAnswer(BaseModel):
     pilot_id: str
     text: str
     staff_only: bool
+    in_report: bool
     name: str
     written_at: datetime
 

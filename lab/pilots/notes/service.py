@@ -28,18 +28,20 @@ def write_note(
 
     Raises:
         PilotUnknownError: if there is no such pilot, or it is another company's.
-        ForbiddenError: if somebody else than the staff writes for the staff alone.
+        ForbiddenError: if somebody else than the staff writes for the staff alone, or for the report.
     """
     pilot = get_pilot(session, principal, pilot_id)
     if request.staff_only:
         principal.require_staff("write notes for the staff alone")
+    if request.in_report:
+        principal.require_staff("write notes for the report")
     row = PilotNote(
         id=new_id("not"), pilot_id=pilot.id, text=request.text, staff_only=request.staff_only,
-        written_by=principal.account_id, name=principal.name, written_at=now,
+        in_report=request.in_report, written_by=principal.account_id, name=principal.name, written_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
-    after = {"note_id": row.id, "staff_only": row.staff_only}
+    after = {"note_id": row.id, "staff_only": row.staff_only, "in_report": row.in_report}
     note_change(session, "pilot", pilot.id, "note written", by=principal.account_id, at=now, after=after)
     return row
 
