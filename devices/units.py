@@ -153,6 +153,15 @@ def unit_symbol(code: str | None) -> str:
     return "" if code is None else SYMBOLS.get(code, code)
 
 
+def code_of_symbol(written: str) -> str | None:
+    """The UCUM code of a unit as people write it, `kWh` or `µm`; `None`: none of the table."""
+    text = written.strip()
+    if text in SYMBOLS:
+        return text
+    found = next((code for code, symbol in SYMBOLS.items() if symbol == text), None)
+    return found or _OFTEN_MEANT.get(text.lower())
+
+
 def explain_unknown_unit(code: str) -> str:
     """One sentence for somebody who wrote a unit that is not in the table: the likeliest ones, or all."""
     meant = _OFTEN_MEANT.get(code.strip().lower())

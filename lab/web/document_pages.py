@@ -28,6 +28,9 @@ _DONE = {
     "described": N_("What it shows is noted."),
     "removed": N_("The document is removed. That it was here, and why it is gone, stays to be seen."),
     "noted": N_("The note is kept."),
+    "drafted": N_(
+        "The lab has your sketch, as a note below and as a draft of the plan. An engineer completes it with you."
+    ),
     "sketched": N_("The lab has your sketch, as a note below. An engineer makes a plan of it with you."),
 }
 _FAULT = N_("Please check what you have typed.")

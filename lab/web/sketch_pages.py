@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
+from devices.units import code_of_symbol
 from lab.core.errors import InvalidError
 from lab.core.http import ClockDep, DatabaseDep
 from lab.people.endpoints import PrincipalDep
@@ -16,10 +18,11 @@ from lab.pilots.notes.schemas import NoteRequest
 from lab.pilots.notes.service import write_note
 from lab.pilots.power import MOST_RUNS, RANDOMISED_LAYOUT, BookingTime, booking_time, runs_for
 from lab.pilots.service import get_pilot
+from lab.pilots.sketches import SketchedPlan, draft_plan, plan_of
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.wording import minutes_long, one_line
+from lab.web.wording import minutes_long, one_line, quantity
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
 
@@ -53,6 +56,9 @@ class Sketch:
     time: BookingTime
     differ_known: bool
     """Whether the company has said how much parts differ."""
+    pays: float
+    """Saving from which on it pays, in the company's unit."""
+    hope: float
 
     @property
     def runs(self) -> int:
@@ -81,15 +87,23 @@ def submit_sketch(
     clock: ClockDep,
     typed: Annotated[dict[str, str], Depends(_form)],
 ) -> Response:
-    """Hand the answers to the lab as a note on the pilot, from which an engineer writes the plan."""
+    """Hand the answers to the lab: a note on the pilot, and the draft of a plan where people have written none yet."""
     with database.read() as session:
         pilot = get_pilot(session, principal, pilot_id)
     try:
-        wish = NoteRequest(text=_note(typed, sketch_of(typed)))
+        sketch = sketch_of(typed)
+        wish = NoteRequest(text=_note(typed, sketch))
+        drafted = _drafted(typed, sketch)
+        plan_of(drafted, seed=0)
     except (SketchError, ValidationError):
         return _page(request, principal, pilot, typed, status=422)
-    database.transact(lambda session: write_note(session, principal, pilot.id, wish, now=clock.now()))
-    return RedirectResponse(f"/pilots/{pilot.id}/documents?done=sketched#notes", 303)
+
+    def hand_in(session: Session) -> bool:
+        write_note(session, principal, pilot.id, wish, now=clock.now())
+        return draft_plan(session, principal, pilot.id, drafted, now=clock.now()) is not None
+
+    done = "drafted" if database.transact(hand_in) else "sketched"
+    return RedirectResponse(f"/pilots/{pilot.id}/documents?done={done}#notes", 303)
 
 
 def sketch_of(typed: dict[str, str]) -> Sketch:
@@ -125,7 +139,7 @@ def sketch_of(typed: dict[str, str]) -> Sketch:
         setup_minutes=found["setup_minutes"],
         longest_minutes=round(60 * found["longest_hours"]),
     )
-    return Sketch(size.runs_per_arm, time, known)
+    return Sketch(size.runs_per_arm, time, known, found["pays"], found["hope"])
 
 
 def _number(name: str, typed: str) -> float:
@@ -159,6 +173,27 @@ def _note(typed: dict[str, str], sketch: Sketch) -> str:
     lines = [f"{_('What should get better?')} {typed['better']} ({typed['unit']})"]
     lines += [f"{_(question)} {typed[name] or '–'}" for name, question in NUMBERS.items()]
     return "\n".join([_("Sketch of the plan"), *lines, *_follows(sketch)])
+
+
+def _drafted(typed: dict[str, str], sketch: Sketch) -> SketchedPlan:
+    """A unit that the lab does not know stands in the name of what is measured, and an engineer puts it right."""
+    unit = code_of_symbol(typed["unit"])
+    better = typed["better"] if unit is not None else f"{typed['better']} ({typed['unit']})"[:_LONGEST]
+    return SketchedPlan(
+        better=better,
+        unit=unit or "1",
+        pays=sketch.pays,
+        hope=sketch.hope,
+        runs_per_arm=sketch.runs_a_way,
+        objective=_("See whether “%(better)s” gets better by enough to pay.", better=better),
+        hypothesis=_(
+            "The new way saves %(hope)s; it pays from %(pays)s on.",
+            hope=quantity(sketch.hope, unit or "1"),
+            pays=quantity(sketch.pays, unit or "1"),
+        ),
+        today=_("as today"),
+        tried=_("the new way"),
+    )
 
 
 def _follows(sketch: Sketch) -> list[str]:
