@@ -12,9 +12,11 @@ from lab.core.etags import IfMatch, version_of
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
 from lab.reports import issuing, service, sizing
+from lab.reports.errors import PhotoUnknownError
 from lab.reports.issue import Statement
 from lab.reports.late import late_arrivals
 from lab.reports.models import Report
+from lab.reports.photos import photo_named
 from lab.reports.schemas import (
     LateArrivalAnswer,
     LateArrivals,
@@ -194,3 +196,19 @@ def report_file(report: Report, data_dir: Path, name: Literal["report.pdf", "pac
     if not path.is_file():
         raise UnavailableError(f"{name} of report {report.number} is not on this machine just now; please try again")
     return FileResponse(path, media_type=media_type, filename=f"{report.number}-{name}")
+
+
+def photo_file(report: Report, data_dir: Path, name: str) -> FileResponse:
+    """A photo of a report as it was sealed: upright, 1400 pixels a side at most, without what the camera wrote in it.
+
+    Raises:
+        PhotoUnknownError: if the report shows no such photo.
+        UnavailableError: if it is not on this machine.
+    """
+    found = photo_named(report.results.get("attachments", ()), name)
+    if found is None:
+        raise PhotoUnknownError("this report shows no such photo", field="name", rule="known-photo")
+    path, media_type = data_dir / report.folder / found[0], found[1]
+    if not path.is_file():
+        raise UnavailableError(f"a photo of report {report.number} is not on this machine just now; please try again")
+    return FileResponse(path, media_type=media_type)

@@ -3,6 +3,7 @@
 NotFoundError
 ├── ReportUnknownError      no such report, or another company's
 ├── DataSetUnknownError     no such data set, or another company's
+├── PhotoUnknownError       the report shows no such photo
 └── LinkUnknownError        no such link, or it is revoked or over
 ConflictError
 ├── PilotUnfinishedError    runs are neither made nor excluded
@@ -25,6 +26,10 @@ class SpreadUnknownError(InvalidError):
 
 class ReportUnknownError(NotFoundError):
     """No such report, or another company's."""
+
+
+class PhotoUnknownError(NotFoundError):
+    """The report shows no photo of this name."""
 
 
 class DataSetUnknownError(NotFoundError):

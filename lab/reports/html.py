@@ -7,6 +7,7 @@ Over each chart lie its marks without line or fill, whose titles a browser shows
 import base64
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,27 +22,38 @@ from lab.reports.marks import marks_of
 from lab.reports.results import Results
 
 
-def render_html(results: Results | Mapping[str, Any], charts: Mapping[str, bytes]) -> str:
+@dataclass(frozen=True, slots=True)
+class LinkedPhoto:
+    """A photo that a page fetches when somebody comes to it; its size in pixels keeps the page from jumping then."""
+
+    address: str
+    width: int
+    height: int
+
+
+def render_html(
+    results: Results | Mapping[str, Any], charts: Mapping[str, bytes], photos: Mapping[str, LinkedPhoto] | None = None
+) -> str:
     """The report as a part of a page, headings from `h2`.
 
     Args:
         results: the result object or its JSON form.
-        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them, and path → photo; a missing one is
-            told in words.
+        charts: file name → SVG, as `lab.reports.charts.draw_charts` gives them; a missing one is told in words.
+        photos: path → where the page fetches it; a missing one is told in words.
     """
-    return _render_fragment(build_document(as_results(results)), charts)
+    return _render_fragment(build_document(as_results(results)), charts, photos or {})
 
 
 def render_page(results: Results | Mapping[str, Any], charts: Mapping[str, bytes]) -> str:
-    """The report as one HTML file that needs nothing else: own style, charts inside, no scripts."""
+    """The report as one HTML file that needs nothing else: own style, charts and photos inside, no scripts."""
     document = build_document(as_results(results))
     content: Any = printable(document)
-    fragment = Markup(_render_fragment(document, charts))  # noqa: S704 - our own template, escaped there
+    fragment = Markup(_render_fragment(document, charts, {}))  # noqa: S704 - our own template, escaped there
     style = Markup((resources.files("lab.reports") / "templates" / "report.css").read_text("utf-8"))  # noqa: S704
     return _templates().get_template("report.page.html").render(document=content, fragment=fragment, style=style)
 
 
-def _render_fragment(document: Document, charts: Mapping[str, bytes]) -> str:
+def _render_fragment(document: Document, charts: Mapping[str, bytes], photos: Mapping[str, LinkedPhoto]) -> str:
     images = {
         name: f"data:{TYPES[PurePosixPath(name).suffix]};base64,{base64.b64encode(content).decode()}"
         for name, content in charts.items()
@@ -51,7 +63,14 @@ def _render_fragment(document: Document, charts: Mapping[str, bytes]) -> str:
     return (
         _templates()
         .get_template("report.fragment.html")
-        .render(document=content, page=content["decision"], labels=content["labels"], charts=images, marks=marks)
+        .render(
+            document=content,
+            page=content["decision"],
+            labels=content["labels"],
+            charts=images,
+            marks=marks,
+            photos=photos,
+        )
     )
 
 

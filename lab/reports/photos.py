@@ -1,14 +1,15 @@
 """Photos and attachments of a report: as sealed, as results, and as a section."""
 
+import contextlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lab.core.time import in_zone
-from lab.pilots.documents.kinds import ENDINGS, PHOTOS
+from lab.pilots.documents.kinds import ENDINGS, MEDIA_TYPES, PHOTOS
 from lab.reports.blocks import Block, Column, Paragraph, Photo, Section, Table
 from lab.reports.numbers import format_number
 from lab.reports.results import Attachment, Results
@@ -19,6 +20,8 @@ from lab.reports.writing import write_date
 FOLDER = "attachments"
 _LONGEST_SIDE = 1400
 _JPEG_QUALITY = 82
+_FORMATS = tuple(kind.upper() for kind in sorted(PHOTOS))
+_PHOTO_ENDINGS = {ENDINGS[kind] for kind in PHOTOS}
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
 
@@ -61,6 +64,31 @@ def attachments_of(sealed: Iterable[SealedAttachment], manifest: SealedManifest)
 def photos_of(results: Results, folder: Path) -> dict[str, bytes]:
     """Path → content of the photos of a report, from the folder of its data set or package."""
     return {one.path: (folder / one.path).read_bytes() for one in results.attachments if one.kind in PHOTOS}
+
+
+def sizes_of_photos(folder: Path) -> dict[str, tuple[int, int]]:
+    """Path → width and height in pixels of the photos that are in a report's folder now; none that cannot be read."""
+    found = {}
+    for path in sorted((folder / FOLDER).glob("*")):
+        if path.suffix in _PHOTO_ENDINGS:
+            from PIL import Image
+
+            with contextlib.suppress(OSError), Image.open(path, formats=_FORMATS) as photo:
+                found[path.relative_to(folder).as_posix()] = photo.size
+    return found
+
+
+def photo_named(attachments: Iterable[Mapping[str, Any]], name: str) -> tuple[str, str] | None:
+    """Path and media type of the photo that has this name in a report, if it shows one.
+
+    Args:
+        attachments: those of its results, as JSON.
+        name: of the file, without its folder.
+    """
+    for one in attachments:
+        if one["path"] == f"{FOLDER}/{name}" and one["kind"] in PHOTOS:
+            return one["path"], MEDIA_TYPES[one["kind"]]
+    return None
 
 
 def annex_attachments(results: Results, words: Words) -> Section:

@@ -14,7 +14,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
 from lab.reports import issuing
 from lab.reports.afterwards.service import accept_report, get_acceptance
-from lab.reports.endpoints import get_package, get_pdf
+from lab.reports.endpoints import get_package, get_pdf, photo_file
 from lab.reports.errors import SameReviewerError
 from lab.reports.links import service as links
 from lab.reports.models import Report
@@ -145,6 +145,16 @@ def submit_closing(
     return _back(report_id, "closed")
 
 
+@router.get("/reports/{report_id}/photos/{name}")
+def show_photo(
+    report_id: str, name: str, principal: PrincipalDep, database: DatabaseDep, settings: SettingsDep
+) -> Response:
+    """A photo in the report, for whoever may read the report."""
+    with database.read() as session:
+        report = get_report(session, principal, report_id)
+    return photo_file(report, settings.data_dir, name)
+
+
 router.add_api_route("/reports/{report_id}/report.pdf", get_pdf)
 router.add_api_route("/reports/{report_id}/package.zip", get_package)
 
@@ -193,7 +203,7 @@ def _show(
         address=address,
         until=until,
         report_language=language_of(report),
-        fragment=fragment_of(report, settings.data_dir),
+        fragment=fragment_of(report, settings.data_dir, address=f"/reports/{report.id}"),
     )
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 from sqlalchemy.orm import Session
 
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
-from lab.reports.endpoints import report_file
+from lab.reports.endpoints import photo_file, report_file
 from lab.reports.links.service import follow_link, note_opening
 from lab.reports.models import Report
 from lab.reports.repository import newest_report
@@ -46,8 +46,18 @@ def show_report(
         until=until,
         replaced=replaced,
         report_language=language_of(report),
-        fragment=fragment_of(report, settings.data_dir),
+        fragment=fragment_of(report, settings.data_dir, address=f"/shared/{secret}"),
     )
+    answer.headers.update(_SECRET)
+    return answer
+
+
+@router.get("/{secret}/photos/{name}")
+def show_photo(secret: str, name: str, database: DatabaseDep, clock: ClockDep, settings: SettingsDep) -> FileResponse:
+    """A photo in the report. It is a part of the page: that the page was opened is noted, not each of its photos."""
+    with database.read() as session:
+        _link, report = follow_link(session, secret, now=clock.now())
+    answer = photo_file(report, settings.data_dir, name)
     answer.headers.update(_SECRET)
     return answer
 

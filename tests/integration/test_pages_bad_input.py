@@ -79,6 +79,8 @@ PAGES = (
     "/manage/heard/device?device={bad}",
     "/manage/letters?device={bad}&reason={bad}&cursor={bad}",
     "/manage/letters/{bad}",
+    "/reports/{bad}/photos/{bad}",
+    "/shared/{bad}/photos/{bad}",
     "/?wall={bad}",
 )
 

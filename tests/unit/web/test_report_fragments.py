@@ -6,7 +6,7 @@ import pytest
 
 from lab.reports.assembly import compute_results
 from lab.reports.models import Report
-from lab.web.report_fragments import fragment_of
+from lab.web import report_fragments
 from tests.unit.reports.report_examples import seal_example
 
 
@@ -23,6 +23,10 @@ def report(sealed: Path, tmp_path: Path) -> Report:
     (tmp_path / "r1" / "charts").mkdir(parents=True)
     (tmp_path / "r1" / "charts" / "chart-energy_per_part.svg").write_text("<svg/>")
     return Report(id="rep_fragment", results=results, folder="r1", revision=1, written_revision=1)
+
+
+def fragment_of(report: Report, folder: Path) -> str:
+    return report_fragments.fragment_of(report, folder, address="/reports/rep_fragment")
 
 
 def test_a_report_that_is_looked_at_again_is_not_made_again(report: Report, tmp_path: Path) -> None:
