@@ -1,7 +1,10 @@
 """Being asked to stop, safely from a signal handler."""
 
 import contextlib
+import time
 from queue import Empty, SimpleQueue
+
+_LOOK_SECONDS = 0.5
 
 
 class StopAsked:
@@ -9,6 +12,9 @@ class StopAsked:
 
     A `threading.Event` is not for this: a handler runs in the main thread, and if that is just inside `Event.wait`,
     with its lock held, `Event.set` waits for the same lock for ever. A `SimpleQueue` may be entered again.
+
+    The wait ends now and then by itself: a process that has just been continued (SIGCONT, an unpaused container) can
+    get its signal in another thread, which wakes nobody, and Python runs the handler when the main thread next does.
     """
 
     def __init__(self) -> None:
@@ -27,7 +33,11 @@ class StopAsked:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is asked, at most so many seconds; whether it was. For one thread."""
-        if not self._asked:
+        ends = None if timeout is None else time.monotonic() + timeout
+        while not self._asked:
+            left = _LOOK_SECONDS if ends is None else min(_LOOK_SECONDS, ends - time.monotonic())
+            if left <= 0:
+                break
             with contextlib.suppress(Empty):
-                self._told.get(timeout=timeout)
+                self._told.get(timeout=left)
         return self._asked
