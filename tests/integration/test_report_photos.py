@@ -136,6 +136,8 @@ def test_what_is_kept_as_a_file_has_its_photos_inside(desk: Desk) -> None:
     page = (folder / "report.html").read_text("utf-8")
     assert (page.count("data:image/jpeg;base64,"), page.count("data:image/png;base64,")) == (1, 1)
     assert addresses(page) == []
+    written = re.findall(r'<figure class="report-photo">\n<img src="data:[^"]+" alt="[^"]*">\n<figcaption>', page)
+    assert len(written) == 2, "packages of earlier days are held against these bytes"
     with zipfile.ZipFile(folder / "package.zip") as package:
         (kept,) = [name for name in package.namelist() if name.endswith(".html")]
         assert package.read(kept) == page.encode()
