@@ -43,6 +43,7 @@ def test_a_run_is_made_with_the_keyboard_alone_from_sign_in_to_its_end(stage: St
         page.keyboard.press("Enter")
         expect(page.locator(".run-state")).to_have_class(re.compile("going"))
         stage.clock.advance(timedelta(seconds=40))
+        page.wait_for_load_state()  # a page that is still loading hears no keys
         page.keyboard.press("Alt+n")
         assert page.evaluate("document.activeElement.id") == "note"
         page.keyboard.type("A strange noise")
