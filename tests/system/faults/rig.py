@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lab.core.clock import SystemClock
 from lab.core.mqtt import BrokerAddress, connect, new_client
 from telemetry.grants import BEGINNING_NS, END_NS
@@ -28,6 +30,8 @@ from tests.system.installation import Installation
 ROOT = Path(__file__).parents[3]
 LIVE_SECONDS = 5.0
 STOP_SECONDS = 10.0
+START_PATIENCE_SECONDS = 120
+"""No bound of the product: where much else runs, a start takes long, and it is not what is tried here."""
 CATALOGUE = """
 devices:
   - id: mill-1
@@ -101,9 +105,9 @@ class Publisher:
         self.process.stdout.close()
         return Journal(**json.loads(self._journal.read_text()))
 
-    def finish(self) -> Journal:
+    def finish(self, *, timeout: float = 300) -> Journal:
         """Wait until it has said all that it was to say."""
-        self.process.wait(300)
+        self.process.wait(timeout)
         return self.leave()
 
     def clean_up(self) -> None:
@@ -154,8 +158,9 @@ class Rig:
 
     def start(self) -> None:
         """Start the product (again), and wait until it records."""
-        self.product.start("--catalogue", str(self.folder / "catalogue.yaml"))
-        wait_until(lambda: self.told().get("connected", False), timeout=30, what="a recorder that is connected")
+        self.product.start("--catalogue", str(self.folder / "catalogue.yaml"), seconds=START_PATIENCE_SECONDS)
+        connected = "a recorder that is connected"
+        wait_until(lambda: self.told().get("connected", False), timeout=START_PATIENCE_SECONDS, what=connected)
 
     def kill(self) -> None:
         """`kill -9` of the product."""
@@ -255,20 +260,30 @@ class Rig:
         assert found, "a fresh value is not seen live"
         return took
 
-    def rows(self, device: str = "mill-1") -> list[dict[str, Any]]:
+    def samples(self, device: str = "mill-1") -> pa.Table:
         """Every stored sample with all its columns, the product being stopped."""
         store = self._open_store()
-        found: list[dict[str, Any]] = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True).to_pylist()
+        found = store.read(device, [], [(BEGINNING_NS, END_NS)], uncertain=True)
         store.close()
+        return found
+
+    def rows(self, device: str = "mill-1") -> list[dict[str, Any]]:
+        """Every stored sample as a row, the product being stopped."""
+        found: list[dict[str, Any]] = self.samples(device).to_pylist()
         return found
 
     def stored(self, device: str = "mill-1") -> list[tuple[int, float]]:
         """(device time, value) of every stored sample, the product being stopped."""
-        return [(row["device_ns"], row["value"]) for row in self.rows(device)]
+        return self._pairs(device, "device_ns", "value")
 
     def received(self, device: str = "mill-1") -> list[tuple[int, int]]:
         """(device time, received) of every stored sample, the product being stopped."""
-        return [(row["device_ns"], row["received_ns"]) for row in self.rows(device)]
+        return self._pairs(device, "device_ns", "received_ns")
+
+    def _pairs(self, device: str, *columns: str) -> list[tuple[int, Any]]:
+        """Two columns alone, of which a million samples may be held."""
+        samples = self.samples(device)
+        return list(zip(*(samples.column(name).to_pylist() for name in columns), strict=True))
 
     def count(self, question: str) -> int:
         """What a question to the database counts."""

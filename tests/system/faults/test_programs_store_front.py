@@ -85,7 +85,7 @@ def test_a_store_that_is_away_costs_nothing(fronted: Fronted, seconds: int, rate
     before = product.memory_mb()
     front.mood = "down"
     machine = product.publish("--rate", str(rate), "--seconds", str(seconds), program="burst")
-    machine.finish()
+    machine.finish(timeout=seconds + 60)
     told, grown = product.told(), product.memory_mb() - before
     front.mood = "well"
     back = time.monotonic()
