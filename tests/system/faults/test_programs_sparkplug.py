@@ -1,5 +1,5 @@
 """Row 23 of faults.md with the programs that people run: Sparkplug messages lost, swapped and repeated, stale deaths,
-aliases that nobody knows, and the host killed.
+aliases that nobody knows, and the host killed; and how often a node is asked to be born again.
 
 Every value tells by its size which metric it is of, so one that is stored under another name is found out.
 """
@@ -20,17 +20,22 @@ from tests.system.faults.rig import CATALOGUE, LIVE_SECONDS, STOP_SECONDS, Rig
 
 pytestmark = pytest.mark.faults
 
-PRESS = f"""
-  - id: press-1
+PRESSES = ("press", "press-2", "press-3", "press-4")
+"""Edge nodes; the device of the first is `press-1`."""
+_PRESS = """
+  - id: {device}
     name: Press
     kind: press
     price_eur_per_hour: 1
-    addresses: ["sparkplug:{GROUP}/press"]
+    addresses: ["sparkplug:{group}/{node}"]
     signals:
       - {{name: power, label: Power, unit: kW}}
       - {{name: count, label: Parts, unit: "{{count}}"}}
 """
 STEPS = 120
+SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(100, 120))]
+LISTENS_ON_SECONDS = 1.0
+"""How much longer than until the question a node speaks on before it is born again: a second question would come."""
 RANGES = {"power": 1_000_000.0, "count": 2_000_000.0}
 """Values of a metric lie within a million above this."""
 
@@ -94,13 +99,15 @@ class FaultyNode(EdgeNode):
 def product(own_mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Rig]:
     """`pilotlab up` as a host application."""
     names = {"sparkplug_group": GROUP, "sparkplug_host_id": HOST_ID}
-    rig = Rig(tmp_path, own_mosquitto.port, catalogue=CATALOGUE.rstrip() + PRESS, **names)
+    devices = zip(("press-1", *PRESSES[1:]), PRESSES, strict=True)
+    presses = "".join(_PRESS.format(device=device, group=GROUP, node=node).rstrip() for device, node in devices)
+    rig = Rig(tmp_path, own_mosquitto.port, catalogue=CATALOGUE.rstrip() + presses, **names)
     yield rig
     rig.clean_up()
 
 
 def wait_for_host(node: EdgeNode, *, online: bool) -> None:
-    wait_until(lambda: bool(node.states) and node.states[-1]["online"] is online, timeout=20, what="a word of the host")
+    wait_until(lambda: bool(node.states) and node.states[-1]["online"] is online, timeout=30, what="a word of the host")
 
 
 def talk(node: FaultyNode, steps: int) -> None:
@@ -127,9 +134,7 @@ def seen_live_after(product: Rig, node: FaultyNode) -> float:
     raise AssertionError("the live stream has ended")
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(100, 120))]
-)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_fault_gives_a_value_another_name(seed: int, product: Rig, own_mosquitto: Mosquitto) -> None:
     node = FaultyNode(own_mosquitto.address())
     node.start(random.Random(seed))
@@ -165,4 +170,98 @@ def test_no_fault_gives_a_value_another_name(seed: int, product: Rig, own_mosqui
     assert all(stored > 0 and wrong == doubled == 0 for _, stored, wrong, doubled in counts.values()), counts
     assert all(asked == 1 for asked in node.questions), "asked more than once before it was born again"
     assert node.questions, "nothing was asked"
+    assert took < STOP_SECONDS
+
+
+class Presses:
+    """Edge nodes that lose a message each, and count how often they are asked to be born again."""
+
+    def __init__(self, broker: Mosquitto, dice: random.Random) -> None:
+        self.dice = dice
+        self.nodes = [EdgeNode(broker.address(), name, bd_seq=dice.randrange(1, 200)) for name in PRESSES]
+        self.spoken = 0
+
+    @property
+    def asked(self) -> list[int]:
+        """How often each was."""
+        return [node.asked for node in self.nodes]
+
+    def be_born(self, nodes: list[EdgeNode]) -> None:
+        for node in nodes:
+            node.birth(metric("power", float(self.spoken), alias=1), metric("count", self.spoken, alias=2))
+
+    def lose(self) -> None:
+        """A message of each is lost, and those after it come."""
+        for node in self.nodes:
+            node.say("NDATA", metric(None, float(self.spoken), alias=1), lost=True)
+
+    def speak(self) -> None:
+        """Each says something; now and then an earlier connection of it is found to be dead."""
+        for node in self.nodes:
+            self.spoken += 1
+            node.say("NDATA", metric(None, float(self.spoken), alias=1), metric("count", self.spoken))
+            if self.dice.random() < 0.1:
+                node.publish("NDEATH", node.death(node.bd_seq - 1))
+
+    def speak_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.speak()
+            time.sleep(self.dice.uniform(0.0, 0.1))
+
+    def speak_until_asked(self, times: int) -> None:
+        """Until each has been asked so often, and on: never more often than that."""
+        end = time.monotonic() + 15
+        while min(self.asked) < times:
+            assert time.monotonic() < end, f"asked {self.asked} times, not {times}"
+            self.speak_for(0.2)
+        self.speak_for(LISTENS_ON_SECONDS)
+        assert self.asked == [times] * len(self.nodes)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_gap_is_asked_about_exactly_once(seed: int, product: Rig, own_mosquitto: Mosquitto) -> None:
+    """Whatever is said of earlier connections, and when the host is killed before it has asked.
+
+    A host that is killed when it has asked has not heard the answer, and nothing else meanwhile: that is one gap more.
+    """
+    presses = Presses(own_mosquitto, random.Random(seed))
+    dice, nodes = presses.dice, presses.nodes
+    product.start()
+    wait_for_host(nodes[0], online=True)
+    presses.be_born(nodes)
+    presses.speak_for(0.5)
+    assert presses.asked == [0] * len(nodes), "nothing was missing"
+
+    presses.lose()
+    presses.speak_until_asked(1)
+    presses.be_born(nodes)
+    presses.speak_for(0.5)
+    assert presses.asked == [1] * len(nodes), "born again, and asked once more"
+
+    had_asked = bool(seed % 2)
+    presses.lose()
+    if had_asked:
+        presses.speak_until_asked(2)
+    else:
+        presses.speak_for(dice.uniform(0.0, 1.2))
+    product.kill()
+    wait_for_host(nodes[0], online=False)
+    assert presses.asked == [1 + had_asked] * len(nodes)
+    while_it_is_away = dice.sample(nodes, dice.randrange(len(nodes)))
+    presses.be_born(while_it_is_away)
+    product.start()
+    wait_for_host(nodes[0], online=True)
+    presses.speak_until_asked(2 + had_asked)
+    presses.be_born(nodes)
+    presses.speak_for(LISTENS_ON_SECONDS)
+    asked = presses.asked
+    product.wait_until_drained()
+    took = product.stop()
+    for node in nodes:
+        node.leave()
+    killed = "after" if had_asked else "before"
+    told = f"{len(while_it_is_away)} born while it was away, {presses.spoken} messages, stopped in {took:.1f} s"
+    print(f"row 23, seed {seed}, killed {killed} it asked, {told}: asked {asked}")
+    assert asked == [2 + had_asked] * len(nodes)
     assert took < STOP_SECONDS
