@@ -114,6 +114,7 @@ def news_of(
         return None  # decided on, or moved, which is told by itself
     present = Span(booking.start_at, booking.end_at)
     outage, proposals = None, []
+    stands = (booking.ended_as or booking.state, present) if superseded and what is not Notice.OUTAGE_HIT else None
     if what is Notice.OUTAGE_HIT:
         outage = _outage(session, booking, names, cause, zone=defaults.zone)
         if outage is None or booking.end_at <= now:
@@ -131,7 +132,7 @@ def news_of(
         by=names.accounts.get(change.by) if change is not None else None,
         reason=change.reason if change is not None else None,
         lapses_at=booking.lapses_at,
-        now_stands=(_state_words(booking), present) if superseded and what is not Notice.OUTAGE_HIT else None,
+        now_stands=stands,
         outage=outage,
         proposals=proposals,
     )
@@ -145,13 +146,9 @@ def _outage(session: Session, booking: Booking, names: Names, outage_id: str | N
     )
     for found in outages_within(session, [row.device_id for row in booking.devices], held, zone=zone):
         if found.outage_id == outage_id:
-            what = "the whole lab" if found.device_id is None else names.devices.get(found.device_id, found.device_id)
+            what = None if found.device_id is None else names.devices.get(found.device_id, found.device_id)
             return OutageNews(what, found.span, not found.until_further_notice, found.reason)
     return None
-
-
-def _state_words(booking: Booking) -> str:
-    return (booking.ended_as or booking.state).replace("_", " ")
 
 
 def _span(facts: Mapping[str, Any]) -> Span | None:

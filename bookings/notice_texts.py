@@ -1,18 +1,19 @@
-"""What people read when something becomes of a booking: plain words, by the lab's wall clock. Pure."""
+"""What people read when something becomes of a booking: plain words in the present language, by the lab's wall clock.
+
+Pure, but for the catalogues in `locales/`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lab.core.time import Span, in_zone
+from babel.dates import format_date
 
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-"""Written out, because the words of `strftime` depend on the computer's language."""
+from bookings.language import marked as N_  # noqa: N812
+from bookings.language import present_language, state_text
+from bookings.language import say as _
+from lab.core.time import Span, in_zone
 
 
 class Notice(StrEnum):
@@ -51,7 +52,8 @@ class Reader(StrEnum):
 class OutageNews:
     """What is out of service, when and why."""
 
-    what: str
+    what: str | None
+    """The machine; None: the whole lab."""
     span: Span
     ends: bool
     """Whether anybody knows when."""
@@ -77,68 +79,74 @@ class News:
     """In that person's own words."""
     lapses_at: datetime | None = None
     now_stands: tuple[str, Span] | None = None
-    """State and span as they are now, if it was changed again since."""
+    """State, or what it ended as, and span as they are now, if it was changed again since."""
     outage: OutageNews | None = None
     proposals: Sequence[Span] = ()
     """Other times that are free."""
 
 
 _HEADINGS: dict[Notice, str] = {
-    Notice.CREATED: "Booking confirmed",
-    Notice.REQUESTED: "Request received",
-    Notice.APPROVED: "Booking approved",
-    Notice.DECLINED: "Request declined",
-    Notice.LAPSED: "Slot not kept",
-    Notice.MOVED: "Booking moved",
-    Notice.EXTENDED: "Booking ends at another time",
-    Notice.CANCELLED: "Booking cancelled",
-    Notice.NO_SHOW: "Nobody came",
-    Notice.OFFERED: "A slot is free for you",
-    Notice.OUTAGE_HIT: "Out of service during your booking",
-    Notice.REINSTATED: "Booking valid again",
+    Notice.CREATED: N_("Booking confirmed"),
+    Notice.REQUESTED: N_("Request received"),
+    Notice.APPROVED: N_("Booking approved"),
+    Notice.DECLINED: N_("Request declined"),
+    Notice.LAPSED: N_("Slot not kept"),
+    Notice.MOVED: N_("Booking moved"),
+    Notice.EXTENDED: N_("Booking ends at another time"),
+    Notice.CANCELLED: N_("Booking cancelled"),
+    Notice.NO_SHOW: N_("Nobody came"),
+    Notice.OFFERED: N_("A slot is free for you"),
+    Notice.OUTAGE_HIT: N_("Out of service during your booking"),
+    Notice.REINSTATED: N_("Booking valid again"),
 }
 _SENTENCES: dict[Notice, str] = {
-    Notice.CREATED: "your booking is confirmed.",
-    Notice.REQUESTED: "the lab has your request. The slot is held for you until {until}; the lab decides before then.",
-    Notice.APPROVED: "the lab has approved your booking.",
-    Notice.DECLINED: "the lab has declined your request. The slot is free for others again.",
-    Notice.LAPSED: "this slot was not confirmed in time, so it is free for others again.",
-    Notice.MOVED: "your booking has been moved.",
-    Notice.EXTENDED: "your booking has another end.",
-    Notice.CANCELLED: "your booking is cancelled.",
-    Notice.NO_SHOW: "nobody checked in, so what was left of the slot has been given to others.",
-    Notice.OFFERED: "a slot that you are waiting for is free. It is held for you until {until}; accept it before then, "
-    "or the next one in line gets it.",
-    Notice.OUTAGE_HIT: "a machine that you have booked will not be available.",
-    Notice.REINSTATED: "your booking is valid again: the slot was still free.",
+    Notice.CREATED: N_("your booking is confirmed."),
+    Notice.REQUESTED: N_(
+        "the lab has your request. The slot is held for you until {until}; the lab decides before then."
+    ),
+    Notice.APPROVED: N_("the lab has approved your booking."),
+    Notice.DECLINED: N_("the lab has declined your request. The slot is free for others again."),
+    Notice.LAPSED: N_("this slot was not confirmed in time, so it is free for others again."),
+    Notice.MOVED: N_("your booking has been moved."),
+    Notice.EXTENDED: N_("your booking has another end."),
+    Notice.CANCELLED: N_("your booking is cancelled."),
+    Notice.NO_SHOW: N_("nobody checked in, so what was left of the slot has been given to others."),
+    Notice.OFFERED: N_(
+        "a slot that you are waiting for is free. It is held for you until {until}; accept it before then, "
+        "or the next one in line gets it."
+    ),
+    Notice.OUTAGE_HIT: N_("a machine that you have booked will not be available."),
+    Notice.REINSTATED: N_("your booking is valid again: the slot was still free."),
 }
 _ENGINEER_SENTENCES: dict[Notice, str] = {
-    Notice.CREATED: "you are booked to supervise this slot.",
-    Notice.REQUESTED: "you would supervise this slot. It still waits for the lab's approval.",
-    Notice.APPROVED: "this slot is approved, and you are booked to supervise it.",
-    Notice.DECLINED: "this slot, which you would have supervised, was declined.",
-    Notice.LAPSED: "this slot, which you would have supervised, was not confirmed in time.",
-    Notice.MOVED: "a slot that you supervise has been moved.",
-    Notice.EXTENDED: "a slot that you supervise has another end.",
-    Notice.CANCELLED: "a slot that you were to supervise is cancelled.",
-    Notice.NO_SHOW: "nobody checked in to a slot that you supervise, so what was left of it has been given to others.",
-    Notice.OFFERED: "this slot is offered to a company that waits for it. If it is accepted, you supervise it.",
-    Notice.OUTAGE_HIT: "a machine of a slot that you supervise will not be available.",
-    Notice.REINSTATED: "a slot that you supervise is valid again.",
+    Notice.CREATED: N_("you are booked to supervise this slot."),
+    Notice.REQUESTED: N_("you would supervise this slot. It still waits for the lab's approval."),
+    Notice.APPROVED: N_("this slot is approved, and you are booked to supervise it."),
+    Notice.DECLINED: N_("this slot, which you would have supervised, was declined."),
+    Notice.LAPSED: N_("this slot, which you would have supervised, was not confirmed in time."),
+    Notice.MOVED: N_("a slot that you supervise has been moved."),
+    Notice.EXTENDED: N_("a slot that you supervise has another end."),
+    Notice.CANCELLED: N_("a slot that you were to supervise is cancelled."),
+    Notice.NO_SHOW: N_(
+        "nobody checked in to a slot that you supervise, so what was left of it has been given to others."
+    ),
+    Notice.OFFERED: N_("this slot is offered to a company that waits for it. If it is accepted, you supervise it."),
+    Notice.OUTAGE_HIT: N_("a machine of a slot that you supervise will not be available."),
+    Notice.REINSTATED: N_("a slot that you supervise is valid again."),
 }
 
 
 def subject_of(news: News, reader: Reader, *, zone: str) -> str:
     """One line: what it is about, and when."""
-    heading = _HEADINGS[news.what]
+    heading = _(_HEADINGS[news.what])
     if reader is Reader.MANAGER:
-        heading = "Please decide on a request"
+        heading = _("Please decide on a request")
     elif reader is Reader.RELIEVED:
-        heading = "You no longer supervise"
+        heading = _("You no longer supervise")
     elif reader is Reader.ENGINEER and news.what is Notice.OUTAGE_HIT:
-        heading = "Out of service during a slot that you supervise"
+        heading = _("Out of service during a slot that you supervise")
     start = in_zone(news.span.start, zone)
-    return f"{heading}: {one_line(news.title)}, {start.day} {_MONTHS[start.month - 1]} {start:%Y %H:%M}"
+    return f"{heading}: {one_line(news.title)}, {_date(start, 'd MMMM y')} {start:%H:%M}"
 
 
 def text_of(news: News, reader: Reader, *, name: str, lab: str, zone: str, page: str | None) -> str:
@@ -152,44 +160,53 @@ def text_of(news: News, reader: Reader, *, name: str, lab: str, zone: str, page:
         zone: IANA name of the lab's zone.
         page: where the booking can be seen.
     """
-    parts = [f"Hello {one_line(name)},", _sentence(news, reader, zone), "\n".join(_facts(news, zone))]
+    parts = [_("Hello {name},", name=one_line(name)), _sentence(news, reader, zone), "\n".join(_facts(news, zone))]
     if news.proposals:
         times = "\n".join(f"  {span_text(span, zone)}" for span in news.proposals)
-        parts.append(f"These times are free instead, as far as is known now:\n{times}")
+        parts.append(_("These times are free instead, as far as is known now:") + f"\n{times}")
     if news.now_stands is not None:
         state, span = news.now_stands
-        parts.append(f"It has been changed again since then. Now it is {state}: {span_text(span, zone)}.")
+        stands = {"state": state_text(state), "span": span_text(span, zone)}
+        parts.append(_("It has been changed again since then. Now it is {state}: {span}.", **stands))
     if page is not None:
-        parts.append(f"See it here: {page}")
-    parts.append(f"{lab}\nThis mail was written by the lab's booking system; answers to it are not read.")
+        parts.append(_("See it here: {page}", page=page))
+    closing = _("This mail was written by the lab's booking system; answers to it are not read.")
+    parts.append(f"{lab}\n{closing}")
     return "\n\n".join(parts) + "\n"
 
 
 def _sentence(news: News, reader: Reader, zone: str) -> str:
     if reader is Reader.RELIEVED:
-        return "you no longer supervise this slot."
-    until = "its start" if news.lapses_at is None else instant_text(news.lapses_at, zone)
+        return _("you no longer supervise this slot.")
+    until = _("its start") if news.lapses_at is None else instant_text(news.lapses_at, zone)
     if reader is Reader.MANAGER:
-        return f"{one_line(news.company)} asks for a slot. Please approve or decline it by {until}; then it lapses."
-    return (_ENGINEER_SENTENCES if reader is Reader.ENGINEER else _SENTENCES)[news.what].format(until=until)
+        return _(
+            "{company} asks for a slot. Please approve or decline it by {until}; then it lapses.",
+            company=one_line(news.company),
+            until=until,
+        )
+    sentences = _ENGINEER_SENTENCES if reader is Reader.ENGINEER else _SENTENCES
+    return _(sentences[news.what], until=until)
 
 
 def _facts(news: News, zone: str) -> list[str]:
-    facts = [("What", news.title), ("Company", news.company), ("Machines", ", ".join(news.devices))]
-    facts.append(("When", span_text(news.span, zone)))
+    facts = [(_("What"), news.title), (_("Company"), news.company), (_("Machines"), ", ".join(news.devices))]
+    facts.append((_("When"), span_text(news.span, zone)))
     if news.before is not None and news.before != news.span:
-        facts.append(("Before", span_text(news.before, zone)))
+        facts.append((_("Before"), span_text(news.before, zone)))
     if news.engineers:
-        facts.append(("Supervised by", ", ".join(news.engineers)))
+        facts.append((_("Supervised by"), ", ".join(news.engineers)))
     if news.outage is not None:
         until = span_text(news.outage.span, zone)
         if not news.outage.ends:
-            until = f"from {instant_text(news.outage.span.start, zone)} until further notice"
-        facts += [("Out of service", f"{news.outage.what}, {until}"), ("Reason", news.outage.reason)]
+            start = instant_text(news.outage.span.start, zone)
+            until = _("from {start} until further notice", start=start)
+        what = news.outage.what if news.outage.what is not None else _("the whole lab")
+        facts += [(_("Out of service"), f"{what}, {until}"), (_("Reason"), news.outage.reason)]
     if news.by is not None:
-        facts.append(("Done by", news.by))
+        facts.append((_("Done by"), news.by))
     if news.reason:
-        facts.append(("Reason", news.reason))
+        facts.append((_("Reason"), news.reason))
     return [f"{label + ':':<15} {one_line(fact)}" for label, fact in facts]
 
 
@@ -215,7 +232,11 @@ def one_line(text: str) -> str:
 
 
 def _day(wall: datetime) -> str:
-    return f"{_DAYS[wall.weekday()]} {wall.day} {_MONTHS[wall.month - 1]} {wall.year}"
+    return _date(wall, "EEEE d MMMM y")
+
+
+def _date(wall: datetime, form: str) -> str:
+    return str(format_date(wall, form, locale=present_language()))
 
 
 def _offset(wall: datetime) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from bookings.feeds.calendar import Names, booking_entry, status_of
 from bookings.feeds.service import place_of
 from bookings.feeds.writing import invitation
+from bookings.language import writing_in
 from bookings.models import Booking
 from bookings.notice_facts import (
     Change,
@@ -37,6 +38,7 @@ from lab.core.database import Database
 from lab.core.jobs import ClaimedJob, Handler, enqueue, new_job
 from lab.core.settings import Settings
 from lab.people.models import Account
+from lab.people.rules import mail_language
 from lab.post.messages import is_mail_address
 from lab.post.service import queue_event, queue_mail
 
@@ -177,18 +179,19 @@ def _write_mails(
     for account in accounts:
         reader = readers[account.id]
         invited = what not in _NO_INVITATION and reader is not Reader.MANAGER
-        method, calendar = _invitation(booking, account, reader, names, settings) if invited else (None, None)
-        queue_mail(
-            session,
-            key=f"{key}:{account.id}",
-            recipient=account.sign_in,
-            subject=subject_of(news, reader, zone=place.zone),
-            text=text_of(news, reader, name=account.name, lab=place.name, zone=place.zone, page=place.page),
-            now=now,
-            calendar=calendar,
-            calendar_method=method,
-            about=booking.id,
-        )
+        with writing_in(mail_language(account, settings.language)):
+            method, calendar = _invitation(booking, account, reader, names, settings) if invited else (None, None)
+            queue_mail(
+                session,
+                key=f"{key}:{account.id}",
+                recipient=account.sign_in,
+                subject=subject_of(news, reader, zone=place.zone),
+                text=text_of(news, reader, name=account.name, lab=place.name, zone=place.zone, page=place.page),
+                now=now,
+                calendar=calendar,
+                calendar_method=method,
+                about=booking.id,
+            )
 
 
 def _invitation(

@@ -6,6 +6,8 @@ from datetime import datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
+from bookings.language import say as _
+from bookings.language import state_text
 from bookings.models import Booking
 from bookings.states import BookingState
 
@@ -107,11 +109,11 @@ def entry_of(
         place: the lab.
         with_company: name the company in the summary, for those who see several companies' bookings.
     """
-    facts = [f"Devices: {', '.join(devices)}", f"Company: {company}"]
+    facts = [f"{_('Devices')}: {', '.join(devices)}", f"{_('Company')}: {company}"]
     supervisors = ", ".join(engineers)
     if supervisors:
-        facts.append(f"Supervised by: {supervisors}")
-    facts.append(f"State: {state.replace('_', ' ')}")
+        facts.append(f"{_('Supervised by')}: {supervisors}")
+    facts.append(f"{_('State')}: {state_text(state)}")
     return Entry(
         uid=uid_of(booking_id, place.lab),
         sequence=version - 1,

@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SettingsSourceError
 
+from lab.core.catalogues import Language
 from lab.core.errors import SetupError
 
 _VARIABLES_OF_OTHERS = ("PILOTLAB_SIMULATORS_", "PILOTLAB_REQUIRE_SERVICES")
@@ -52,6 +53,9 @@ class Settings(BaseSettings):
 
     time_zone: str = "Europe/Warsaw"
     """IANA zone of the lab; used for opening hours, pages, mails and calendars only."""
+
+    language: Language = "en"
+    """Language of mails to people who have chosen none on the pages: `en` or `pl`."""
 
     opening_hours: dict[str, str] = {
         "mon": "07:00-19:00",

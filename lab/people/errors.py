@@ -30,6 +30,10 @@ class ScopeMissingError(ForbiddenError):
     """An API token may not do this. Facts: `scope`."""
 
 
+class LanguageUnknownError(InvalidError):
+    """A language that pages and mails do not have. Facts: `field`, `rule`."""
+
+
 class PasswordTooShortError(InvalidError):
     """A password with too few characters. Facts: `field`, `rule`, `limit`."""
 

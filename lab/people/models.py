@@ -42,6 +42,8 @@ class Account(Base):
     password_hash: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    language: Mapped[str | None] = mapped_column(sa.String(10))
+    """Of the mails to this person (en, pl): what they have chosen on the pages; None: nothing yet, so the lab's."""
 
 
 class WebSession(Base):

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from lab.core.catalogues import LANGUAGES, Language, language_named
 from lab.core.errors import ForbiddenError
 from lab.people.errors import (
     BlankNameError,
+    LanguageUnknownError,
     OrganisationFactError,
     PasswordIsNameError,
     PasswordTooLongError,
@@ -16,6 +18,7 @@ from lab.people.errors import (
     SignInNameError,
     TokenLifeError,
 )
+from lab.people.models import Account
 from lab.people.principals import STAFF, Principal, Role
 
 SHORTEST_PASSWORD = 12
@@ -205,3 +208,23 @@ def check_role_fits(role: Role, kind: str) -> None:
             field="role",
             rule="role-fits-organisation",
         )
+
+
+def mail_language(account: Account, default: Language) -> Language:
+    """The language of mails to somebody: the one that they read the pages in, if they have ever chosen one."""
+    return language_named(account.language) or default
+
+
+def checked_language(code: str | None) -> Language | None:
+    """The language that somebody reads; None: not known.
+
+    Raises:
+        LanguageUnknownError: for a code that is none of ours.
+    """
+    if code is not None and language_named(code) is None:
+        raise LanguageUnknownError(
+            f"there is no language {code[:20]!r} here; there are {' and '.join(LANGUAGES)}",
+            field="language",
+            rule="known-language",
+        )
+    return language_named(code)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from lab.core.catalogues import Language
 from lab.people.principals import Role
 
 
@@ -76,6 +77,8 @@ class NewAccount(_Request):
     name: str
     role: Role
     password: str = Field(max_length=1000)
+    language: Language | None = None
+    """Of the mails to this person, until they choose one on the pages; null: the lab's."""
 
 
 class AccountAnswer(_Answer):
@@ -88,6 +91,8 @@ class AccountAnswer(_Answer):
     role: Role
     created_at: datetime
     disabled_at: datetime | None
+    language: str | None
+    """Of the mails to this person; null: they have chosen none, so the lab's."""
 
 
 class PasswordChange(_Request):

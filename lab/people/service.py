@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lab.core.audit import note_change
+from lab.core.catalogues import Language, language_named
 from lab.core.ids import new_id
 from lab.people import repository
 from lab.people.errors import (
@@ -31,6 +32,7 @@ from lab.people.rules import (
     check_password,
     check_role_fits,
     check_token_life,
+    checked_language,
     checked_name,
     checked_scopes,
     checked_sign_in,
@@ -178,6 +180,7 @@ def create_account(
     name: str,
     role: Role | str,
     password: str,
+    language: str | None = None,
     now: datetime,
 ) -> Account:
     """Open an account (managers).
@@ -186,6 +189,7 @@ def create_account(
         OrganisationUnknownError: no such organisation.
         SignInNameError, OrganisationFactError, BlankNameError: a fact of a wrong form.
         PasswordTooShortError, PasswordTooLongError, PasswordIsNameError: a password that is no good one.
+        LanguageUnknownError: a language that is not here.
         SignInNameTakenError: another account has this sign-in name.
     """
     principal.require_manager("open accounts")
@@ -206,6 +210,7 @@ def create_account(
         password_hash=hash_password(password),
         created_at=now,
         disabled_at=None,
+        language=checked_language(language),
     )
     session.add(account)
     try:
@@ -255,6 +260,24 @@ def change_password(session: Session, principal: Principal, *, old: str, new: st
     check_password(new, sign_in=account.sign_in)
     account.password_hash = hash_password(new)
     repository.delete_sessions_of(session, account.id)
+
+
+def language_of(session: Session, principal: Principal) -> Language | None:
+    """The language that somebody has chosen, if they have."""
+    account = repository.account(session, principal.account_id)
+    return language_named(account.language) if account is not None else None
+
+
+def choose_language(session: Session, principal: Principal, language: str) -> None:
+    """Keep the language that somebody has chosen for themselves; mails come in it from now on.
+
+    Raises:
+        LanguageUnknownError: a language that is not here.
+    """
+    chosen = checked_language(language)
+    account = repository.account(session, principal.account_id)
+    if account is not None and account.language != chosen:
+        account.language = chosen
 
 
 def disable_account(session: Session, principal: Principal, account_id: str, *, now: datetime) -> Account:

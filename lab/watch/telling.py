@@ -13,12 +13,17 @@ from sqlalchemy.orm import Session
 from bookings.models import Booking
 from bookings.notice_facts import accounts_in_use
 from devices.repository import find_device
+from lab.core.catalogues import marked as N_  # noqa: N812
+from lab.core.catalogues import writing_in
 from lab.core.settings import Settings
 from lab.core.time import in_zone, to_microseconds
 from lab.people.models import Account
+from lab.people.rules import mail_language
 from lab.post.messages import is_mail_address
 from lab.post.service import queue_event, queue_mail
 from lab.watch import repository
+from lab.watch.words import alarm_text
+from lab.watch.words import say as _
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.repository import find_alarm
 from telemetry.alarms.schemas import AlarmAnswer
@@ -63,33 +68,34 @@ def _write_mails(session: Session, alarm: Alarm, booking: Booking | None, settin
     staff = repository.engineers(session)
     company = accounts_in_use(session, [booking.booked_by], booking) if booking is not None else []
     device = find_device(session, alarm.device_id) if alarm.device_id else None
-    machine = device.name if device is not None else "Recording"
     told = []
     for account in {account.id: account for account in [*staff, *company]}.values():
         if not is_mail_address(account.sign_in):
             continue
         quiet = to_microseconds(alarm.raised_at) // QUIET_MICROSECONDS
-        queue_mail(
-            session,
-            key=f"alarm:{alarm.rule_id}:{quiet}:{account.id}",
-            recipient=account.sign_in,
-            subject=f"{_LEVELS.get(alarm.severity, 'Alarm')}: {machine}",
-            text=_text(alarm, machine, account, settings),
-            now=now,
-            about=alarm.id,
-        )
+        with writing_in(mail_language(account, settings.language)):
+            machine = device.name if device is not None else _("Recording")
+            queue_mail(
+                session,
+                key=f"alarm:{alarm.rule_id}:{quiet}:{account.id}",
+                recipient=account.sign_in,
+                subject=f"{_(_LEVELS.get(alarm.severity, 'Alarm'))}: {machine}",
+                text=_text(alarm, machine, account, settings),
+                now=now,
+                about=alarm.id,
+            )
         told.append(account.id)
     if told:
         note_on_alarm(session, alarm.id, "told", f"by mail: {len(told)}", now=now)
 
 
-_LEVELS = {"critical": "CRITICAL ALARM", "warning": "Alarm", "info": "Note"}
+_LEVELS = {"critical": N_("CRITICAL ALARM"), "warning": N_("Alarm"), "info": N_("Note")}
 
 
 def _text(alarm: Alarm, machine: str, account: Account, settings: Settings) -> str:
     when = in_zone(alarm.raised_at, settings.time_zone)
-    page = f"\nThe alarm: {settings.public_url.rstrip('/')}/alarms/{alarm.id}\n" if settings.public_url else ""
-    return (
-        f"Hello {account.name},\n\n{alarm.text}.\n\nMachine: {machine}\nSince: {when:%Y-%m-%d %H:%M:%S %Z}\n{page}\n"
-        f"{settings.lab_name}\n"
-    )
+    facts = [f"{_('Machine')}: {machine}", f"{_('Since')}: {when:%Y-%m-%d %H:%M:%S %Z} ({settings.time_zone})"]
+    parts = [_("Hello {name},", name=account.name), f"{alarm_text(alarm.text)}.", "\n".join(facts)]
+    if settings.public_url:
+        parts.append(f"{_('The alarm')}: {settings.public_url.rstrip('/')}/alarms/{alarm.id}")
+    return "\n\n".join([*parts, settings.lab_name]) + "\n"

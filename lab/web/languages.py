@@ -13,19 +13,21 @@ from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lab.core.catalogues import read_catalogue
+from lab.core.catalogues import Language, language_named, read_catalogue
 
-LANGUAGES: Mapping[str, str] = {"en": "English", "pl": "Polski"}
+LANGUAGES: Mapping[Language, str] = {"en": "English", "pl": "Polski"}
 """By code, as they call themselves; the first is what the code is written in."""
 LANGUAGE_COOKIE = "pilotlab_language"
+_YEAR_SECONDS = 365 * 24 * 3600
 LOCALES = Path(__file__).parent / "locales"
 _DEFAULT = next(iter(LANGUAGES))
-_language: ContextVar[str] = ContextVar("language", default=_DEFAULT)
+_language: ContextVar[Language] = ContextVar("language", default=_DEFAULT)
 
 
-def present_language() -> str:
+def present_language() -> Language:
     """The code of the language that the request at hand is answered in."""
     return _language.get()
 
@@ -56,21 +58,26 @@ def marked(message: str) -> str:
     return message
 
 
-def choose_language(cookies: Mapping[str, str], accepted: str) -> str:
-    """The language that somebody has chosen, else the first of their browser's that there is, else English.
+def choose_language(cookies: Mapping[str, str], accepted: str) -> Language:
+    """The language that somebody wishes, else English.
 
     Args:
         cookies: of the request.
         accepted: its `Accept-Language`.
     """
-    chosen = cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in LANGUAGES:
-        return chosen
-    for wish in accepted.split(",")[:20]:
-        code = wish.partition(";")[0].strip().lower().partition("-")[0]
-        if code in LANGUAGES:
-            return code
-    return _DEFAULT
+    return wished_language(cookies, accepted) or _DEFAULT
+
+
+def wished_language(cookies: Mapping[str, str], accepted: str) -> Language | None:
+    """The language that somebody has chosen, else the first of their browser's that there is."""
+    wishes = [wish.partition(";")[0].strip().lower().partition("-")[0] for wish in accepted.split(",")[:20]]
+    found = map(language_named, [cookies.get(LANGUAGE_COOKIE, ""), *wishes])
+    return next((language for language in found if language is not None), None)
+
+
+def set_language_cookie(response: Response, language: Language) -> None:
+    """Have the browser keep a language."""
+    response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_SECONDS, httponly=True, samesite="lax")
 
 
 class PageLanguage:
@@ -89,7 +96,7 @@ class PageLanguage:
 
 
 @cache
-def _words(code: str) -> NullTranslations:
+def _words(code: Language) -> NullTranslations:
     if code == _DEFAULT:
         return NullTranslations()
     return read_catalogue(LOCALES / f"{code}.po", code)

@@ -68,6 +68,7 @@ def submit_account(
     sign_in: Line = "",
     name: Line = "",
     role: Line = Role.MEMBER,
+    language: Line = "",
 ) -> Response:
     """Open an account with a password that is shown once."""
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
@@ -81,6 +82,7 @@ def submit_account(
                 name=plain_words(name),
                 role=role,
                 password=password,
+                language=language or None,
                 now=clock.now(),
             )
         )

@@ -5,9 +5,9 @@ them against the code that says them, and the catalogues translate them like eve
 as a whole, then clause by clause; what is not known stays English.
 """
 
+from lab.core.sayings import Sayings
 from lab.web.languages import marked as N_  # noqa: N812
-from lab.web.languages import present_language
-from lab.web.sayings import Sayings
+from lab.web.languages import plain, present_language
 
 CLAUSES = (
     # times and rules of booking
@@ -123,4 +123,4 @@ def _clause(text: str) -> str | None:
     return _SAYINGS.find(text)
 
 
-_SAYINGS = Sayings(CLAUSES)
+_SAYINGS = Sayings(CLAUSES, plain)

@@ -5,11 +5,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
 
+from lab.core.catalogues import Language
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people import service
 from lab.people.endpoints import SESSION_COOKIE, set_session_cookie, sign_in_guarded
 from lab.people.errors import SignInRefusedError, TooManyAttemptsError
+from lab.web.languages import LANGUAGE_COOKIE, set_language_cookie, wished_language
 from lab.web.languages import gettext as _
 from lab.web.links import safe_next
 from lab.web.rendering import page
@@ -43,7 +46,27 @@ def submit_sign_in(
         return _form(request, next=safe_next(next), sign_in=sign_in, problem=error.message, status=429)
     response = RedirectResponse(safe_next(next), 303)
     set_session_cookie(response, request, settings, token)
+    if own := _own_language(request, database, clock, token):
+        set_language_cookie(response, own)
     return response
+
+
+def _own_language(request: Request, database: DatabaseDep, clock: ClockDep, token: str) -> Language | None:
+    """The language of somebody who signs in; known from now on for mails, if it was not yet.
+
+    None: the browser knows it already, or nobody does.
+    """
+    wished = wished_language(request.cookies, request.headers.get("accept-language", ""))
+
+    def look(session: Session) -> Language | None:
+        principal = service.principal_of_session(session, token, clock.now())
+        kept = service.language_of(session, principal)
+        if kept is None and wished is not None:
+            service.choose_language(session, principal, wished)
+        return kept
+
+    kept = database.transact(look)
+    return None if LANGUAGE_COOKIE in request.cookies else kept
 
 
 @router.post("/sign-out")

@@ -1,39 +1,16 @@
 """What alarms and the check before a booking say, in the language of the page.
 
-They are written down in English, when they are noticed; pages say them from these templates. A test holds the
-templates against the code that says them.
+They are written down in English, when they are noticed; pages say them from these templates, those of alarms from
+`lab.watch.words`. A test holds the templates against the code that says them.
 """
 
+from lab.core.catalogues import writing_in
+from lab.core.sayings import Sayings
+from lab.watch import words
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
-from lab.web.languages import present_language
-from lab.web.sayings import Sayings
+from lab.web.languages import plain, present_language
 
-ALARMS = (
-    N_("The state of %(machine)s is %(state)s, one of %(states)s"),
-    N_("The state of %(machine)s is %(state)s"),
-    N_("%(what)s of %(machine)s is %(value)s, above %(limit)s"),
-    N_("%(what)s of %(machine)s is %(value)s, below %(limit)s"),
-    N_("%(what)s of %(machine)s changes by %(value)s a second, more than %(limit)s"),
-    N_("%(what)s of %(machine)s has sent nothing for more than %(seconds)s s"),
-    N_("%(what)s of %(machine)s is %(state)s, one of %(states)s"),
-    N_("%(what)s of %(machine)s is %(state)s"),
-    N_("%(machine)s works although nobody has booked it"),
-    N_("%(machine)s is booked and does nothing"),
-    N_("The disk has only %(size)s left: make room; recording stops, without loss, when it is full"),
-    N_("The recorder has said nothing for %(seconds)s s: see that it runs"),
-    N_("The recorder has a problem: %(problem)s"),
-    N_("The recorder is not connected to the broker: see that the broker runs"),
-    N_("What machines say is stored %(seconds)s s late: see whether the store keeps up"),
-    N_("Machine %(machine)s has refused to stop (%(detail)s): go to the machine and look"),
-    N_("Machine %(machine)s has not confirmed that it stopped (%(detail)s): go to the machine and look"),
-    N_("it is %(value)s again"),
-    N_("it is over"),
-    N_("the rule was changed"),
-    N_("the rule has ended"),
-    N_("the run has ended"),
-    N_("by mail: %(count)s"),
-)
 FINDINGS = (
     N_("has never been heard"),
     N_("see that it is switched on and has its password"),
@@ -116,17 +93,14 @@ PARTS = {
     "broker": N_("broker"),
 }
 _TIMES = (N_("about %(number)s minutes"), N_("%(number)s hours"), N_("%(number)s s"))
-_NUMBERS = {"value", "limit", "seconds", "size", "share"}
-_ALARMS = Sayings(ALARMS, numbers=_NUMBERS)
-_FINDINGS = Sayings(FINDINGS, numbers=_NUMBERS)
-_LASTING = Sayings(_TIMES)
+_FINDINGS = Sayings(FINDINGS, plain, numbers=words.NUMBERS)
+_LASTING = Sayings(_TIMES, plain)
 
 
 def alarm_text(text: str) -> str:
     """Why an alarm was raised or has cleared; what people wrote stays as it is."""
-    if present_language() == "en":
-        return text
-    return _ALARMS.find(text) or text
+    with writing_in(present_language()):
+        return words.alarm_text(text)
 
 
 def finding_text(text: str) -> str:

@@ -22,6 +22,7 @@ from lab.core.settings import Settings
 from lab.core.time import Span
 from lab.people.models import Account
 from lab.people.principals import Principal, Role
+from lab.people.service import choose_language
 from lab.post.models import Mail, Webhook, WebhookDelivery
 from tests.booking_lab import RULES, at
 from tests.factories import make_account, make_device, make_organisation
@@ -145,6 +146,20 @@ def test_who_books_gets_a_confirmation_with_the_invitation(office: Office) -> No
     method, event = invited(mail)
     assert (method, event["UID"], event["SEQUENCE"]) == ("REQUEST", f"{booking.id}@gliwice", 0)
     assert (event["STATUS"], event.start, event.end) == ("CONFIRMED", booking.start_at, booking.end_at)
+
+
+def test_everybody_is_told_in_the_language_that_they_read(office: Office) -> None:
+    """Anna has chosen Polish, Ewa English; Greta has chosen nothing and is told in the lab's own."""
+    for name, language in (("anna", "pl"), ("ewa", "en")):
+        office.do(lambda session, who=name, code=language: choose_language(session, office.who(who), code))
+    office.book("anna", at(9, length=2), approval=True, engineer_id=office.who("ewa").account_id)
+    anna, ewa, greta = sorted(office.post(language="pl"), key=lambda mail: mail.recipient.partition("@")[0])
+    assert anna.subject == "Prośba przyjęta: Żeliwo, próba 1, 23 listopada 2026 09:00"
+    assert "Kiedy:          poniedziałek 23 listopada 2026, 09:00–11:00 (Europe/Warsaw, UTC+1)\n" in anna.text
+    assert "Stan: czeka na zatwierdzenie" in str(invited(anna)[1]["DESCRIPTION"])
+    assert ewa.text.startswith("Hello Ewa,\n\nyou would supervise this slot.")
+    assert "State: requested" in str(invited(ewa)[1]["DESCRIPTION"])
+    assert greta.subject.startswith("Prośba o termin czeka na decyzję: ")
 
 
 def test_nothing_is_written_inside_the_request(office: Office) -> None:

@@ -33,7 +33,7 @@ FORMS = {
     "/manage/outages/{bad}/withdraw": (),
     "/manage/rules": ("device", "version", "lead_minutes"),
     "/manage/people/companies": ("name",),
-    "/manage/people/accounts": ("organisation_id", "sign_in", "name", "role"),
+    "/manage/people/accounts": ("organisation_id", "sign_in", "name", "role", "language"),
     "/manage/people/accounts/{bad}/close": (),
     "/manage/people/passwords": ("sign_in",),
     "/manage/people/trainings": ("account_id", "name"),

@@ -151,7 +151,19 @@ def test_an_approved_report_does_not_change_and_its_company_is_told_once(desk):
         assert [mail.about for mail in mails] == [desk.report_id]
         everybody = session.scalars(sa.select(Mail.recipient)).all()
         assert len(everybody) == len(set(everybody)) == 3  # member, recipient and boss: the company's people, no others
-        assert desk.report.number in mails[0].subject
+        assert mails[0].subject == f"Your report {desk.report.number} is ready"
+
+
+def test_who_reads_polish_is_told_in_polish_whatever_language_the_report_has(desk):
+    with desk.lab.database.write() as session:
+        boss = {"organisation_id": desk.lab.organisation_id, "sign_in": "szef@example.org", "language": "pl"}
+        make_account(session, Role.MEMBER, **boss)
+    desk.approve()
+    desk.worker.run_due()
+    with desk.lab.database.read() as session:
+        [mail] = session.scalars(sa.select(Mail).where(Mail.recipient == "szef@example.org")).all()
+    assert mail.subject == f"Raport {desk.report.number} jest gotowy"
+    assert "jest zatwierdzony. Jego odpowiedź: " in mail.text
 
 
 def test_the_database_keeps_an_approved_report_on_both_databases(each_database, tmp_path, quick_layout):  # noqa: F811

@@ -12,6 +12,7 @@ from lab.core.errors import ForbiddenError
 from lab.core.jobs import enqueue
 from lab.people.models import Organisation
 from lab.people.principals import Principal, Role
+from lab.people.rules import mail_language
 from lab.pilots.maturity.repository import assessments_of
 from lab.pilots.models import Pilot
 from lab.pilots.repository import lock_pilot
@@ -114,7 +115,9 @@ def plan_missing_follow_ups(session: Session, *, now: datetime) -> int:
 
 
 def remind(session: Session, pilot_id: str, months: int, *, now: datetime) -> None:
-    """Ask a company's members by mail for what nobody has told yet, in the language of their report; once.
+    """Ask a company's members by mail for what nobody has told yet; once.
+
+    In the language that they read, else that of the report.
 
     What became of the pilot; after a year also their digital maturity, T2. Of several questions whose day has come, as
     when they were planned late, only the last one is asked.
@@ -128,9 +131,10 @@ def remind(session: Session, pilot_id: str, months: int, *, now: datetime) -> No
     if later or not wanted:
         return
     row.reminded_at = now
-    with writing_in(repository.language_of_pilot(session, pilot_id)):
-        for account in repository.members_of(session, pilot.organisation_id):
-            if is_mail_address(account.sign_in):
+    written_in = repository.language_of_pilot(session, pilot_id)
+    for account in repository.members_of(session, pilot.organisation_id):
+        if is_mail_address(account.sign_in):
+            with writing_in(mail_language(account, written_in)):
                 subject, text = write_reminder(account.name, pilot, months, wanted)
                 queue_mail(
                     session,

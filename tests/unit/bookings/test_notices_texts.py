@@ -1,5 +1,6 @@
 """The words of notices."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from bookings.notice_texts import (
     subject_of,
     text_of,
 )
+from lab.core.catalogues import writing_in
 from lab.core.time import Span
 
 WARSAW = "Europe/Warsaw"
@@ -85,3 +87,35 @@ def test_an_outage_without_a_known_end_lasts_until_further_notice() -> None:
         "Out of service: the whole lab, from Monday 23 November 2026, 09:00 (Europe/Warsaw, UTC+1) until further notice"
         in words
     )
+
+
+POLISH_START = "poniedziałek 23 listopada 2026, 09:00"
+
+
+@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("what", sorted(set(Notice) - {Notice.STARTED, Notice.FINISHED}))
+def test_every_notice_is_polish_for_whoever_reads_polish(what: Notice, reader: Reader) -> None:
+    outage = OutageNews(None, Span(NINE, NINE + timedelta(hours=1)), False, "Powódź")
+    told = news(
+        what,
+        title="Próba",
+        company="Odlewnia",
+        devices=["Frezarka"],
+        engineers=["Ewa"],
+        lapses_at=NINE,
+        before=Span(NINE - timedelta(hours=1), NINE),
+        by="Ola",
+        reason="Bo tak",
+        now_stands=("in_use", SPAN),
+        outage=outage,
+        proposals=[SPAN],
+    )
+    with writing_in("pl"):
+        subject = subject_of(told, reader, zone=WARSAW)
+        words = text_of(told, reader, name="Anna", lab="Laboratorium", zone=WARSAW, page="https://x.example")
+    assert subject.endswith(": Próba, 23 listopada 2026 09:00")
+    assert words.startswith("Dzień dobry, Anna,\n\n")
+    assert f"Kiedy:          {POLISH_START}–12:00 (Europe/Warsaw, UTC+1)\n" in words
+    assert f"Nieczynne:      całe laboratorium, od: {POLISH_START} (Europe/Warsaw, UTC+1), do odwołania" in words
+    english = re.compile(r"\b(the|you|your|slot|booking|is|has|machine|by|when|what|hello|now|until|monday)\b", re.I)
+    assert english.findall(subject + words) == []

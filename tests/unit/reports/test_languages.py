@@ -11,7 +11,7 @@ from string import Formatter
 import pytest
 from babel.messages.pofile import read_po
 
-from lab.reports import language
+from lab.core import catalogues
 from lab.reports.assembly import compute_results
 from lab.reports.blocks import printable
 from lab.reports.charts import draw_charts
@@ -144,7 +144,7 @@ class Brackets(NullTranslations):
 
 @pytest.fixture
 def brackets(monkeypatch):
-    monkeypatch.setattr(language, "_words", lambda _code: Brackets())
+    monkeypatch.setattr(catalogues, "_words", lambda _locales, _code: Brackets())
     words_of.cache_clear()
     yield
     words_of.cache_clear()

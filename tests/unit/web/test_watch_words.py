@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.watch.rules import disk_problem, recorder_problem
+from lab.watch.words import ALARMS
 from lab.web import languages
-from lab.web.watch_words import ALARMS, FINDINGS, alarm_text, finding_text
+from lab.web.watch_words import FINDINGS, alarm_text, finding_text
 from telemetry.alarms.rules import LimitRule, Raised, RateRule, Rule, SilenceRule, StateRule, limits_in_words
 
 PREFLIGHT = Path(__file__).parents[3] / "lab" / "preflight"

@@ -1,22 +1,22 @@
 """Sentences of the lower floors in another language, by templates: English around, facts in between."""
 
 import re
-from collections.abc import Collection, Sequence
-
-from lab.web.languages import gettext as _
+from collections.abc import Callable, Collection, Sequence
 
 
 class Sayings:
     """Finds the template that a sentence was made from, and says it in the present language.
 
     Args:
-        templates: with `%(name)s` where a fact belongs; translated by the catalogue of the pages.
+        templates: with `%(name)s` where a fact belongs.
+        words: gives a template in the present language.
         numbers: names of facts that hold a number, which is written with the sign of the language.
     """
 
-    def __init__(self, templates: Sequence[str], *, numbers: Collection[str] = ()) -> None:
+    def __init__(self, templates: Sequence[str], words: Callable[[str], str], *, numbers: Collection[str] = ()) -> None:
         ordered = sorted(templates, key=lambda template: -len(re.sub(r"%\(\w+\)s", "", template)))
         self._patterns = [(re.compile(_pattern(template), re.DOTALL), template) for template in ordered]
+        self._words = words
         self._numbers = frozenset(numbers)
 
     def find(self, text: str) -> str | None:
@@ -24,7 +24,8 @@ class Sayings:
         for pattern, template in self._patterns:
             if found := pattern.fullmatch(text):
                 facts = {name: self._fact(name, value) for name, value in found.groupdict().items()}
-                return _(template, **facts) if facts else _(template)
+                said = self._words(template)
+                return said % facts if facts else said
         return None
 
     def _fact(self, name: str, value: str) -> str:
