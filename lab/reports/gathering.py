@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,8 @@ from telemetry.models import MachineEvent
 from telemetry.sequences import completeness
 from telemetry.stores.interface import SampleStore
 
-ROWS_TOGETHER = 500_000
-"""Of several signals, read at once."""
+ROWS_TOGETHER = 250_000
+"""Of one or several signals, read at once."""
 
 
 def grant_of_company(session: Session, pilot: Pilot) -> Grant:
@@ -164,7 +165,8 @@ def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]
     """Gives a run's samples, a signal at a time.
 
     Signals that had few samples in the run before are asked for together, so that the store looks through a run's rows
-    once instead of once for each signal; one that had very many, or of which nothing is known yet, comes in pieces.
+    once instead of once for each signal; one that had very many comes in slices of time, and one of which nothing is
+    known yet in pieces.
     Memory holds about `ROWS_TOGETHER` rows of a run, however many it has.
     """
     signals = {device.id: sorted(signal.name for signal in device.signals) for device in devices}
@@ -175,8 +177,12 @@ def samples_of(store: SampleStore, grant: Grant, devices: Sequence[SealedDevice]
         for device in (messages.device for messages in run.messages):
             expected = {name: rates.get((device, name), math.inf) * (end_ns - start_ns) for name in signals[device]}
             for together in _in_groups(expected):
-                if len(together) == 1 and expected[together[0]] > ROWS_TOGETHER:
+                together_expected = sum(expected[name] for name in together)
+                if together_expected == math.inf:
                     parts = _pieces(store, grant, device, together[0], start_ns, end_ns)
+                elif together_expected > ROWS_TOGETHER:
+                    slices = math.ceil(together_expected / ROWS_TOGETHER)
+                    parts = _slices(store, grant, device, together[0], (start_ns, end_ns), slices)
                 else:
                     table = queries.read_raw(store, grant, device, together, start_ns, end_ns)
                     parts = zip(together, _parts(table, together), strict=True)
@@ -195,6 +201,15 @@ def _pieces(
     spans = queries.visible_spans(grant, device, start_ns, end_ns)
     for batch in store.stream(device, [signal], spans, uncertain=grant.uncertain):
         yield signal, pa.Table.from_batches([batch])
+
+
+def _slices(
+    store: SampleStore, grant: Grant, device: str, signal: str, span: tuple[int, int], count: int
+) -> Iterable[tuple[str, pa.Table]]:
+    start_ns, end_ns = span
+    edges = [start_ns + (end_ns - start_ns) * number // count for number in range(count + 1)]
+    for first, after in pairwise(edges):
+        yield signal, queries.read_raw(store, grant, device, [signal], first, after)
 
 
 def _in_groups(expected: Mapping[str, float]) -> Iterator[list[str]]:

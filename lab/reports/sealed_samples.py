@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from lab.reports.errors import DataSetAlteredError
 from telemetry.stores.interface import SAMPLES
 
-MOST_ROWS = 1_000_000
+MOST_ROWS = 250_000
 """Of a row group."""
 _ORDER = [(name, "ascending") for name in ("settled_ns", "device_ns", "boot")]
 _TIMES = ("device_ns", "settled_ns", "received_ns")

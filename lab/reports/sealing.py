@@ -80,7 +80,7 @@ class SealedData:
             columns: of SAMPLES.
 
         Yields:
-            The signal and at most a million of its samples.
+            The signal and at most `MOST_ROWS` of its samples.
         """
         if run.data is not None:
             path = self.folder / run.data
