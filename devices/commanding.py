@@ -39,11 +39,6 @@ from lab.people.principals import Principal
 
 log = structlog.get_logger(__name__)
 
-NO_SAFETY_FUNCTION = (
-    "This is no safety function: it goes over the network and may come late or not at all. "
-    "In danger use the emergency stop of the machine."
-)
-"""Stands on every page with the button."""
 COMMANDS = get_args(CommandName)
 REPLY_SECONDS = 5.0
 VALID_FOR = timedelta(seconds=10)

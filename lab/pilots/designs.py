@@ -46,30 +46,6 @@ def randomised_order(plan: AnalysisPlan) -> tuple[str, ...]:
     return tuple(run.arm for run in planned_runs_of(plan))
 
 
-def describe_design(plan: AnalysisPlan) -> str:
-    """How it is tried, in a line for people."""
-    runs, blocks = f"{plan.runs_per_arm} runs of each way of working", len(plan.blocks or ())
-    match plan.design:
-        case "completely_randomised":
-            return f"{runs}, in random order (seed {plan.seed})"
-        case "blocked":
-            return f"{runs}, spread evenly over {blocks} blocks, in random order within each (seed {plan.seed})"
-        case "abab":
-            return f"{runs}, taking turns"
-        case "abba":
-            return f"{runs}, taking turns as today, new, new, today"
-        case "crossover":
-            return f"{blocks} subjects that try both, half of them the new way first (seed {plan.seed})"
-        case "factorial":
-            others = ", ".join(one.label for one in plan.factors)
-            return f"{runs}, in random order (seed {plan.seed}), while {others} vary too"
-        case "before_after":
-            beside = ", beside a control that is not changed" if len(plan.arms) > 2 else ""
-            return f"{runs}, first all as before, then all as after{beside}"
-        case "as_recorded":
-            return "runs that were made earlier, in the order in which they were recorded"
-
-
 def check_design(plan: AnalysisPlan) -> None:
     """Refuse a design that contradicts itself.
 

@@ -33,26 +33,34 @@ class DeviceSeen:
     id: str
     name: str
     online: bool | None
-    """None: it has never said anything."""
+    """None: it has never said that it has started."""
     signals: tuple[SignalSeen, ...]
     offset_s: float | None
     """By which its times are corrected; None: nothing is known of this start yet."""
     uncertain: int
     """Values of the last minute whose time nobody can be sure of."""
+    sending: bool
+    """Messages came in the last minute, or it is online."""
 
 
 def device_lines(device: DeviceSeen) -> list[Finding]:
     """Is it online, does everything planned arrive, is its clock right."""
     part = device.name
-    if device.online is None:
-        return [Finding("wrong", part, "has never been heard", "see that it is switched on and has its password")]
-    if not device.online:
+    if device.online is None and not device.sending:
+        return [Finding("wrong", part, "has not been heard", "see that it is switched on and has its password")]
+    if device.online is False:
         return [Finding("wrong", part, "is offline", "switch it on, and see that it reaches the broker")]
     return [
-        Finding("good", part, "is online"),
+        _life(part, online=device.online is True),
         *_signal_lines(device),
         *_clock_lines(device),
     ]
+
+
+def _life(part: str, *, online: bool) -> Finding:
+    if online:
+        return Finding("good", part, "is online")
+    return Finding("mind", part, "sends, but has never said that it has started", "let it say so whenever it connects")
 
 
 def _signal_lines(device: DeviceSeen) -> list[Finding]:

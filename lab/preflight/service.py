@@ -26,6 +26,7 @@ from telemetry.leases import lease_name
 from telemetry.models import ClockOffset, RecorderLease
 from telemetry.queries import visible_spans
 from telemetry.stores.interface import SampleStore
+from telemetry.times.service import boot_heard_since
 
 _STILL_ON_ITS_WAY = timedelta(seconds=3)
 """What was said in the last moments may not be stored yet."""
@@ -112,15 +113,17 @@ def _seen(
     planned = _planned(plan, device)
     looked_at = [one for one in device.signals if one.name in planned or one.expected_interval_ms is not None]
     online = None if birth is None else birth.died_at is None
+    boot = birth.boot if birth is not None else boot_heard_since(session, device.id, now - LOOKED_AT)
+    sending = online or (birth is None and boot is not None)
     came: dict[str, int] = {}
     uncertain = 0
-    if store is not None and online and looked_at:
+    if store is not None and sending and looked_at:
         came, uncertain = _counts(store, grant, device.id, [one.name for one in looked_at], span)
     signals = [
         SignalSeen(one.name, one.expected_interval_ms, came.get(one.name, 0), one.name in planned) for one in looked_at
     ]
-    offset_s = _offset_s(session, device.id, birth.boot) if birth is not None else None
-    return DeviceSeen(device.id, device.name, online, tuple(signals), offset_s, uncertain)
+    offset_s = _offset_s(session, device.id, boot) if boot is not None else None
+    return DeviceSeen(device.id, device.name, online, tuple(signals), offset_s, uncertain, sending=bool(sending))
 
 
 def _planned(plan: AnalysisPlan | None, device: Device) -> set[str]:

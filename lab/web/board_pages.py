@@ -13,7 +13,7 @@ from bookings.service import list_bookings
 from bookings.states import OPEN
 from bookings.waitlist.service import requests_for_the_staff
 from devices.models import Device
-from devices.service import list_births, list_devices
+from devices.service import list_devices
 from lab.core.http import ClockDep, DatabaseDep
 from lab.core.paging import PageWish
 from lab.core.time import Span
@@ -24,11 +24,11 @@ from lab.pilots.enquiries.service import list_enquiries
 from lab.pilots.service import list_pilots
 from lab.preflight.endpoints import PartsDep
 from lab.preflight.service import preflight
+from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
-from lab.web.wording import device_state
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms
 from telemetry.grants import Grant
@@ -72,19 +72,20 @@ def board_page(
     store_answers: bool,
 ) -> Response:
     """The board, or with `?wall=yes` its form for a screen on the wall, which looks again by itself."""
-    births = list_births(session)
+    devices = list_devices(session)
+    states = device_states(session, devices, now)
     bookings = [one for one in list_bookings(session, principal, Span(now, now + AHEAD)) if one.state in OPEN]
     alarms = list_alarms(session, principal, grant, PageWish(_MOST_ALARMS), only_open=True).rows
     machines = [
         MachineNow(
             device=device,
-            state=device_state(births.get(device.id)),
+            state=states[device.id],
             present=_of(bookings, device.id, lambda booking: booking.start_at <= now),
             following=_of(bookings, device.id, lambda booking: booking.start_at > now),
             values=values.get(device.id, ()),
             alarms=[alarm for alarm in alarms if alarm.device_id == device.id],
         )
-        for device in list_devices(session)
+        for device in devices
     ]
     day_end = now + timedelta(hours=24)
     return page(

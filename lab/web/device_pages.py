@@ -17,10 +17,10 @@ from lab.core.paging import PageWish
 from lab.core.time import Span, from_nanoseconds, to_nanoseconds
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
+from lab.web.device_states import device_states
 from lab.web.latest import latest_values
 from lab.web.machine_care import care_of
 from lab.web.rendering import page
-from lab.web.wording import device_state
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms, list_rules
 from telemetry.grants import Grant, GrantDep
@@ -58,7 +58,7 @@ def show_device(
             principal=principal,
             device=device,
             birth=birth,
-            state=device_state(birth),
+            state=device_states(session, [device], now)[device.id],
             live=live,
             limits=drawn_limits(session, principal, device_id),
             care=care_of(session, principal, device_id, now, request.app.state.settings.time_zone),

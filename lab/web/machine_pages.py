@@ -13,14 +13,15 @@ from bookings.search.service import find_slots, list_capabilities
 from bookings.search.wishes import SlotWish
 from bookings.service import require_may_book
 from devices.models import Device
-from devices.service import get_device, list_births, list_devices
+from devices.service import get_device, list_devices
 from lab.core.errors import ConflictError, InvalidError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Role
+from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
 from lab.web.rendering import STATIC, page
-from lab.web.wording import capability_name, device_state, sentence
+from lab.web.wording import capability_name, sentence
 
 router = APIRouter()
 
@@ -31,11 +32,17 @@ Words = Annotated[str, Query(max_length=200)]
 
 @router.get("/machines")
 def show_machines(
-    request: Request, principal: PrincipalDep, database: DatabaseDep, words: Words = "", can: Words = ""
+    request: Request,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    words: Words = "",
+    can: Words = "",
 ) -> Response:
     """All machines in service, or those that are called so or can do that."""
     with database.read() as session:
-        devices, births = list_devices(session), list_births(session)
+        devices = list_devices(session)
+        states = device_states(session, devices, clock.now())
         capabilities = [(found.name, capability_name(found.name)) for found in list_capabilities(session)]
     return page(
         request,
@@ -44,7 +51,7 @@ def show_machines(
         principal=principal,
         devices=[device for device in devices if _matches(device, words, can)],
         all_devices=len(devices),
-        states={device.id: device_state(births.get(device.id)) for device in devices},
+        states=states,
         pictures={device.id: picture_of(device.kind) for device in devices},
         capabilities=sorted(capabilities, key=lambda one: one[1]),
         words=words,

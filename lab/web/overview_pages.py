@@ -11,7 +11,7 @@ from bookings.service import list_bookings
 from bookings.states import OPEN
 from bookings.waitlist.service import open_offers
 from devices.models import Device
-from devices.service import list_births, list_devices
+from devices.service import list_devices
 from lab.core.errors import UnavailableError
 from lab.core.http import ClockDep, DatabaseDep
 from lab.core.time import Span
@@ -20,12 +20,12 @@ from lab.people.principals import Principal
 from lab.pilots.service import list_pilots
 from lab.web.board_pages import board_page
 from lab.web.booking_pages import names
+from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue, present_values
 from lab.web.my_booking_pages import stands
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
-from lab.web.wording import device_state
 from telemetry.grants import Grant, GrantDep
 from telemetry.stores.interface import SampleStore
 
@@ -43,7 +43,7 @@ def show_overview(
     """Machines with their state and present values, the next bookings, pilots with state and verdict."""
     now = clock.now()
     with database.read() as session:
-        devices, births = list_devices(session), list_births(session)
+        devices = list_devices(session)
         bookings = _next_bookings(session, principal, now)
         values, store_answers = _present_values(request.app.state.store, grant, devices, clock.now_ns())
         if principal.is_staff:
@@ -55,7 +55,7 @@ def show_overview(
             title=_("Overview"),
             principal=principal,
             devices=devices,
-            states={device.id: device_state(births.get(device.id)) for device in devices},
+            states=device_states(session, devices, now),
             values=values,
             store_answers=store_answers,
             running={

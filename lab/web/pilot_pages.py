@@ -10,7 +10,6 @@ from lab.core.http import DatabaseDep
 from lab.people import repository as people
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
-from lab.pilots.designs import describe_design
 from lab.pilots.documents.service import list_documents
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
@@ -22,6 +21,7 @@ from lab.reports.service import list_reports
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.pilot_steps import pilot_steps
+from lab.web.plan_words import design_text
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
 
@@ -62,7 +62,7 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
             row=row,
             plan=plan,
             sketched=row is not None and is_sketch(session, row),
-            tried=describe_design(plan) if plan else "",
+            tried=design_text(plan) if plan else "",
             locked_by=locked_by.name if locked_by else "",
             arm_labels={arm.name: arm.label for arm in plan.arms} if plan else {},
             runs=runs,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bookings.models import Booking
 from bookings.service import get_booking
 from devices.command_endpoints import SenderDep
-from devices.commanding import NO_SAFETY_FUNCTION, list_commands, stop_device
+from devices.commanding import list_commands, stop_device
 from devices.errors import DeviceUnknownError
 from devices.models import DeviceCommand
 from devices.repository import find_devices
@@ -48,7 +48,6 @@ def show_preflight(
         lines=lines,
         red=red,
         commands=commands,
-        no_safety_function=NO_SAFETY_FUNCTION,
     )
 
 

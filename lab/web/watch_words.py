@@ -12,7 +12,9 @@ from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.languages import plain, present_language
 
 FINDINGS = (
-    N_("has never been heard"),
+    N_("has not been heard"),
+    N_("sends, but has never said that it has started"),
+    N_("let it say so whenever it connects"),
     N_("see that it is switched on and has its password"),
     N_("is offline"),
     N_("switch it on, and see that it reaches the broker"),
@@ -87,7 +89,7 @@ PARTS = {
     "recorder": N_("recorder"),
     "spool": N_("spool"),
     "disk": N_("disk"),
-    "alarms": N_("alarms"),
+    "alarms": N_("open alarms"),
     "store": N_("store of samples"),
     "plan": N_("analysis plan"),
     "broker": N_("broker"),

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from bookings.search.requirements import plain_name
-from devices.models import DeviceBirth
 from devices.units import unit_symbol
 from lab.core.errors import InvalidError
 from lab.core.time import in_zone
@@ -232,15 +231,6 @@ def value_text(value: float | None, text: str | None, signal_type: str) -> str:
     if signal_type == "boolean":
         return _("yes") if value else _("no")
     return number_text(format_number(value))
-
-
-def device_state(birth: DeviceBirth | None) -> tuple[str, str]:
-    """Whether a device is connected: a key for the style sheet, and the words."""
-    if birth is None:
-        return "unknown", _("not connected yet")
-    if birth.died_at is not None:
-        return "offline", _("offline")
-    return "online", _("online")
 
 
 def verdict_key(verdict: str) -> str:

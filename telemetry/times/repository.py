@@ -24,6 +24,18 @@ def assignments_of(session: Session, device: str, boots: Sequence[str]) -> Seque
     return session.scalars(query.order_by(TimeAssignment.assigned_at, TimeAssignment.id)).all()
 
 
+def boot_heard_since(session: Session, device: str, since: datetime) -> str | None:
+    """The boot of the newest message of a device, if that was received since then."""
+    query = sa.select(Boot.boot).where(Boot.device_id == device, Boot.last_received_at >= since)
+    return session.scalar(query.order_by(Boot.last_received_at.desc(), Boot.boot).limit(1))
+
+
+def last_heard(session: Session) -> dict[str, datetime]:
+    """Device → when the newest message of any of its boots was received."""
+    query = sa.select(Boot.device_id, sa.func.max(Boot.last_received_at)).group_by(Boot.device_id)
+    return {row.device_id: row[1] for row in session.execute(query)}
+
+
 def offsets_of(session: Session, device: str, boots: Sequence[str]) -> Sequence[ClockOffset]:
     """Change points, in the order in which they were learned."""
     query = sa.select(ClockOffset).where(ClockOffset.device_id == device, ClockOffset.boot.in_(boots))

@@ -35,6 +35,16 @@ class BootTimes:
     """Message numbers between the first and the last received that never came."""
 
 
+def boot_heard_since(session: Session, device: str, since: datetime) -> str | None:
+    """The boot of the newest message of a device, if that was received since then."""
+    return repository.boot_heard_since(session, device, since)
+
+
+def last_heard(session: Session) -> dict[str, datetime]:
+    """Device → when its newest message was received; devices that never sent any are missing."""
+    return repository.last_heard(session)
+
+
 def clocks_of(session: Session, principal: Principal, device: str, *, limit: int = MOST_BOOTS) -> list[BootTimes]:
     """The clocks of a device by boot, the one heard last first.
 

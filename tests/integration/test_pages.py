@@ -24,6 +24,8 @@ from lab.core.settings import Settings
 from lab.core.time import Span
 from lab.pilots import service as pilots
 from lab.reports.models import DataSet, Report
+from lab.web.device_states import SILENT_AFTER
+from telemetry.repository import note_boots
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.errors import StoreUnavailableError
 from telemetry.stores.interface import SAMPLES, SampleStore
@@ -487,3 +489,15 @@ def test_a_page_reads_with_a_constant_number_of_queries(lab: Lab) -> None:
     for hour in range(12, 18):
         lab.book("foundry", at(hour), "mill-1", "meter-1")
     assert queries() == few
+
+
+def test_a_machine_that_only_sends_values_is_not_called_unconnected(lab: Lab) -> None:
+    with lab.database.write() as session:
+        note_boots(session, {("mill-1", "m"): (7, lab.clock.now_ns())}, now=lab.clock.now())
+    for path in ("/", "/machines", "/devices/mill-1"):
+        for who in ("founder", "engineer"):
+            page = lab.get(who, path).text
+            assert 'class="tag online">sending<' in page, (path, who)
+    assert 'class="tag unknown">not connected yet<' in lab.get("founder", "/devices/meter-1").text
+    lab.clock.advance(SILENT_AFTER)
+    assert 'class="tag offline">silent<' in lab.get("founder", "/machines").text

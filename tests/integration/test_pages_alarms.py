@@ -103,7 +103,7 @@ def test_before_a_booking_red_lines_say_what_to_do_and_a_machine_can_be_stopped(
     page = engineer.get(path)
     assert page.status_code == 200
     assert "Not ready" in page.text
-    assert "has never been heard" in page.text
+    assert "has not been heard" in page.text
     assert NO_SAFETY in page.text
     mill = Operator(Broker(mosquitto.host, mosquitto.port), lab="gliwice", seed=1, ended=threading.Event())
     anchor = lab.clock.anchor

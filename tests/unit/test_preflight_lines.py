@@ -18,13 +18,25 @@ def told(lines: list[Finding]) -> list[tuple[str, str]]:
     return [(line.level, line.fact) for line in lines]
 
 
-def device(*signals: SignalSeen, online: bool | None = True, offset_s: float | None = 0.0, uncertain: int = 0):
-    return DeviceSeen("mill-1", "Mill 1", online, signals, offset_s, uncertain)
+def device(
+    *signals: SignalSeen,
+    online: bool | None = True,
+    offset_s: float | None = 0.0,
+    uncertain: int = 0,
+    sending: bool = True,
+) -> DeviceSeen:
+    return DeviceSeen("mill-1", "Mill 1", online, signals, offset_s, uncertain, sending)
 
 
 def test_a_machine_that_is_off_has_one_line() -> None:
-    assert told(device_lines(device(online=None))) == [("wrong", "has never been heard")]
+    assert told(device_lines(device(online=None, sending=False))) == [("wrong", "has not been heard")]
     assert told(device_lines(device(online=False))) == [("wrong", "is offline")]
+
+
+def test_a_machine_that_only_sends_values_is_judged_by_them() -> None:
+    lines = told(device_lines(device(SignalSeen("power", 500.0, 7, planned=True), online=None)))
+    assert ("mind", "sends, but has never said that it has started") in lines
+    assert ("wrong", "power: 7 of 120 values in the last minute") in lines
 
 
 @pytest.mark.parametrize(("count", "level"), [(120, "good"), (108, "good"), (107, "wrong"), (0, "wrong")])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.pilots.designs import describe_design, planned_runs_of
+from lab.pilots.designs import planned_runs_of
 from lab.pilots.errors import PlanFormError
 from lab.pilots.examples import demo_plan
 from lab.pilots.plans import AnalysisPlan, Arm, Factor
@@ -122,21 +122,3 @@ def test_contradictions_are_refused_by_name(plan, rule):
     with pytest.raises(PlanFormError) as refused:
         check_plan(plan, UNITS)
     assert refused.value.facts["rule"] == rule
-
-
-@pytest.mark.parametrize(
-    "plan",
-    [
-        designed("completely_randomised"),
-        designed("blocked", blocks=("a", "b")),
-        designed("abab"),
-        designed("abba"),
-        designed("crossover", blocks=("a", "b", "c", "d", "e", "f")),
-        designed("factorial", factors=[COOLANT]),
-        designed("before_after"),
-        designed("as_recorded", runs_per_arm=None, order=("standard", "fast") * 2),
-    ],
-)
-def test_every_design_is_told_in_a_line(plan):
-    check_plan(plan, UNITS)
-    assert len(describe_design(plan)) > 10
