@@ -60,14 +60,21 @@ class Machine:
 
     def say(self, boot: str) -> None:
         """Publish the next number; waits while too many are unconfirmed."""
-        self._room.acquire(timeout=PATIENCE_SECONDS)
-        number, now_ns = len(self.times), SystemClock().now_ns()
-        self.times.append(now_ns)
+        self.times.append(SystemClock().now_ns())
         self.confirmed.append(0)
+        self._publish(boot, len(self.times) - 1)
+
+    def repeat(self, boot: str, count: int) -> None:
+        """Publish the last so many numbers once more, as they were."""
+        for number in range(len(self.times) - count, len(self.times)):
+            self._publish(boot, number)
+
+    def _publish(self, boot: str, number: int) -> None:
+        self._room.acquire(timeout=PATIENCE_SECONDS)
         payload = b'{"boot":"%s","seq":%d,"time":%d,"values":{"%s":%d}}' % (
             boot.encode(),
             number,
-            now_ns,
+            self.times[number],
             SIGNAL.encode(),
             number,
         )
@@ -98,6 +105,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--malformed", type=int, help="seed; sends nonsense instead, unconfirmed")
+    parser.add_argument("--repeat", type=int, help="says everything twice, the second time so many at once")
     given = parser.parse_args()
     ending = StopAsked()
     signal.signal(signal.SIGTERM, ending.ask)
@@ -110,11 +118,15 @@ def main() -> None:
         for _ in range(min(due, 200)):
             if given.malformed is None:
                 machine.say(given.boot)
+                if given.repeat and len(machine.times) % given.repeat == 0:
+                    machine.repeat(given.boot, given.repeat)
             else:
                 machine.shout(dice.choice([b"{", b"\xff\xfe", b'{"boot":1}', b"[]", dice.randbytes(40)]))
             sent += 1
         if due <= 0:
             ending.wait(0.001)
+    if given.repeat:
+        machine.repeat(given.boot, len(machine.times) % given.repeat)
     took = time.monotonic() - started
     machine.leave()
     journal = {"times": machine.times, "confirmed": list(machine.confirmed), "sent": sent, "seconds": took}

@@ -1,4 +1,6 @@
-"""Rows 11 and 13 of faults.md with the programs that people run: wrong clocks, messages out of order and a day late."""
+"""Rows 11 to 13 of faults.md with the programs that people run: wrong clocks, everything twice, messages out of order
+and a day late.
+"""
 
 import json
 import random
@@ -139,6 +141,22 @@ def test_a_clock_that_is_wrong_never_shows_a_sample_to_the_wrong_company(
     assert beta == {row["value"] for row in certain if row["settled_ns"] >= change_ns}
     assert alfa
     assert beta
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_everything_delivered_twice_is_stored_once(seed: int, product: Rig) -> None:
+    """Each message again at once, or some hundreds of them together; the product is killed in the middle."""
+    dice = random.Random(seed)
+    block, rate = dice.choice([1, dice.randrange(2, 50), dice.randrange(200, 800)]), dice.randrange(200, 800)
+    machine = product.publish("--rate", str(rate), "--repeat", str(block))
+    time.sleep(dice.uniform(0.5, 2.0))
+    before = product.told()["counts"]["received"]
+    product.kill()
+    product.start()
+    time.sleep(dice.uniform(1.0, 2.0))
+    (journal,) = product.hold_to_the_oracle(f"row 12, seed {seed}, {block} again at once, {before} before", machine)
+    assert len(product.stored()) == journal.sent
+    assert product.count("SELECT count(*) FROM dead_letters") == 0, "what comes again is no other value"
 
 
 def bodies_of(dice: random.Random, boot: str) -> list[dict[str, Any]]:

@@ -257,11 +257,13 @@ def test_each_gap_is_asked_about_exactly_once(seed: int, product: Rig, own_mosqu
     presses.speak_for(LISTENS_ON_SECONDS)
     asked = presses.asked
     product.wait_until_drained()
-    took = product.stop()
+    live, took = product.fresh_value_is_live(), product.stop()
     for node in nodes:
         node.leave()
     killed = "after" if had_asked else "before"
-    told = f"{len(while_it_is_away)} born while it was away, {presses.spoken} messages, stopped in {took:.1f} s"
-    print(f"row 23, seed {seed}, killed {killed} it asked, {told}: asked {asked}")
+    told = f"{len(while_it_is_away)} born while it was away, {presses.spoken} messages"
+    healed = f"live after {live:.2f} s, stopped in {took:.1f} s"
+    print(f"row 23, seed {seed}, killed {killed} it asked, {told}: asked {asked}, {healed}")
     assert asked == [2 + had_asked] * len(nodes)
+    assert live < LIVE_SECONDS
     assert took < STOP_SECONDS
