@@ -11,7 +11,7 @@ import pytest
 
 from devices.catalogue import DEFAULT_CATALOGUE
 from tests.services import InfluxDBServer, Mosquitto, PostgresCluster, wait_until
-from tests.system.deployment import MANAGER, PASSWORD, Deployment, Part
+from tests.system.deployment import MANAGER, PASSWORD, Deployment, Machine, Part, Stream
 from tests.system.faults.rig import LIVE_SECONDS, START_PATIENCE_SECONDS
 
 pytestmark = pytest.mark.faults
@@ -62,23 +62,37 @@ def start_recorder(deployment: Deployment, volume: str, event: str) -> Part:
     return part
 
 
+def say(machine: Machine, count: int) -> None:
+    """So many messages, each with a value of its own."""
+    for _ in range(count):
+        machine.say(**{POWER: 1 + machine.next_seq / 1000})
+
+
+def say_until_seen(machine: Machine, viewer: Stream) -> None:
+    """Speak on until something that is said from now on is seen live."""
+    fresh = 1 + machine.next_seq / 1000
+
+    def seen() -> bool:
+        say(machine, 1)
+        return any(value >= fresh for value in viewer.seen(POWER))
+
+    wait_until(seen, timeout=30, what="a fresh value that is seen live")
+
+
 @pytest.mark.faults_long
 @pytest.mark.parametrize("seed", range(20))
 def test_the_second_waits_and_takes_over_when_the_first_is_killed(
     seed: int, deployment: Deployment, broker: Mosquitto
 ) -> None:
     dice = random.Random(seed)
-    before, meanwhile, afterwards = (dice.randrange(100, 800) for _ in range(3))
-    count = before + meanwhile + afterwards
     deployment.start_web(0)
     deployment.sign_in()
     first = start_recorder(deployment, "volume-1", "recorder listens")
     second = start_recorder(deployment, "volume-2", "recording")
     viewer = deployment.watch("mill-1")
     machine = deployment.machine("mill-1", "boot-two")
-    for number in range(before):
-        machine.say(**{POWER: 1 + number / 1000})
-    wait_until(lambda: bool(viewer.seen(POWER)), timeout=30, what="a value that is seen live")
+    say(machine, dice.randrange(100, 800))
+    say_until_seen(machine, viewer)
     if seed % 2:
         machine.wait_for_confirmation()
     time.sleep(dice.uniform(0, 8))  # now and then longer than a beat
@@ -87,19 +101,18 @@ def test_the_second_waits_and_takes_over_when_the_first_is_killed(
 
     killed = time.monotonic()
     first.end(signal.SIGKILL)
-    for number in range(before, before + meanwhile):
-        machine.say(**{POWER: 1 + number / 1000})
-    newest = 1 + (before + meanwhile - 1) / 1000
-    wait_until(lambda: newest in viewer.seen(POWER), timeout=30, what="a fresh value that is seen live")
+    say_until_seen(machine, viewer)
     live = time.monotonic() - killed
+    say(machine, dice.randrange(100, 800))
     viewer.leave()
     wait_until(lambda: bool(second.saw("recorder listens")), timeout=60, what="the second one takes over")
     took = time.monotonic() - killed
     again = start_recorder(deployment, "volume-1", "recording")
-    for number in range(before + meanwhile, count):
-        machine.say(**{POWER: 1 + number / 1000})
+    say(machine, dice.randrange(100, 800))
     machine.wait_for_confirmation()
+    viewer.wait_for_end()
     machine.leave()
+    count = machine.next_seq
     wait_until(lambda: deployment.complete("mill-1", "boot-two", count - 1), timeout=30, what="every message stored")
     values = deployment.values("mill-1", POWER, "boot-two")
     print(
