@@ -379,6 +379,7 @@ def _start_jobs(system: System, stack: ExitStack, ending: Ending, *, resting: bo
         data_dir=settings.data_dir,
         clock=system.clock,
         time_zone=settings.time_zone,
+        language=settings.language,
     )
     apart = {
         **retention_handlers(

@@ -11,6 +11,7 @@ from bookings.models import Booking
 from devices.service import list_devices
 from lab.core.errors import UnavailableError
 from lab.core.ids import new_id
+from lab.core.jobs import enqueue
 from lab.core.time import Span
 from lab.people.principals import Principal
 from lab.pilots import repository
@@ -33,6 +34,8 @@ from lab.pilots.rules import check_plan
 from telemetry.alarms.definitions import LimitDefinition
 from telemetry.alarms.service import begin_plan_rules, end_plan_rules
 
+PLAN_LOCKED_JOB = "plan-locked"
+"""Tells the company's people of the lock; payload `plan_id`. `lab.reports` has the words."""
 _FINISHED_STATES = frozenset({"sealed", "reported"})
 _NUMBERING_TRIES = 10
 _HOLDING_STATES = frozenset({"confirmed", "in_use", "done"})
@@ -147,7 +150,7 @@ def write_plan(session: Session, principal: Principal, pilot_id: str, plan: Anal
 
 
 def lock_plan(session: Session, principal: Principal, pilot_id: str, *, now: datetime) -> Plan:
-    """Lock the plan: from now on it does not change; its runs are laid out in their order.
+    """Lock the plan: from now on it does not change; its runs are laid out in their order, the company gets its hash.
 
     Locking a locked plan again changes nothing.
 
@@ -166,6 +169,7 @@ def lock_plan(session: Session, principal: Principal, pilot_id: str, *, now: dat
     for number, planned in enumerate(planned_runs_of(plan), start=1):
         session.add(_planned_run(pilot.id, row.id, number, planned))
     pilot.state = "planned"
+    enqueue(session, kind=PLAN_LOCKED_JOB, key=f"{PLAN_LOCKED_JOB}:{row.id}", payload={"plan_id": row.id}, now=now)
     session.flush()
     return row
 

@@ -7,20 +7,29 @@ from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.jobs import ClaimedJob, Handler, enqueue
 from lab.people.principals import SYSTEM
+from lab.pilots.service import PLAN_LOCKED_JOB
 from lab.reports.afterwards.service import REMIND_JOB, remind
 from lab.reports.issuing import WRITE_JOB, make_report, write_again
+from lab.reports.language import Language
+from lab.reports.lock_notices import tell_of_lock
 from lab.reports.service import LAB_TIME_ZONE, seal_pilot
 from telemetry.stores.interface import SampleStore
 
 
 def report_handlers(
-    database: Database, store: SampleStore, *, data_dir: Path, clock: Clock, time_zone: str = LAB_TIME_ZONE
+    database: Database,
+    store: SampleStore,
+    *,
+    data_dir: Path,
+    clock: Clock,
+    time_zone: str = LAB_TIME_ZONE,
+    language: Language = "en",
 ) -> Mapping[str, Handler]:
     """Handlers of the jobs that begin, write and follow up reports.
 
-    They are `seal` (payload `pilot_id`), `report` (`data_set_id`), `write-report` (`report_id`) and `follow-up`
-    (`pilot_id`, `months`). Sealing asks for the report; a report is written again when its files no longer say what
-    it says.
+    They are `seal` (payload `pilot_id`), `report` (`data_set_id`), `write-report` (`report_id`), `follow-up`
+    (`pilot_id`, `months`) and `plan-locked` (`plan_id`). Sealing asks for the report; a report is written again when
+    its files no longer say what it says.
     """
 
     def seal(job: ClaimedJob) -> None:
@@ -66,4 +75,16 @@ def report_handlers(
         pilot_id, months = job.payload["pilot_id"], job.payload["months"]
         database.transact(lambda session: remind(session, pilot_id, months, now=clock.now()))
 
-    return {"seal": seal, "report": report, WRITE_JOB: write, REMIND_JOB: ask_company}
+    def tell_company(job: ClaimedJob) -> None:
+        plan_id = job.payload["plan_id"]
+        database.transact(
+            lambda session: tell_of_lock(session, plan_id, time_zone=time_zone, language=language, now=clock.now())
+        )
+
+    return {
+        "seal": seal,
+        "report": report,
+        WRITE_JOB: write,
+        REMIND_JOB: ask_company,
+        PLAN_LOCKED_JOB: tell_company,
+    }

@@ -25,9 +25,8 @@ def lab(database, tmp_path, quick_layout):  # noqa: F811
 
 
 def worker(lab):
-    return Worker(
-        lab.database, lab.clock, report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock)
-    )
+    handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock)
+    return Worker(lab.database, lab.clock, {**handlers, "mail": lambda _job: None})
 
 
 def ask(lab, **facts):
@@ -51,6 +50,7 @@ def send_late(lab, number=2):
 def test_data_are_sealed_some_minutes_after_the_last_slot_ends(lab):
     with lab.database.read() as session:
         ends = session.get_one(Booking, lab.booking_id).end_at
+    worker(lab).run_due()  # the lock of the plan is told
     job = ask(lab, settling=timedelta(minutes=10))
     assert job.run_at == ends + timedelta(minutes=10)
     assert worker(lab).run_due() == 0
