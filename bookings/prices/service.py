@@ -59,20 +59,35 @@ def quote_for(
     """
     if pricing is None:
         pricing = repository.find_pricing(session, organisation_id, now=now)
-    prices = []
-    for device in devices:
-        listed = pricing.devices.get(device.id)
-        if listed is None:
-            prices.append(DevicePrice(device.id, device.price_cents_per_hour))
-        else:
-            prices.append(DevicePrice(device.id, listed["hour_cents"], listed["setup_cents"]))
     return make_quote(
-        prices,
+        [price_of(device, pricing) for device in devices],
         span.length,
         supervision_hour_cents=pricing.supervision_hour_cents if supervised else None,
         price_list_version=pricing.version,
         terms=pricing.terms,
     )
+
+
+def price_of(device: Device, pricing: repository.Pricing) -> DevicePrice:
+    """What a device costs: as the price list says, or, where it is silent, as the catalogue does."""
+    listed = pricing.devices.get(device.id)
+    if listed is None:
+        return DevicePrice(device.id, device.price_cents_per_hour)
+    return DevicePrice(device.id, listed["hour_cents"], listed["setup_cents"])
+
+
+def prices_in_force(
+    session: Session, principal: Principal, devices: Sequence[Device], *, now: datetime
+) -> dict[str, DevicePrice]:
+    """What these devices cost now at the market, by id, before any programme pays a part of it.
+
+    Returns:
+        Nothing for recipients of reports, who see no prices.
+    """
+    if not _sees_prices(principal):
+        return {}
+    pricing = repository.find_pricing(session, principal.organisation_id, now=now)
+    return {device.id: price_of(device, pricing) for device in devices}
 
 
 def require_support_fits(
@@ -304,10 +319,14 @@ def require_sees_prices(principal: Principal) -> None:
     Raises:
         NotYourPricesError: for recipients of reports.
     """
-    if not principal.is_staff and principal.role is not Role.MEMBER:
+    if not _sees_prices(principal):
         raise NotYourPricesError(
             "you can read reports here; ask the lab for a member's account to see prices", rule="members-see-prices"
         )
+
+
+def _sees_prices(principal: Principal) -> bool:
+    return principal.is_staff or principal.role is Role.MEMBER
 
 
 def _live(entries: Sequence[SupportEntry]) -> SupportEntry | None:

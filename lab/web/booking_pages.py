@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from bookings import service
 from bookings.endpoints import PilotsDep, RulesDep
 from bookings.errors import DeviceBusyError
-from bookings.prices.service import QuoteView, get_quote
+from bookings.prices.service import QuoteView, get_quote, prices_in_force
 from bookings.rules import Rules, nearest_allowed
 from bookings.search.service import FoundSlot, find_slots, list_capabilities
 from bookings.search.wishes import SlotWish
@@ -200,6 +200,7 @@ def _form_page(
         nothing=nothing,
         terms=terms or Terms(),
         devices=devices,
+        prices=prices_in_force(session, principal, devices, now=request.app.state.clock.now()),
         device_names={device.id: device.name for device in devices},
         capabilities=capabilities,
         lengths=LENGTHS_MINUTES,

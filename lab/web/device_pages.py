@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from bookings.models import Booking
+from bookings.prices.service import prices_in_force
 from bookings.service import list_bookings
 from bookings.states import OPEN
 from devices.service import get_birth, get_device
@@ -59,6 +60,7 @@ def show_device(
             device=device,
             birth=birth,
             state=device_states(session, [device], now)[device.id],
+            price=prices_in_force(session, principal, [device], now=now).get(device.id),
             live=live,
             limits=drawn_limits(session, principal, device_id),
             care=care_of(session, principal, device_id, now, request.app.state.settings.time_zone),

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from bookings.endpoints import PilotsDep, RulesDep
+from bookings.prices.service import prices_in_force
 from bookings.search.requirements import plain_name
 from bookings.search.service import find_slots, list_capabilities
 from bookings.search.wishes import SlotWish
@@ -43,6 +44,7 @@ def show_machines(
     with database.read() as session:
         devices = list_devices(session)
         states = device_states(session, devices, clock.now())
+        prices = prices_in_force(session, principal, devices, now=clock.now())
         capabilities = [(found.name, capability_name(found.name)) for found in list_capabilities(session)]
     return page(
         request,
@@ -52,6 +54,7 @@ def show_machines(
         devices=[device for device in devices if _matches(device, words, can)],
         all_devices=len(devices),
         states=states,
+        prices=prices,
         pictures={device.id: picture_of(device.kind) for device in devices},
         capabilities=sorted(capabilities, key=lambda one: one[1]),
         words=words,
