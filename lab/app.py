@@ -52,7 +52,7 @@ from lab.reports.links.endpoints import router as report_links_router
 from lab.retention.endpoints import router as retention_router
 from lab.sign_in_document import document_sign_in
 from lab.web.endpoints import router as pages_router
-from lab.web.error_pages import error_page
+from lab.web.error_pages import error_page, recognise
 from lab.web.guards import (
     BodyLimit,
     Compression,
@@ -245,6 +245,8 @@ def _answer_errors(app: FastAPI) -> None:
         assert isinstance(error, PilotLabError)
         if isinstance(error, UnauthenticatedError) and wants_page(request) and request.url.path != "/sign-in":
             return RedirectResponse(sign_in_address(request), 303)
+        if wants_page(request) and STATUS_OF_KIND[error.kind] < 500:
+            recognise(request)
         return _answer(request, STATUS_OF_KIND[error.kind], error.message, error)
 
     def invalid_request(request: Request, error: Exception) -> Response:
@@ -254,6 +256,7 @@ def _answer_errors(app: FastAPI) -> None:
             found[0]["message"] += ", as JSON (Content-Type: application/json)"
         detail = "; ".join(f"{fault['field']} {fault['message']}" for fault in found)
         if wants_page(request):
+            recognise(request)
             return error_page(request, 422, _TITLES[422], detail)
         first = {name: found[0][name] for name in ("field", "rule")}
         return _problem(422, "invalid-request", detail, {**first, "errors": found})
@@ -264,6 +267,8 @@ def _answer_errors(app: FastAPI) -> None:
             404: "There is nothing at this address; check it, or start again from the first page.",
             405: f"{request.method} is not possible at this address.",
         }
+        if wants_page(request) and error.status_code < 500:
+            recognise(request)
         response = _answer(request, error.status_code, details.get(error.status_code, str(error.detail)), None)
         response.headers.update(error.headers or {})
         return response

@@ -1,8 +1,12 @@
 """Errors as pages: what happened, and what to do now."""
 
+from contextlib import suppress
+
 from fastapi.responses import Response
 from starlette.requests import Request
 
+from lab.core.errors import PilotLabError
+from lab.people.endpoints import principal_of
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
@@ -21,6 +25,17 @@ _WAYS_OUT = {
     503: N_("Try again in a minute. If it stays like this, tell the lab's staff."),
 }
 _WAY_OUT = N_("Try again. If it happens again, tell the lab's staff what you did.")
+
+
+def recognise(request: Request) -> None:
+    """Note who reads a page about a mishap that came before anybody asked, so that it keeps their navigation.
+
+    Asks the database: not to be called on the event loop, nor when something is wrong on our side.
+    """
+    state = request.app.state
+    if not hasattr(request.state, "principal"):
+        with suppress(PilotLabError):  # nobody is signed in, or may not do this
+            principal_of(request, state.database, state.clock)
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> Response:

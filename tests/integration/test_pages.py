@@ -457,6 +457,26 @@ def test_names_are_text_on_every_page_whatever_is_in_them(lab: Lab) -> None:
     assert "<script>" not in browser(lab.app()).post("/sign-in", data={"sign_in": SCRIPT, "password": "x"}).text
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/shared/nothing", 404),
+        ("GET", "/bookings/bkg_nothing", 404),
+        ("GET", "/manage", 403),
+        ("DELETE", "/bookings", 405),
+    ],
+)
+def test_a_page_about_a_mishap_keeps_the_navigation_of_who_is_signed_in(
+    lab: Lab, method: str, path: str, status: int
+) -> None:
+    page = lab.browser(lab.app(), "founder").call(method, path)
+    assert page.status_code == status
+    assert '<a href="/pilots">' in page.text
+    assert 'action="/sign-out"' in page.text
+    assert 'class="places"' not in browser(lab.app()).call(method, path).text
+
+
 @pytest.mark.parametrize("who", ["founder", "engineer", "reader"])
 def test_every_page_names_its_language_title_and_zone_and_can_be_skipped_into(lab: Lab, who: str) -> None:
     lab.book("foundry", NOW, "mill-1", "meter-1")
