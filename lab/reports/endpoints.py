@@ -26,6 +26,7 @@ from lab.reports.schemas import (
     SealAnswer,
     SizeAnswer,
     SizeRequest,
+    SpreadAnswer,
 )
 from telemetry.endpoints import StoreDep
 
@@ -78,6 +79,14 @@ def size_pilot(pilot_id: str, request: SizeRequest, principal: PrincipalDep, dat
     """How many runs the plan needs as it is written now, how long to book for them, and where to look for slots."""
     with database.read() as session:
         return SizeAnswer.of(sizing.size_pilot(session, principal, pilot_id, request.question()))
+
+
+@router.get("/pilots/{pilot_id}/plan/spread")
+def get_spread(pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> SpreadAnswer | None:
+    """What the company's own earlier runs differed by in the plan's primary KPI; null: no earlier trial tells."""
+    with database.read() as session:
+        found = sizing.earlier_spread(session, principal, pilot_id)
+        return None if found is None else SpreadAnswer.of(found)
 
 
 @router.get("/reports")

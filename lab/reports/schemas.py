@@ -1,14 +1,15 @@
 """What goes over HTTP about reports."""
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lab.core.jobs import Job
 from lab.pilots.plans import Prose
 from lab.reports.models import Report
 from lab.reports.sizing import PilotSize, SizeQuestion
+from lab.reports.spread import Spread
 
 
 class Reasoned(BaseModel):
@@ -101,11 +102,59 @@ class SizeRequest(BaseModel):
     sd: float | None = Field(
         default=None, gt=0, description="of runs of one arm, in the unit of the primary KPI; left out: from history"
     )
+    sd_runs: int | None = Field(
+        default=None,
+        ge=2,
+        le=10_000,
+        description="from how many runs made in the same way `sd` comes; left out: it is taken as exact",
+    )
     power: float = Field(default=0.8, ge=0.5, le=0.99)
+
+    @model_validator(mode="after")
+    def _runs_of_a_spread(self) -> Self:
+        if self.sd_runs is not None and self.sd is None:
+            raise ValueError("sd_runs belongs to sd; leave both out to take the spread from earlier trials")
+        return self
 
     def question(self) -> SizeQuestion:
         """The same for the service."""
         return SizeQuestion(**self.model_dump())
+
+
+class EarlierTrial(BaseModel):
+    """A trial that tells how much runs differ."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    pilot: str
+    day: date | None
+    runs: int
+
+
+class SpreadAnswer(BaseModel):
+    """What a company's own earlier runs differed by in the plan's primary KPI, in its unit."""
+
+    sd: float
+    sd_runs: int
+    degrees_of_freedom: int
+    sd_reckoned: float
+    """The upper end of what so few runs leave open (80 %): runs are counted with it."""
+    source: str
+    """In words."""
+    trials: list[EarlierTrial]
+
+    @classmethod
+    def of(cls, found: tuple[Spread, str]) -> "SpreadAnswer":
+        """From what was found."""
+        spread, source = found
+        return cls(
+            sd=spread.sd,
+            sd_runs=spread.runs or 0,
+            degrees_of_freedom=spread.freedom or 0,
+            sd_reckoned=spread.reckoned,
+            source=source,
+            trials=[EarlierTrial.model_validate(trial) for trial in spread.trials],
+        )
 
 
 class SizeAnswer(BaseModel):
@@ -118,6 +167,10 @@ class SizeAnswer(BaseModel):
     power: float
     """That these runs have."""
     sd: float
+    sd_runs: int | None
+    """From how many runs the spread comes; None: nobody said, and it is taken as exact."""
+    sd_reckoned: float
+    """The spread that the runs are counted with: from few runs, the upper end of what they leave open (80 %)."""
     sd_source: str
     sd_pilots: list[str]
     """Numbers of the earlier pilots that the spread comes from."""
@@ -139,8 +192,10 @@ class SizeAnswer(BaseModel):
             runs=found.runs,
             power=found.size.power,
             sd=found.spread.sd,
-            sd_source=found.spread.source,
-            sd_pilots=list(found.spread.pilots),
+            sd_runs=found.spread.runs,
+            sd_reckoned=found.spread.reckoned,
+            sd_source=found.source,
+            sd_pilots=sorted(trial.pilot for trial in found.spread.trials),
             sessions=None if time is None else time.sessions,
             runs_a_session=None if time is None else time.runs_a_session,
             minutes_a_session=None if time is None else time.minutes_a_session,

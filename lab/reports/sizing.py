@@ -1,27 +1,22 @@
 """How many runs a pilot needs and how long the machines are needed for them, before its plan is locked.
 
-The spread of runs is given, or taken from this lab's earlier reports: of the same KPI in the same unit, on machines of
-the same kind. A company's own earlier pilots count for it, for the staff those of all: what another company's runs
-spread by is that company's.
+The spread of runs is given, or taken from the company's own earlier trials (`lab.reports.spread`). Where it comes from
+few runs, so much more is reckoned with as they leave open.
 """
 
-import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
-from devices.service import list_devices
 from lab.people.principals import Principal
 from lab.pilots import service as pilots
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.power import MOST_RUNS, POWER, BookingTime, Size, booking_time, layout_of, runs_for
 from lab.pilots.units import unit_label
-from lab.reports import repository
 from lab.reports.errors import SpreadUnknownError
 from lab.reports.numbers import format_number, format_quantity
+from lab.reports.spread import Spread, Trial, spread_of_plan
 
 SLOTS = "/api/v1/slots"
 _SHARE_SD = 0.5
@@ -38,18 +33,9 @@ class SizeQuestion:
     longest_session_minutes: int
     sd: float | None
     """Of runs of one arm, in the primary KPI's unit; `None`: from history."""
+    sd_runs: int | None = None
+    """From how many runs made in the same way `sd` comes; `None`: it is taken as exact."""
     power: float = POWER
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What runs of one arm differ by."""
-
-    sd: float
-    source: str
-    """In words."""
-    pilots: tuple[str, ...] = ()
-    """Numbers of the pilots that it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +46,8 @@ class PilotSize:
     runs: int | None
     """Of all arms."""
     spread: Spread
+    source: str
+    """Where the spread comes from, in words."""
     time: BookingTime | None
     why: tuple[str, ...]
     slots: str | None
@@ -76,16 +64,17 @@ def size_pilot(session: Session, principal: Principal, pilot_id: str, question: 
     """
     pilot = pilots.get_pilot(session, principal, pilot_id)
     plan = AnalysisPlan.model_validate(pilots.get_plan(session, principal, pilot_id).document)
-    spread = _spread(session, principal, plan, question.sd)
+    spread, source = _spread(session, pilot.organisation_id, plan, question)
     size = runs_for(
         gain=plan.expected - plan.break_even,
-        sd=spread.sd,
+        sd=spread.reckoned,
         layout=layout_of(plan),
         alpha=plan.alpha,
         power=question.power,
     )
+    first = _runs_sentence(plan, size, spread, source, question.power)
     if size.runs_per_arm is None:
-        return PilotSize(size, None, spread, None, (_runs_sentence(plan, size, spread, question.power),), None)
+        return PilotSize(size, None, spread, source, None, (first,), None)
     runs = size.runs_per_arm * len(plan.arms)
     time = booking_time(
         runs,
@@ -94,79 +83,69 @@ def size_pilot(session: Session, principal: Principal, pilot_id: str, question: 
         setup_minutes=question.setup_minutes,
         longest_minutes=question.longest_session_minutes,
     )
-    why = (_runs_sentence(plan, size, spread, question.power), _time_sentence(runs, time, question))
+    why = (first, _time_sentence(runs, time, question))
     query = [("device_id", device) for device in sorted(plan.devices())]
     query += [("duration_minutes", str(time.minutes_a_session)), ("pilot_id", pilot.id)]
     if principal.is_staff:
         query.append(("organisation_id", pilot.organisation_id))
-    return PilotSize(size, runs, spread, time, why, f"{SLOTS}?{urlencode(query)}")
+    return PilotSize(size, runs, spread, source, time, why, f"{SLOTS}?{urlencode(query)}")
 
 
-def pooled_spread(arms: Iterable[tuple[int, float]]) -> float | None:
-    """One standard deviation from several arms, each with its number of runs; `None` without any spread."""
-    known = [(n - 1, sd) for n, sd in arms if n > 1]
-    freedom = sum(df for df, _ in known)
-    return math.sqrt(sum(df * sd**2 for df, sd in known) / freedom) or None if freedom else None
+def earlier_spread(session: Session, principal: Principal, pilot_id: str) -> tuple[Spread, str] | None:
+    """What the company's own earlier runs say about the spread of the plan's primary KPI, and that in words.
+
+    Raises:
+        PilotUnknownError: if there is no such pilot, or it is another company's.
+        PlanMissingError: if no plan has been written.
+    """
+    pilot = pilots.get_pilot(session, principal, pilot_id)
+    plan = AnalysisPlan.model_validate(pilots.get_plan(session, principal, pilot_id).document)
+    found = spread_of_plan(session, pilot.organisation_id, plan)
+    return None if found is None else (found, _source(found))
 
 
-def _spread(session: Session, principal: Principal, plan: AnalysisPlan, given: float | None) -> Spread:
-    if given is not None:
-        return Spread(given, "as given")
-    found = _history(session, principal, plan)
+def _spread(session: Session, organisation_id: str, plan: AnalysisPlan, question: SizeQuestion) -> tuple[Spread, str]:
+    if question.sd is not None:
+        runs = question.sd_runs
+        given = Spread(question.sd, freedom=None if runs is None else runs - 1, runs=runs)
+        return given, _source(given)
+    found = spread_of_plan(session, organisation_id, plan)
     if found is not None:
-        return found
+        return found, _source(found)
     if plan.primary.kind == "proportion":
-        return Spread(_SHARE_SD, "the most that yes and no can spread")
+        return Spread(_SHARE_SD), "the most that yes and no can spread"
     raise SpreadUnknownError(
-        f"no earlier pilot tells how much runs differ in {plan.primary.label} on such machines; "
+        f"no earlier trial of this company tells how much runs differ in {plan.primary.label} on these machines; "
         "give sd, from a few runs made for trial or from your own records",
         field="sd",
         rule="known-spread",
     )
 
 
-def _history(session: Session, principal: Principal, plan: AnalysisPlan) -> Spread | None:
-    kinds = {device.kind for device in list_devices(session) if device.id in plan.devices()}
-    company = None if principal.is_staff else principal.organisation_id
-    newest: dict[str, dict[str, Any]] = {}
-    for report in repository.list_reports(session, organisation_id=company, pilot_id=None):
-        newest.setdefault(report.pilot_id, report.results)
-    arms: list[tuple[int, float]] = []
-    numbers = []
-    for results in newest.values():
-        seen = _arms_of(results, plan, kinds)
-        if seen:
-            arms += seen
-            numbers.append(str(results["identification"]["pilot_number"]))
-    sd = pooled_spread(arms)
-    if sd is None:
-        return None
-    return Spread(sd, f"from {', '.join(sorted(numbers))}", tuple(sorted(numbers)))
+def _source(spread: Spread) -> str:
+    """Where a spread comes from, in words."""
+    if spread.trials:
+        return f"from {' and '.join(_trial_words(trial) for trial in spread.trials)}"
+    return "as given" if spread.runs is None else f"as given, from {spread.runs} runs"
 
 
-def _arms_of(results: dict[str, Any], plan: AnalysisPlan, kinds: set[str]) -> Sequence[tuple[int, float]]:
-    """(runs, standard deviation) of the compared arms of a report, if it is on the same KPI and kind of machine."""
-    if not kinds & {device["kind"] for device in results.get("devices", ())}:
-        return []
-    primary = plan.primary
-    wanted = (primary.key, unit_label(primary.unit), primary.kind)
-    return [
-        (arm["n"], arm["sd"])
-        for kpi in results.get("kpis", ())
-        if (kpi["key"], kpi["unit"], kpi["kind"]) == wanted
-        for arm in kpi["arms"]
-        if arm["sd"] is not None and arm["role"] in ("baseline", "treatment")
-    ]
+def _trial_words(trial: Trial) -> str:
+    of_day = "" if trial.day is None else f" of {trial.day:%-d %B %Y}"
+    return f"{trial.runs} runs of the trial{of_day} ({trial.pilot})"
 
 
-def _runs_sentence(plan: AnalysisPlan, size: Size, spread: Spread, power: float) -> str:
+def _runs_sentence(plan: AnalysisPlan, size: Size, spread: Spread, source: str, power: float) -> str:
     scale, unit = (
         (100.0, "percentage points") if plan.primary.kind == "proportion" else (1.0, unit_label(plan.primary.unit))
     )
+    few = ""
+    if spread.freedom is not None:
+        most = format_quantity(spread.reckoned * scale, unit)
+        few = f"; from so many runs it may be up to {most}, which is reckoned with"
     asked = (
         f"To show that the improvement is more than {format_quantity(plan.break_even * scale, unit)} when in truth it "
         f"is {format_quantity(plan.expected * scale, unit)}, with {format_number(100 * power)} % probability, where "
-        f"runs differ by {format_quantity(spread.sd * scale, unit)} ({spread.source})"
+        f"runs differ by {format_quantity(spread.sd * scale, unit)} ({source}{few})"
     )
     if size.runs_per_arm is None:
         return f"{asked}, more than {MOST_RUNS} runs of each arm would be needed: hope for more, or make runs steadier."

@@ -53,6 +53,11 @@ def plain_plural(one: str, many: str, number: int) -> str:
     return _words(_language.get()).ngettext(one, many, number)
 
 
+def ngettext(one: str, many: str, number: int, **facts: object) -> str:
+    """What is said of a number of things in the present language; `%(num)s` is the number."""
+    return plain_plural(one, many, number) % {"num": number, **facts}
+
+
 def marked(message: str) -> str:
     """The message itself: marks what is listed here and said elsewhere."""
     return message

@@ -1,5 +1,6 @@
 """A first sketch of a pilot's plan in plain words: how many runs and minutes follow from what a company hopes for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -19,9 +20,11 @@ from lab.pilots.notes.service import write_note
 from lab.pilots.power import MOST_RUNS, RANDOMISED_LAYOUT, BookingTime, booking_time, runs_for
 from lab.pilots.service import get_pilot
 from lab.pilots.sketches import SketchedPlan, draft_plan, plan_of
+from lab.reports.spread import KnownSpread, Spread
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
+from lab.web.sketch_earlier import as_typed, earlier_sentence, known_spreads, offers_of
 from lab.web.wording import minutes_long, one_line, quantity
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
@@ -56,6 +59,8 @@ class Sketch:
     time: BookingTime
     differ_known: bool
     """Whether the company has said how much parts differ."""
+    earlier: Spread | None
+    """Where what was said is what earlier trials of the company tell."""
     pays: float
     """Saving from which on it pays, in the company's unit."""
     hope: float
@@ -69,9 +74,11 @@ class Sketch:
 @router.get("/sketch")
 def show_sketch(request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> Response:
     """The questions, and what follows from the answers as far as they are there."""
+    typed = _typed(request.query_params)
     with database.read() as session:
         pilot = get_pilot(session, principal, pilot_id)
-    return _page(request, principal, pilot, _typed(request.query_params))
+        known = known_spreads(session, pilot.organisation_id, typed)
+    return _page(request, principal, pilot, typed, known)
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -90,13 +97,14 @@ def submit_sketch(
     """Hand the answers to the lab: a note on the pilot, and the draft of a plan where people have written none yet."""
     with database.read() as session:
         pilot = get_pilot(session, principal, pilot_id)
+        known = known_spreads(session, pilot.organisation_id, typed)
     try:
-        sketch = sketch_of(typed)
+        sketch = sketch_of(typed, known)
         wish = NoteRequest(text=_note(typed, sketch))
         drafted = _drafted(typed, sketch)
         plan_of(drafted, seed=0)
     except (SketchError, ValidationError):
-        return _page(request, principal, pilot, typed, status=422)
+        return _page(request, principal, pilot, typed, known, status=422)
 
     def hand_in(session: Session) -> bool:
         write_note(session, principal, pilot.id, wish, now=clock.now())
@@ -106,8 +114,13 @@ def submit_sketch(
     return RedirectResponse(f"/pilots/{pilot.id}/documents?done={done}#notes", 303)
 
 
-def sketch_of(typed: dict[str, str]) -> Sketch:
+def sketch_of(typed: dict[str, str], earlier: Sequence[KnownSpread] = ()) -> Sketch:
     """Runs and minutes from the answers, by the rule of the plan: Invest needs an improvement above what pays.
+
+    Args:
+        typed: the answers.
+        earlier: what earlier trials of the company tell of how parts differ; what was taken from them is reckoned
+            with as unsure as their runs were few.
 
     Raises:
         SketchError: naming the first answer that is missing or makes no sense.
@@ -121,8 +134,11 @@ def sketch_of(typed: dict[str, str]) -> Sketch:
             _("What you hope for must be more than what just pays; otherwise no trial could tell you to invest."),
             field="hope",
         )
-    known = found["differ"] > 0
-    size = runs_for(gain=gain, sd=found["differ"] if known else gain, layout=RANDOMISED_LAYOUT)
+    spread = Spread(found["differ"]) if found["differ"] > 0 else None
+    if spread is not None:
+        same = (one.spread for one in earlier if typed["differ"] == as_typed(one.spread.sd))
+        spread = next(same, spread)
+    size = runs_for(gain=gain, sd=spread.reckoned if spread else gain, layout=RANDOMISED_LAYOUT)
     if size.runs_per_arm is None:
         raise SketchError(
             _(
@@ -139,7 +155,8 @@ def sketch_of(typed: dict[str, str]) -> Sketch:
         setup_minutes=found["setup_minutes"],
         longest_minutes=round(60 * found["longest_hours"]),
     )
-    return Sketch(size.runs_per_arm, time, known, found["pays"], found["hope"])
+    taken = spread if spread is not None and spread.trials else None
+    return Sketch(size.runs_per_arm, time, spread is not None, taken, found["pays"], found["hope"])
 
 
 def _number(name: str, typed: str) -> float:
@@ -172,7 +189,7 @@ def _note(typed: dict[str, str], sketch: Sketch) -> str:
     """The questions with their answers, and what follows, as people read it."""
     lines = [f"{_('What should get better?')} {typed['better']} ({typed['unit']})"]
     lines += [f"{_(question)} {typed[name] or '–'}" for name, question in NUMBERS.items()]
-    return "\n".join([_("Sketch of the plan"), *lines, *_follows(sketch)])
+    return "\n".join([_("Sketch of the plan"), *lines, *_follows(typed, sketch)])
 
 
 def _drafted(typed: dict[str, str], sketch: Sketch) -> SketchedPlan:
@@ -196,8 +213,9 @@ def _drafted(typed: dict[str, str], sketch: Sketch) -> SketchedPlan:
     )
 
 
-def _follows(sketch: Sketch) -> list[str]:
+def _follows(typed: dict[str, str], sketch: Sketch) -> list[str]:
     time = sketch.time
+    earlier = [] if sketch.earlier is None else [earlier_sentence(typed, sketch.earlier)]
     return [
         _(
             "%(runs)s parts in all, %(each)s in each of the two ways, in random order.",
@@ -209,16 +227,23 @@ def _follows(sketch: Sketch) -> list[str]:
             sessions=time.sessions,
             length=minutes_long(time.minutes_a_session),
         ),
+        *earlier,
     ]
 
 
 def _page(
-    request: Request, principal: PrincipalDep, pilot: Pilot, typed: dict[str, str], *, status: int = 200
+    request: Request,
+    principal: PrincipalDep,
+    pilot: Pilot,
+    typed: dict[str, str],
+    known: Sequence[KnownSpread],
+    *,
+    status: int = 200,
 ) -> Response:
     sketch, problem, field = None, "", ""
     if any(typed[name] for name in ("better", "pays", "hope", "run_minutes")):
         try:
-            sketch = sketch_of(typed)
+            sketch = sketch_of(typed, known)
         except SketchError as error:
             problem, field = error.message, str(error.facts["field"])
     elif status != 200:
@@ -235,7 +260,8 @@ def _page(
         questions={name: _(question) for name, question in NUMBERS.items()},
         optional=_OPTIONAL,
         sketch=sketch,
-        follows=_follows(sketch) if sketch else [],
+        follows=_follows(typed, sketch) if sketch else [],
+        offers=offers_of(known, typed),
         problem=problem,
         field=field,
         slots=f"/bookings/new?{urlencode(facts)}" if facts else "",

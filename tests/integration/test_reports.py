@@ -1,6 +1,7 @@
 """From the store to the report: sealed once, made once, and nobody else's business."""
 
 import asyncio
+import html
 import json
 import shutil
 import zipfile
@@ -22,8 +23,9 @@ from lab.core.errors import ForbiddenError
 from lab.core.jobs import Job, Worker
 from lab.core.settings import Settings
 from lab.core.time import to_nanoseconds
+from lab.people.endpoints import SESSION_COOKIE
 from lab.people.principals import Role
-from lab.people.service import create_api_token
+from lab.people.service import create_api_token, open_session
 from lab.pilots import service as pilots
 from lab.pilots.errors import PilotStateError
 from lab.pilots.examples import demo_economics, demo_plan
@@ -41,6 +43,7 @@ from telemetry.sequences import note_received
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING, make_account, make_device, make_organisation, principal
+from tests.web_client import browser
 
 PLAN = demo_plan(runs_per_arm=3, economics=demo_economics())
 SECONDS = 60
@@ -539,6 +542,76 @@ def test_spread_of_runs_comes_from_the_own_companys_sealed_pilots(lab, http):
     assert refused.status_code == 422
     assert (refused.json()["field"], refused.json()["rule"]) == ("sd", "known-spread")
     assert sized(http, "stranger", pilot, sd=0.02).status_code == 404
+
+
+def test_few_earlier_runs_are_reckoned_with_as_unsure_as_they_are(lab, http):
+    report = lab.report()
+    pilot = new_pilot(http, "member")
+    answer = sized(http, "member", pilot).json()
+    assert answer["sd_runs"] == 6
+    assert answer["sd_reckoned"] == pytest.approx(answer["sd"] * np.sqrt(4 / 1.6488), rel=1e-4)  # χ² table, 20 %, 4
+    exact = sized(http, "member", pilot, sd=answer["sd_reckoned"]).json()
+    assert answer["runs_per_arm"] == exact["runs_per_arm"]
+    number = report.results["identification"]["pilot_number"]
+    assert f"(from 6 runs of the trial of 23 November 2026 ({number}); from so many runs it may be" in answer["why"][0]
+    told = http.get("member", f"/pilots/{pilot}/plan/spread").json()
+    assert (told["sd"], told["sd_runs"], told["degrees_of_freedom"]) == (answer["sd"], 6, 4)
+    assert told["trials"] == [{"pilot": number, "day": "2026-11-23", "runs": 6}]
+
+
+def test_a_spread_of_some_runs_made_for_trial_is_taken_for_no_more_than_that(lab, http):
+    pilot = new_pilot(http, "member")
+    exact, unsure = (sized(http, "member", pilot, sd=0.02, **more).json() for more in ({}, {"sd_runs": 5}))
+    assert (exact["sd_runs"], exact["sd_reckoned"]) == (None, 0.02)
+    assert (unsure["sd_runs"], unsure["sd_reckoned"]) == (5, pytest.approx(0.02 * np.sqrt(4 / 1.6488), rel=1e-4))
+    assert unsure["runs_per_arm"] > exact["runs_per_arm"]
+    assert sized(http, "member", pilot, sd_runs=5).status_code == 422
+
+
+def test_a_companys_spread_is_no_other_companys_not_even_through_the_staff(lab, http):
+    lab.report()
+    pilot = new_pilot(http, "stranger")
+    assert sized(http, "engineer", pilot).status_code == 422
+    for who in ("stranger", "engineer"):
+        assert http.get(who, f"/pilots/{pilot}/plan/spread").json() is None
+
+
+def test_runs_on_another_machine_tell_nothing(lab, http):
+    lab.report()
+    with lab.database.write() as session:
+        make_device(session, "meter-2", signals={"active_power_kw": "kW"})
+    pilot = http.call("member", "POST", "/pilots", json={"title": "T", "question": "Q?"}).json()["id"]
+    body = json.loads(json.dumps(PLAN.model_dump(mode="json")).replace('"meter-1"', '"meter-2"'))
+    assert http.call("member", "PUT", f"/pilots/{pilot}/plan", json=body).status_code == 200
+    assert sized(http, "member", pilot).status_code == 422
+
+
+def test_the_sketch_offers_what_the_companys_own_runs_differed_by(lab, http):
+    report = lab.report()
+    kpi = report.results["kpis"][0]
+    pilot = new_pilot(http, "member")
+    page = sketch_page(lab, http, "member", f"/pilots/{pilot}/sketch?better={kpi['label']}&unit={kpi['unit']}")
+    assert "From your earlier trials:" in page
+    assert "from 6 runs of your trial of Mon 23 Nov 2026." in page
+    offered = html.unescape(page.split("/sketch?")[-1].split('"')[0])
+    answers = "&pays=0.02&hope=0.04&run_minutes=4"
+    page = sketch_page(lab, http, "member", f"/pilots/{pilot}/sketch?{offered}{answers}")
+    assert "How much parts differ is taken from 6 runs of your trial" in page
+    assert "which is reckoned with." in page
+    assert "From your earlier trials:" not in page
+    other = new_pilot(http, "stranger")
+    page = sketch_page(lab, http, "stranger", f"/pilots/{other}/sketch?better={kpi['label']}&unit={kpi['unit']}")
+    assert "From your earlier trials:" not in page
+
+
+def sketch_page(lab, http, who, address):
+    client = browser(http.app)
+    with lab.database.write() as session:
+        secret = open_session(session, lab.people[who].account_id, now=lab.clock.now())
+    client.cookies.set(SESSION_COOKIE, secret)
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.text
 
 
 def test_more_runs_than_anybody_would_make_is_said_without_minutes(lab, http):
