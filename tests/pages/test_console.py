@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lab.core.database import Database
+from telemetry.recorder import Recorder
 from tests.conftest import create_tables, have
 from tests.integration.test_simulators import Simulators
 from tests.pages.stage import Stage, served_stage
@@ -85,11 +86,21 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def running_stage(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The lab while the simulated mill makes a part at the pace of the lab's clock."""
+    """The lab while the simulated mill makes a part at the pace of the lab's clock, and a recorder records it."""
     folder = tmp_path_factory.mktemp("running")
     database = Database(f"sqlite:///{folder / 'lab.sqlite'}")
     create_tables(database)
     with served_stage(database, folder, broker=broker.address(), rate=1.0) as stage:
+        recorder = Recorder(
+            address=broker.address(),
+            lab="gliwice",
+            database=database,
+            store=stage.store,
+            spool_path=folder / "spool.sqlite",
+            clock=stage.clock,
+            client_id="recorder-of-the-stage",
+        )
+        recorder.start()
         machines = Simulators(broker)
         try:
             machines.set_clock(1.0, lab_ns=stage.clock.now_ns())
@@ -99,6 +110,7 @@ def running_stage(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -
             yield stage
         finally:
             machines.end()
+            recorder.stop()
     database.close()
 
 
@@ -130,4 +142,108 @@ def test_values_move_while_a_simulated_machine_runs_and_a_note_is_marked_in_the_
         expect(page.locator("[data-device=mill-1] .plot").first).to_have_attribute("data-marks", "1")
         page.locator("[data-device=mill-1] + p a").click()
         expect(page.locator("#history-heading")).to_be_visible()
+        visit.assert_quiet()
+
+
+SHOWN = """() => [...document.querySelectorAll('[data-live] .plot')].map(plot => plot.getAttribute('aria-label'))"""
+STEPS = "#looking-back [data-step={}]"
+
+
+def shown_span(label: str) -> str:
+    """The span in a chart's label, `Spindle power, 23 Nov, 10:00:05 to 23 Nov, 10:00:09: 1.2 to 3.4 kW`."""
+    found = re.search(r"\d+ Nov, [\d:]{8} to \d+ Nov, [\d:]{8}", label)
+    return found[0] if found else ""
+
+
+def spans_shown(page: Page) -> set[str]:
+    """The spans that the charts of all machines tell of; one, when they agree."""
+    return {shown_span(label) for label in page.evaluate(SHOWN)}
+
+
+def seconds_of(span: str) -> int:
+    """How long a span is that is told in words."""
+    first, last = (sum(int(part) * 60**power for power, part in enumerate(reversed(clock.split(":"))))
+                   for clock in re.findall(r"[\d:]{8}", span))  # fmt: skip
+    return last - first
+
+
+def test_an_engineer_looks_back_closely_while_the_run_goes_on_and_returns_to_live(
+    running_stage: Stage, chrome: Browser
+) -> None:
+    with visiting(chrome, running_stage, "engineer") as visit:
+        page = visit.page
+        visit.go("/pilots/{planned}/console")
+        page.locator(".run-state .btn-lg").click()
+        expect(page.locator(".run-state")).to_have_class(re.compile("going"))
+        for device in ("mill-1", "meter-1"):
+            page.wait_for_function(POINTS.format(device))
+        back, status = page.locator(STEPS.format("live")), page.locator("#looking-back [role=status]")
+        expect(back).to_be_hidden()
+
+        # A drag over the last quarter of one chart: every chart of both machines shows that span, with every sample.
+        plot = page.locator("[data-device=mill-1] .plot .u-over").first
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 60, steps=5)
+        page.mouse.up()
+        expect(back).to_be_visible()
+        expect(status).to_have_text(re.compile(r"^23 Nov, [\d:]{8} to 23 Nov, [\d:]{8}$"))
+        page.wait_for_function("() => document.querySelector('[data-device=meter-1] .plot').dataset.reduced")
+        page.wait_for_function(
+            "said => [...document.querySelectorAll('[data-live] .plot')]"
+            ".every(plot => plot.getAttribute('aria-label').includes(said))",
+            arg=status.inner_text(),
+        )
+        closely = status.inner_text()
+        assert spans_shown(page) == {closely}
+        assert 12 <= seconds_of(closely) <= 16  # of a minute
+        first = page.locator("[data-device=mill-1] .plot").first
+        assert first.get_attribute("data-reduced") == "false"
+        expect(page.locator("[data-device=mill-1] .live-status")).to_have_text("live")
+
+        # It stands still, although values go on coming.
+        rows = page.locator("[data-device=mill-1] details").last
+        rows.locator("summary").click()
+        newest = rows.locator("tr[data-signal=spindle_power_kw] td").last.inner_text()
+        expect(rows.locator("tr[data-signal=spindle_power_kw] td").last).not_to_have_text(newest)
+        assert spans_shown(page) == {closely}
+
+        # The same by keys: wider, earlier, and back.
+        page.locator(STEPS.format("wider")).focus()
+        page.keyboard.press("-")
+        page.keyboard.press("-")
+        page.keyboard.press("ArrowLeft")
+        expect(status).not_to_have_text(re.compile(re.escape(closely) + "|loading"))
+        assert seconds_of(status.inner_text()) > 2 * seconds_of(closely)
+        page.keyboard.press("Escape")
+        expect(back).to_be_hidden()
+        expect(status).to_have_text("live")
+        assert page.evaluate("document.activeElement.dataset.step") == "here"
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('[data-live] .plot')]"
+            ".every(plot => plot.getAttribute('aria-label').includes('last minute'))"
+        )
+        before = page.evaluate(SHOWN)
+        page.wait_for_function(f"before => JSON.stringify(({SHOWN})()) !== JSON.stringify(before)", arg=before)
+        assert page.evaluate(DRAWN)
+        visit.assert_quiet()
+
+
+def test_looking_back_works_with_the_keyboard_alone_and_in_polish_on_a_phone(
+    running_stage: Stage, chrome: Browser
+) -> None:
+    with visiting(chrome, running_stage, "engineer", size="phone", language="pl") as visit:
+        page = visit.page
+        visit.go("/pilots/{planned}/console")
+        page.wait_for_function(POINTS.format("mill-1"))
+        tab_to(page, STEPS.format("here"))
+        page.keyboard.press("Enter")
+        expect(page.locator("#looking-back")).to_contain_text("Oglądasz przeszłość")
+        assert page.evaluate("document.activeElement.dataset.step") == "earlier"
+        tab_to(page, STEPS.format("live"))
+        page.keyboard.press("Enter")
+        expect(page.locator("#looking-back [role=status]")).to_have_text("na żywo")
         visit.assert_quiet()

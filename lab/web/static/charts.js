@@ -53,6 +53,13 @@ export class Chart {
     this.resizing.observe(this.box);
   }
 
+  // From now on curves of single values, or of the lowest and highest; what is shown comes with `set`.
+  band(banded) {
+    this.settings.banded = banded;
+    this.data = banded ? [[], [], []] : [[], []];
+    this.draw();
+  }
+
   draw() {
     this.plot?.destroy();
     const { place, zone, banded, limits, marks, range, onSelect } = this.settings;

@@ -2,6 +2,8 @@
 // the table of newest values. It reads Server-Sent Events and keeps a window of points.
 
 import { Chart, number, redrawOnTheme, timeFormat } from "./charts.js";
+import { LookingBack } from "./looking-back.js";
+import { readPast, showPast } from "./past.js";
 
 const SILENCE_MS = 10_000;
 const RATE_MS = 10_000;
@@ -9,6 +11,8 @@ const MANY_CHARTS = 8;
 const MANY_PAUSE_MS = 140;
 const MARKS = JSON.parse(document.getElementById("live-marks")?.dataset.marks ?? "[]"); // [s, text] of each note
 const WORDS = JSON.parse(document.getElementById("live-words").dataset.words);
+const BAR = document.getElementById("looking-back");
+let lookingBack = null;
 
 class LiveMachine {
   constructor(section) {
@@ -29,6 +33,10 @@ class LiveMachine {
     this.gaps = 0;
     this.labTime = null;
     this.brokerThere = true;
+    this.past = null; // what is shown instead of the newest values: [start, end) in ms
+    this.held = false; // somebody drags over a chart: it stands still as long
+    this.strips.addEventListener("pointerdown", () => { this.held = BAR !== null; });
+    for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { this.held = false; });
     this.section.addEventListener("change", (event) => this.changed(event));
     this.arrange();
   }
@@ -120,8 +128,14 @@ class LiveMachine {
   }
 
   changed(event) {
-    if (event.target.name === "window") this.windowMs = Number(event.target.value) * 1000;
-    if (event.target.name === "signal") this.arrange();
+    if (event.target.name === "window") {
+      this.windowMs = Number(event.target.value) * 1000;
+      lookingBack?.live();
+    }
+    if (event.target.name === "signal") {
+      this.arrange();
+      if (this.past) lookingBack.show();
+    }
     this.redraw();
   }
 
@@ -131,8 +145,8 @@ class LiveMachine {
       if (box.checked && !this.charts.has(box.value)) {
         const { label, unit } = box.dataset;
         const limits = (box.dataset.limits ?? "").split(" ").filter(Boolean).map(Number);
-        const range = () => [(this.labTime - this.windowMs) / 1000, this.labTime / 1000];
-        const chart = new Chart(this.strips, { label, unit, place, zone: this.zone, limits, marks: MARKS, range: () => (this.labTime === null ? [0, 60] : range()) });
+        const onSelect = BAR && ((start, end) => lookingBack.select(start, end));
+        const chart = new Chart(this.strips, { label, unit, place, zone: this.zone, limits, marks: MARKS, range: () => this.range(), onSelect });
         chart.newest = WORDS.none;
         chart.value.textContent = WORDS.none;
         this.charts.set(box.value, chart);
@@ -146,6 +160,32 @@ class LiveMachine {
     this.redraw();
   }
 
+  // What the charts show, in s since 1970.
+  range() {
+    if (this.past) return this.past.map((instant) => instant / 1000);
+    return this.labTime === null ? [0, 60] : [(this.labTime - this.windowMs) / 1000, this.labTime / 1000];
+  }
+
+  // Shows a span of the past until the next call, `null`: the newest values again; gives whether anything was measured.
+  async look(span, about, words) {
+    this.past = span;
+    if (!span) {
+      for (const chart of this.charts.values()) chart.band(false);
+      this.redraw();
+      return true;
+    }
+    if (this.charts.size === 0) return false;
+    const width = Math.max(...[...this.charts.values()].map((chart) => chart.plot.bbox.width));
+    const found = await readPast(this.section.dataset.device, span, width, this.charts.keys());
+    if (span !== this.past) return true; // something else was asked for meanwhile
+    for (const [signal, chart] of this.charts) {
+      if (!found[signal]) continue; // chosen since
+      chart.band(found[signal].reduced);
+      showPast(chart, found[signal], span, `${chart.settings.label}, ${about}`, words);
+    }
+    return Object.values(found).some((series) => series.points.length > 0);
+  }
+
   // Many charts are drawn somewhat less often than values come: the eye does not follow twenty at once.
   redraw() {
     if (this.drawing || document.hidden) return;
@@ -155,8 +195,9 @@ class LiveMachine {
       this.drawing = false;
       this.drawnAt = performance.now();
       if (this.labTime === null) return;
-      const start = (this.labTime - this.windowMs) / 1000;
-      for (const [signal, chart] of this.charts) this.drawChart(chart, this.series.get(signal), this.newest.get(signal), start);
+      const [start] = this.range();
+      const still = this.past || this.held;
+      for (const [signal, chart] of still ? [] : this.charts) this.drawChart(chart, this.series.get(signal), this.newest.get(signal), start);
       if (performance.now() - (this.writtenAt ?? -Infinity) > 1000) this.writeTable();
     }), Math.max(0, pause));
   }
@@ -210,6 +251,7 @@ function firstAfter(times, start) {
 }
 
 const machines = [...document.querySelectorAll("[data-live]")].map((section) => new LiveMachine(section));
+if (BAR && machines.length) lookingBack = new LookingBack(BAR, machines);
 redrawOnTheme(() => machines.flatMap((machine) => [...machine.charts.values()]));
 document.addEventListener("visibilitychange", () => {
   for (const machine of machines) {
