@@ -15,6 +15,8 @@ PilotLabError (lab.core.errors)
 │   ├── ProgrammeUnknownError       no such programme
 │   ├── CompanyNotInProgrammeError  it never was in this programme
 │   └── OtherAidUnknownError        no such entry, or another company's
+├── StaleError
+│   └── PricesPublishedError        other prices were published meanwhile
 └── ConflictError
     ├── ProgrammeNameTakenError     another programme has this name
     ├── CompanyInProgrammeError     a company is in one programme at a time
@@ -22,7 +24,7 @@ PilotLabError (lab.core.errors)
     └── SupportCeilingError         the public support would exceed what the law allows
 """
 
-from lab.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from lab.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, StaleError
 
 
 class PriceListPastError(InvalidError):
@@ -51,6 +53,10 @@ class NotYourPricesError(ForbiddenError):
 
 class PriceListUnknownError(NotFoundError):
     """There is no such version. Facts: `field`, `rule`."""
+
+
+class PricesPublishedError(StaleError):
+    """Other prices were published since somebody looked. Facts: `field`, `rule`."""
 
 
 class ProgrammeUnknownError(NotFoundError):

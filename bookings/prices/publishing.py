@@ -1,6 +1,6 @@
 """What managers publish: price lists and programmes, which never change. The caller owns the transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from bookings.prices.errors import (
     CompanyNotInProgrammeError,
     NoCompanyError,
     PriceListUnknownError,
+    PricesPublishedError,
     ProgrammeNameTakenError,
     ProgrammeUnknownError,
 )
@@ -47,6 +48,7 @@ def publish_price_list(
     devices: Mapping[str, ListedPrice],
     supervision_hour_cents: int,
     now: datetime,
+    seen: int | None = None,
 ) -> PriceList:
     """Publish prices that hold from an instant on, until others follow (managers). They never change.
 
@@ -58,24 +60,22 @@ def publish_price_list(
         devices: by id; a device left out has its catalogue's price and no price for set-up.
         supervision_hour_cents: of an engineer.
         now: the present instant.
+        seen: the newest version that was there when somebody decided on these prices, 0 for none; None: whichever is.
 
     Raises:
         ForbiddenError: for anybody but managers.
         NaiveTimeError, PriceListPastError: from then on it cannot hold.
         UnknownDevicesError: there is no such device.
+        PricesPublishedError: there is a newer version than the one seen.
     """
-    principal.require_manager("publish prices")
-    valid_from = now if valid_from is None else aware_utc(valid_from, field="valid_from")
-    require_not_past(valid_from, now=now)
-    known = {device.id for device in repository.find_devices(session, list(devices))}
-    unknown = sorted(set(devices) - known)
-    if unknown:
-        raise UnknownDevicesError(
-            f"there is no device {', '.join(unknown[:10])}", field="devices", rule="known-device", devices=unknown
+    start = require_publishable(session, principal, valid_from=valid_from, devices=devices, now=now)
+    if seen is not None and repository.newest_price_list(session) != seen:
+        raise PricesPublishedError(
+            "prices were published meanwhile; look at them before you publish others", field="seen", rule="newest-seen"
         )
     price_list = PriceList(
         name=name,
-        valid_from=valid_from,
+        valid_from=start,
         devices={device_id: asdict(price) for device_id, price in sorted(devices.items())},
         supervision_hour_cents=supervision_hour_cents,
         created_by=principal.account_id,
@@ -83,9 +83,44 @@ def publish_price_list(
     )
     session.add(price_list)
     session.flush()
-    after = {"name": name, "valid_from": valid_from.isoformat()}
+    after = {"name": name, "valid_from": start.isoformat()}
     _note(session, "price-list", str(price_list.version), "published", principal, now, after=after)
     return price_list
+
+
+def require_publishable(
+    session: Session,
+    principal: Principal,
+    *,
+    valid_from: datetime | None,
+    devices: Mapping[str, ListedPrice],
+    now: datetime,
+) -> datetime:
+    """The instant from which prices would hold, if they can be published.
+
+    Raises:
+        ForbiddenError, NaiveTimeError, PriceListPastError, UnknownDevicesError: see `publish_price_list`.
+    """
+    principal.require_manager("publish prices")
+    start = now if valid_from is None else aware_utc(valid_from, field="valid_from")
+    require_not_past(start, now=now)
+    known = {device.id for device in repository.find_devices(session, list(devices))}
+    unknown = sorted(set(devices) - known)
+    if unknown:
+        raise UnknownDevicesError(
+            f"there is no device {', '.join(unknown[:10])}", field="devices", rule="known-device", devices=unknown
+        )
+    return start
+
+
+def ends_of(price_lists: Sequence[PriceList]) -> dict[int, datetime | None]:
+    """When others follow each of these price lists, by version; None: nothing follows yet.
+
+    One that ends when it begins never holds: a later version begins at the same instant.
+    """
+    order = sorted(price_lists, key=lambda one: (one.valid_from, one.version))
+    following: list[datetime | None] = [one.valid_from for one in order[1:]]
+    return {one.version: end for one, end in zip(order, [*following, None], strict=True)} if order else {}
 
 
 def list_price_lists(

@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from bookings.models import Booking
 from bookings.prices.models import OtherAid, PriceList, Programme, ProgrammeMember, SupportEntry
 from bookings.prices.rules import LegalBasis, Terms
-from bookings.states import BookingState
+from bookings.states import UPCOMING, BookingState
 from devices.models import Device
 from lab.core.database import UtcDateTime, storable
 from lab.core.errors import UnavailableError
@@ -120,6 +120,29 @@ def price_list_in_force(session: Session, *, now: datetime) -> int | None:
         .where(PriceList.valid_from <= now)
         .order_by(PriceList.valid_from.desc(), PriceList.version.desc())
         .limit(1)
+    )
+
+
+def newest_price_list(session: Session) -> int:
+    """The version published last; 0: there is none."""
+    return session.scalar(sa.select(sa.func.max(PriceList.version))) or 0
+
+
+def next_prices_from(session: Session, instant: datetime) -> datetime | None:
+    """When the first price list after an instant begins; None: there is none."""
+    return session.scalar(sa.select(sa.func.min(PriceList.valid_from)).where(PriceList.valid_from > instant))
+
+
+def priced_bookings_ahead(session: Session, *, now: datetime, limit: int) -> list[Booking]:
+    """Bookings with a price that have not begun, the soonest first, with their devices."""
+    return list(
+        session.scalars(
+            sa.select(Booking)
+            .where(Booking.state.in_(UPCOMING), Booking.start_at > now, Booking.price_cents.is_not(None))
+            .options(selectinload(Booking.devices))
+            .order_by(Booking.start_at, Booking.id)
+            .limit(limit)
+        )
     )
 
 

@@ -26,6 +26,7 @@ from lab.web import (
     pilot_pages,
     preference_pages,
     preflight_pages,
+    price_pages,
     recording_pages,
     report_pages,
     rule_pages,
@@ -65,6 +66,7 @@ for pages in (
     outage_pages,
     recording_pages,
     people_pages,
+    price_pages,
     rule_pages,
     health,
 ):

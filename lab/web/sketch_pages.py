@@ -25,7 +25,7 @@ from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
 from lab.web.sketch_earlier import as_typed, earlier_sentence, known_spreads, offers_of
-from lab.web.wording import minutes_long, one_line, quantity
+from lab.web.wording import bare_number, minutes_long, one_line, quantity
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
 
@@ -162,7 +162,7 @@ def sketch_of(typed: dict[str, str], earlier: Sequence[KnownSpread] = ()) -> Ske
 def _number(name: str, typed: str) -> float:
     text = typed or ("0" if name in _OPTIONAL else "")
     most = _MOST_MINUTES if name.endswith("minutes") else 24.0 if name == "longest_hours" else _MOST
-    plain = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace(",", ".")
+    plain = bare_number(text)
     if not (plain.isascii() and plain.replace(".", "", 1).isdigit()):
         raise SketchError(_("Please answer with a number: %(question)s", question=_(NUMBERS[name])), field=name)
     value = float(plain)

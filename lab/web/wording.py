@@ -169,6 +169,11 @@ def number_text(written: str) -> str:
     return written if present_language() == "en" else written.replace(".", ",")
 
 
+def bare_number(typed: str) -> str:
+    """A number as somebody has typed it, without grouping and with a point: `1 200,50` → `1200.50`."""
+    return "".join(typed.split()).replace(",", ".")
+
+
 def number(value: float, *, decimals: int = 0) -> str:
     """A number as the reports write it in the present language, e.g. `12 500.50`, in Polish `12 500,50`."""
     return number_text(format_number(value, decimals=decimals))

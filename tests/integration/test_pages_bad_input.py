@@ -32,6 +32,7 @@ FORMS = {
     "/manage/outages/{bad}/end": (),
     "/manage/outages/{bad}/withdraw": (),
     "/manage/rules": ("device", "version", "lead_minutes"),
+    "/manage/prices": ("name", "seen", "valid_from", "supervision", "hour_mill-1", "setup_mill-1", "look"),
     "/manage/people/companies": ("name",),
     "/manage/people/accounts": ("organisation_id", "sign_in", "name", "role", "language"),
     "/manage/people/accounts/{bad}/close": (),

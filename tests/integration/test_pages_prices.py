@@ -1,13 +1,17 @@
 """Prices on pages: those in force are shown, and managers publish new ones after a look at what they change."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 from httpx import Response
 
-from bookings.prices.publishing import ListedPrice, publish_price_list
+from bookings.prices.publishing import ListedPrice, add_company, create_programme, publish_price_list
+from bookings.prices.rules import LegalBasis
+from bookings.rules import Rules
+from bookings.schemas import BookingRequest
+from bookings.service import book_devices
 from lab.app import create_app
 from lab.core.clock import LabClock
 from lab.core.database import Database
@@ -16,6 +20,7 @@ from tests.factories import make_device
 from tests.web_client import Town
 
 HOUR = timedelta(hours=1)
+PRICES = "/manage/prices"
 PLACES = ("/machines", "/devices/mill-1", "/bookings/new")
 
 
@@ -41,18 +46,40 @@ class Shop(Town):
                 now=self.clock.now(),
             )
 
+    def book(self, device: str) -> None:
+        """The foundry books an hour of tomorrow."""
+        start = self.clock.now() + timedelta(days=1)
+        wish = BookingRequest(device_ids=[device], start=start, end=start + HOUR, title="Feed trial")
+        self.database.transact(
+            lambda session: book_devices(
+                session, self.principal("founder"), wish, now=self.clock.now(), rules=Rules.from_settings(Settings())
+            )
+        )
+
     def get(self, who: str, path: str) -> Response:
         return self.browser(self.app, who).get(path)
 
+    def post(self, who: str, path: str, **form: str) -> Response:
+        return self.browser(self.app, who).post(path, data=form)
+
 
 @pytest.fixture
-def shop(each_database: Database, lab_clock: LabClock) -> Shop:
+def shop(database: Database, lab_clock: LabClock) -> Shop:
+    return Shop(database, lab_clock)
+
+
+@pytest.fixture
+def each_shop(each_database: Database, lab_clock: LabClock) -> Shop:
     return Shop(each_database, lab_clock)
 
 
 def words(page: Response) -> str:
     """What stands on a page, without markup."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+    return words_of(page.text)
+
+
+def words_of(markup: str) -> str:
+    return re.sub(r" ([,.;:])", r"\1", " ".join(unescape(re.sub(r"<[^>]+>", " ", markup)).split()))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -77,3 +104,97 @@ def test_who_reads_reports_sees_no_prices(shop: Shop) -> None:
         page = shop.get("reader", place)
         assert page.status_code == 200
         assert "EUR" not in words(page)
+
+
+def typed(**fields: str) -> dict[str, str]:
+    """The form as a manager fills it in."""
+    form = {"name": "Prices 2027", "hour_mill-1": "120", "setup_mill-1": "25", "hour_meter-1": "", "supervision": "60"}
+    return {**form, **{name.replace("_1", "-1"): value for name, value in fields.items()}}
+
+
+def test_new_prices_are_looked_at_first_and_what_is_booked_keeps_its_price(each_shop: Shop) -> None:
+    each_shop.book("mill-1")
+    seen = words(each_shop.post("manager", PRICES, **typed(look="yes")))
+    assert "CNC mill: EUR 120.00 per hour, set-up EUR 25.00; so far EUR 85.00 per hour" in seen
+    assert "Energy meter: EUR" not in seen
+    assert "An hour with an engineer: EUR 60.00; so far EUR 0.00" in seen
+    assert "1 booking ahead keeps its price of EUR 85.00. Booked at the new prices it would cost EUR 145.00" in seen
+    assert "Nothing is published yet" in words(each_shop.get("manager", PRICES))
+    assert each_shop.post("manager", PRICES, **typed()).headers["location"].endswith("?done=published")
+    assert "EUR 120.00 per hour, set-up EUR 25.00" in words(each_shop.get("joiner", "/devices/mill-1"))
+    assert "EUR 85.00" in words(each_shop.get("founder", "/bookings"))
+    assert "price-list: published" in words(each_shop.get("manager", "/manage/audit?subject=price-list"))
+
+
+def test_a_company_in_a_programme_is_compared_with_what_it_would_pay_itself(shop: Shop) -> None:
+    with shop.database.write() as session:
+        programme = create_programme(
+            session,
+            shop.principal("manager"),
+            name="Half",
+            legal_basis=LegalBasis.MARKET,
+            price_per_mille=500,
+            state_share_per_mille=0,
+            valid_from=shop.clock.now(),
+            valid_until=None,
+            now=shop.clock.now(),
+        )
+        add_company(session, shop.principal("manager"), programme.id, shop.foundry.id, now=shop.clock.now())
+    shop.book("mill-1")
+    seen = words(shop.post("manager", PRICES, **typed(look="yes")))
+    assert "keeps its price of EUR 42.50. Booked at the new prices it would cost EUR 72.50" in seen
+
+
+def test_prices_of_later_say_when_they_begin_and_end(each_shop: Shop) -> None:
+    each_shop.publish(9_000)
+    each_shop.publish(20_000, valid_from=datetime(2027, 3, 1, tzinfo=UTC))
+    seen = words(each_shop.post("manager", PRICES, **typed(look="yes", valid_from="2027-01-01T00:00")))
+    assert "These prices would hold from Fri 1 Jan 2027, 00:00 CET." in seen
+    assert "At Mon 1 Mar 2027, 01:00 CET others follow" in seen
+    assert "so far EUR 90.00 per hour" in seen
+    each_shop.post("manager", PRICES, **typed(valid_from="2027-01-01T00:00"))
+    rows = [words_of(row) for row in re.findall("<tr>.*?</tr>", each_shop.get("manager", PRICES).text, re.DOTALL)]
+    states = [row for row in rows if "published by" in row]
+    assert [re.search("in force|to come|over", row)[0] for row in states] == ["to come", "to come", "in force"]  # type: ignore[index]
+    assert "Fri 1 Jan 2027, 00:00 CET Mon 1 Mar 2027, 01:00 CET" in states[0]
+    assert "until others follow" in states[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "  "}, "give these prices a name"),
+        ({"hour_mill_1": "much"}, "such as 120 or 120.50: CNC mill, an hour"),
+        ({"hour_mill_1": "-5"}, "such as 120 or 120.50: CNC mill, an hour"),
+        ({"hour_mill_1": "100001"}, "up to EUR 100,000: CNC mill, an hour"),
+        ({"setup_mill_1": "1.005"}, "two decimals at most, up to EUR 100,000: CNC mill, set-up"),
+        ({"setup_meter_1": "5"}, "such as 120 or 120.50: Energy meter, an hour"),
+        ({"supervision": ""}, "such as 120 or 120.50: An hour with an engineer"),
+        ({"valid_from": "soon"}, "is a date and a time"),
+        ({"valid_from": "2020-01-01T00:00"}, "cannot begin in the past"),
+    ],
+)
+def test_what_is_no_price_is_said_and_what_was_typed_stays(shop: Shop, fields: dict[str, str], said: str) -> None:
+    for look in ("yes", ""):
+        answer = shop.post("manager", PRICES, **typed(**{"name": "Kept", **fields}, look=look))
+        assert (answer.status_code, said in words(answer)) == (422, True), words(answer)
+        assert 'aria-describedby="problem"' in answer.text
+    assert "Nothing is published yet" in words(shop.get("manager", PRICES))
+
+
+def test_amounts_may_be_typed_as_poles_write_them(shop: Shop) -> None:
+    shop.post("manager", PRICES, **typed(hour_mill_1="1 200,50"))
+    assert "EUR 1\u202f200.50 per hour" in shop.get("founder", "/devices/mill-1").text
+
+
+def test_of_two_who_publish_at_once_the_second_looks_again(shop: Shop) -> None:
+    assert shop.post("manager", PRICES, **typed(seen="0")).headers["location"].endswith("done=published")
+    assert shop.post("manager", PRICES, **typed(seen="0")).headers["location"].endswith("done=late")
+    assert shop.get("manager", PRICES).text.count("published by") == 1
+
+
+def test_only_managers_publish_and_only_the_staff_reads_all_prices(shop: Shop) -> None:
+    assert "Only the lab manager publishes prices" in words(shop.get("engineer", PRICES))
+    for who, path, status in (("engineer", "post", 403), ("founder", "get", 403), ("founder", "post", 403)):
+        answer = shop.get(who, PRICES) if path == "get" else shop.post(who, PRICES, **typed())
+        assert answer.status_code == status

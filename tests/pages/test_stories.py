@@ -238,6 +238,28 @@ def test_a_manager_sets_a_rule_after_a_look_at_its_effect(stage: Stage, chrome: 
         visit.assert_quiet()
 
 
+def test_a_manager_publishes_prices_after_a_look_at_what_they_change(stage: Stage, chrome: Browser, look: str) -> None:
+    name, hour = f"Prices {look}", {"laptop-en": "61.50", "phone-pl": "62,50"}[look]
+    with visiting(chrome, stage, "manager", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go("/manage")
+        page.locator(".cards a[href='/manage/prices']").click()
+        page.locator("[name=name]").fill(name)
+        page.locator("[name=hour_robot-1]").fill(hour)
+        page.locator("[name=look]").click()
+        expect(page.locator("#effect")).to_contain_text(hour)
+        expect(page.locator("#effect")).to_contain_text("Second feed trial")
+        page.locator("#effect .btn-primary").click()
+        expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
+        expect(page.locator("tr", has_text=name).locator(".tag")).to_have_class(re.compile("done"))
+        visit.assert_quiet()
+    with visiting(chrome, stage, "founder", **LOOKS[look]) as visit:
+        visit.go("/bookings/new?device=robot-1&start=2026-12-04T09:00&end=2026-12-04T10:00")
+        expect(visit.page.locator("label", has=visit.page.locator("[value=robot-1]"))).to_contain_text(hour)
+        expect(visit.page.locator("#price")).to_contain_text(hour)
+        visit.assert_quiet()
+
+
 def test_an_engineer_tries_an_alarm_rule_on_the_past_and_makes_it(stage: Stage, chrome: Browser, look: str) -> None:
     with visiting(chrome, stage, "engineer", **LOOKS[look]) as visit:
         page = visit.page

@@ -59,6 +59,8 @@ TOUR = (
     Stop("outages", "manager", "/manage/outages"),
     Stop("recording", "manager", "/manage/recording"),
     Stop("rules", "manager", "/manage/rules"),
+    Stop("prices", "manager", "/manage/prices"),
+    Stop("prices-of-the-staff", "engineer", "/manage/prices"),
     Stop("alarm-rules", "engineer", "/manage/alarm-rules"),
     Stop("new-alarm-rule", "engineer", "/manage/alarm-rules/new?device=mill-1&kind=limit"),
     Stop("alarm-rule", "engineer", "/manage/alarm-rules/{alarm-rule}"),
