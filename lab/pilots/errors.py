@@ -16,6 +16,8 @@ InvalidError
 ├── PlanFormError              another contradiction inside a plan
 ├── ReasonMissingError         an exclusion without its reason
 └── BookingUnfitError          the booking is not of this pilot's company, time or devices
+ForbiddenError
+└── EngineerCompletesError     a company locks a mere sketch
 NotFoundError
 ├── PilotUnknownError          no such pilot, or another company's
 └── RunUnknownError            the pilot has no run of this number
@@ -28,7 +30,7 @@ ConflictError
 └── PilotStateError            the pilot has gone beyond this step
 """
 
-from lab.core.errors import ConflictError, InvalidError, NotFoundError
+from lab.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 
 class PrimaryKpiError(InvalidError):
@@ -89,6 +91,10 @@ class ReasonMissingError(InvalidError):
 
 class BookingUnfitError(InvalidError):
     """The booking is not of this pilot's company, time or devices."""
+
+
+class EngineerCompletesError(ForbiddenError):
+    """A company locks a plan that began as its sketch and that no engineer has completed."""
 
 
 class PilotUnknownError(NotFoundError):

@@ -6,6 +6,7 @@ runs an arm, 10 pairs; one-sided it would be 14 and 8). Powers by statsmodels.
 """
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -168,7 +169,18 @@ def booking_time(
     return BookingTime(sessions, each, minutes)
 
 
+def get_ready() -> threading.Thread:
+    """Load the statistics in the background, so that nobody waits for them at the first answer.
+
+    Returns:
+        The thread that loads; it ends by itself.
+    """
+    thread = threading.Thread(target=_tests, name="load-statistics")
+    thread.start()
+    return thread
+
+
 def _tests() -> "tuple[TTestIndPower, TTestPower]":
-    from statsmodels.stats.power import TTestIndPower, TTestPower  # here: statistics take two seconds to import
+    from statsmodels.stats.power import TTestIndPower, TTestPower  # here: statistics take seconds to import
 
     return TTestIndPower(), TTestPower()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bookings.models import Booking
 from devices.service import list_devices
+from lab.core.audit import note_change
 from lab.core.errors import UnavailableError
 from lab.core.ids import new_id
 from lab.core.jobs import enqueue
@@ -16,8 +17,10 @@ from lab.core.time import Span
 from lab.people.principals import Principal
 from lab.pilots import repository
 from lab.pilots.designs import PlannedRun, planned_runs_of
+from lab.pilots.drafts import COMPLETED, awaits_engineer
 from lab.pilots.errors import (
     BookingUnfitError,
+    EngineerCompletesError,
     PilotNumberTakenError,
     PilotStateError,
     PilotUnknownError,
@@ -146,6 +149,9 @@ def write_plan(session: Session, principal: Principal, pilot_id: str, plan: Anal
         )
     row.document = plan.model_dump(mode="json")
     session.flush()
+    if principal.is_staff:
+        after = {"plan_id": row.id, "document_sha256": plan_sha256(row.document)}
+        note_change(session, "pilot", pilot.id, COMPLETED, by=principal.account_id, at=now, after=after)
     return row
 
 
@@ -157,12 +163,19 @@ def lock_plan(session: Session, principal: Principal, pilot_id: str, *, now: dat
     Raises:
         PilotUnknownError: if there is no such pilot, or it is another company's.
         PlanMissingError: if no plan has been written.
+        EngineerCompletesError: if it began as a sketch, no engineer has completed it, and the company locks it.
         InvalidError: if the catalogue has changed so that the plan no longer makes sense.
     """
     pilot = _visible(repository.lock_pilot(session, pilot_id), principal, pilot_id)
     row = _plan_of(session, pilot.id)
     if row.locked_at is not None:
         return row
+    if not principal.is_staff and awaits_engineer(session, row):
+        raise EngineerCompletesError(
+            "this plan is a sketch; an engineer of the lab says first what exactly is measured, then it can be locked",
+            field="plan",
+            rule="engineer-completes",
+        )
     plan = AnalysisPlan.model_validate(row.document)
     check_plan(plan, _signal_units(session))
     row.sha256, row.locked_at, row.locked_by = plan_sha256(row.document), now, principal.account_id

@@ -1,4 +1,4 @@
-"""A draft of the plan from what a company has sketched: an engineer completes and locks it.
+"""A draft of the plan from what a company has sketched: an engineer completes it, then it is locked.
 
 What the engineer has written, or locked, is never replaced by a sketch; a later sketch replaces the draft of a former
 one as long as nobody has touched it.
@@ -10,14 +10,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from lab.core.audit import changes_of, note_change
+from lab.core.audit import note_change
 from lab.people.principals import Principal
 from lab.pilots import repository
+from lab.pilots.drafts import DRAFTED, is_sketch
 from lab.pilots.models import Plan
 from lab.pilots.plans import AnalysisPlan, Arm, Kpi, ResultValue, plan_sha256
 from lab.pilots.service import get_pilot, write_plan
 
-DRAFTED = "plan drafted from a sketch"
 MEASURED = "measured"
 """Field of a part's result, until the engineer says which signals or events it comes from."""
 _SEED_DIGITS = 12
@@ -94,11 +94,3 @@ def draft_plan(
     after = {"plan_id": row.id, "document_sha256": plan_sha256(row.document)}
     note_change(session, "pilot", pilot.id, DRAFTED, by=principal.account_id, at=now, after=after)
     return row
-
-
-def is_sketch(session: Session, plan: Plan) -> bool:
-    """Whether a plan is the draft of the last sketch, not locked and as the sketch left it."""
-    if plan.locked_at is not None:
-        return False
-    drafts = [change for change in changes_of(session, "pilot", plan.pilot_id) if change.what == DRAFTED]
-    return bool(drafts) and (drafts[-1].after or {}).get("document_sha256") == plan_sha256(plan.document)

@@ -11,11 +11,11 @@ from lab.people import repository as people
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.pilots.documents.service import list_documents
+from lab.pilots.drafts import awaits_engineer
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
-from lab.pilots.sketches import is_sketch
 from lab.reports.afterwards.service import follow_ups, get_acceptance
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
@@ -61,7 +61,7 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
             pilot=pilot,
             row=row,
             plan=plan,
-            sketched=row is not None and is_sketch(session, row),
+            sketched=row is not None and awaits_engineer(session, row),
             tried=design_text(plan) if plan else "",
             locked_by=locked_by.name if locked_by else "",
             arm_labels={arm.name: arm.label for arm in plan.arms} if plan else {},

@@ -17,7 +17,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.pilots.models import Pilot
 from lab.pilots.notes.schemas import NoteRequest
 from lab.pilots.notes.service import write_note
-from lab.pilots.power import MOST_RUNS, RANDOMISED_LAYOUT, BookingTime, booking_time, runs_for
+from lab.pilots.power import MOST_RUNS, RANDOMISED_LAYOUT, BookingTime, booking_time, get_ready, runs_for
 from lab.pilots.service import get_pilot
 from lab.pilots.sketches import SketchedPlan, draft_plan, plan_of
 from lab.reports.spread import KnownSpread, Spread
@@ -74,7 +74,8 @@ class Sketch:
 @router.get("/sketch")
 def show_sketch(request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> Response:
     """The questions, and what follows from the answers as far as they are there."""
-    typed = _typed(request.query_params)
+    if not _answered(typed := _typed(request.query_params)):
+        get_ready()
     with database.read() as session:
         pilot = get_pilot(session, principal, pilot_id)
         known = known_spreads(session, pilot.organisation_id, typed)
@@ -179,6 +180,10 @@ def _number(name: str, typed: str) -> float:
     return value
 
 
+def _answered(typed: dict[str, str]) -> bool:
+    return any(typed[name] for name in ("better", "pays", "hope", "run_minutes"))
+
+
 def _typed(given: object) -> dict[str, str]:
     get = given.get  # type: ignore[attr-defined]
     asked = {name: get(name, _DEFAULTS.get(name, "")) for name in (*TEXTS, *NUMBERS)}
@@ -241,7 +246,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     sketch, problem, field = None, "", ""
-    if any(typed[name] for name in ("better", "pays", "hope", "run_minutes")):
+    if _answered(typed):
         try:
             sketch = sketch_of(typed, known)
         except SketchError as error:

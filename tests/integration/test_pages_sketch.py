@@ -1,5 +1,7 @@
 """A company's sketch becomes the draft of a plan, which an engineer finds, completes and locks."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,9 @@ from lab.core.clock import LabClock
 from lab.core.database import Database
 from lab.core.settings import Settings
 from lab.pilots import service as pilots
+from lab.pilots.drafts import is_sketch
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.plans import AnalysisPlan
-from lab.pilots.sketches import is_sketch
 from tests.web_client import Town
 
 ANSWERS = {
@@ -92,6 +94,69 @@ def test_what_an_engineer_has_written_stays_and_the_sketch_is_a_note_only(desk: 
     assert "This is a draft from the sketch." not in desk.page("engineer")
     notes = desk.town.browser(desk.app, "engineer").get(f"/api/v1/pilots/{desk.pilot_id}/notes").json()
     assert len(notes) == 2
+
+
+def test_a_company_does_not_lock_a_sketch_that_no_engineer_has_completed(desk: Desk) -> None:
+    desk.hand_in()
+    company, engineer = (desk.town.program(desk.app, who) for who in ("founder", "engineer"))
+    address = f"/api/v1/pilots/{desk.pilot_id}/plan"
+    draft = company.get(address).json()["document"]
+    assert company.call("PUT", address, json=draft | {"objective": "See it ourselves."}).status_code == 200
+    for who in ("founder", "engineer"):
+        assert "Until then only the staff of the lab can lock the plan." in desk.page(who)
+    refused = company.post(f"{address}/lock")
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:pilotlab:problem:engineer-completes")
+    assert refused.json()["rule"] == "engineer-completes"
+    assert company.get(address).json()["locked_at"] is None
+    assert engineer.call("PUT", address, json=draft | {"objective": "Completed with the company."}).status_code == 200
+    assert "Until then only the staff" not in desk.page("founder")
+    assert company.post(f"{address}/lock").status_code == 200
+
+
+def test_the_staff_may_lock_a_sketch_as_it_is(desk: Desk) -> None:
+    desk.hand_in()
+    answer = desk.town.program(desk.app, "engineer").post(f"/api/v1/pilots/{desk.pilot_id}/plan/lock")
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+
+
+def test_a_plan_that_a_company_wrote_itself_is_the_companys_to_lock(desk: Desk) -> None:
+    engineer, company = (desk.town.program(desk.app, who) for who in ("engineer", "founder"))
+    desk.hand_in()
+    address = f"/api/v1/pilots/{desk.pilot_id}/plan"
+    draft = company.get(address).json()["document"]
+    other = engineer.post(
+        "/api/v1/pilots",
+        json={"title": "T", "question": "Q?", "organisation_id": desk.town.principal("founder").organisation_id},
+    ).json()["id"]
+    assert company.call("PUT", f"/api/v1/pilots/{other}/plan", json=draft).status_code == 200
+    assert company.post(f"/api/v1/pilots/{other}/plan/lock").status_code == 200
+
+
+FRESH_LAB = """
+import sys, threading
+from pathlib import Path
+from lab.core.clock import LabClock
+from lab.core.database import Database
+from tests.factories import MONDAY_MORNING
+from tests.integration.test_pages_sketch import Desk
+
+desk = Desk(Database(sys.argv[1]), LabClock(MONDAY_MORNING), Path(sys.argv[2]))
+print("statsmodels.stats.power" in sys.modules)
+browser = desk.town.browser(desk.app, "founder")
+print(browser.get(f"/pilots/{desk.pilot_id}/sketch").status_code)
+for thread in threading.enumerate():
+    if thread.name == "load-statistics":
+        thread.join(60)
+print("statsmodels.stats.power" in sys.modules)
+"""
+
+
+def test_opening_the_sketch_loads_the_statistics_before_an_answer_needs_them(
+    database: Database, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", FRESH_LAB, str(database.engine.url), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["False", "200", "True"], done.stderr
 
 
 def test_a_locked_sketch_stays_as_it_is(desk: Desk) -> None:
