@@ -17,6 +17,7 @@ from lab.people.principals import Principal
 from lab.people.rules import SESSION_LENGTH, check_scope
 from lab.people.schemas import (
     AccountAnswer,
+    AccountChange,
     MeAnswer,
     NewAccount,
     NewOrganisation,
@@ -200,6 +201,17 @@ def create_account(body: NewAccount, principal: PrincipalDep, database: Database
     """Open an account (managers)."""
     return database.transact(
         lambda session: service.create_account(session, principal, **body.model_dump(), now=clock.now())
+    )
+
+
+@router.patch("/accounts/{account_id}", response_model=AccountAnswer)
+def change_account(
+    account_id: str, body: AccountChange, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> Account:
+    """Give somebody another name, role or organisation (managers); what is left out stays as it is."""
+    facts = body.model_dump(mode="json", exclude_unset=True)
+    return database.transact(
+        lambda session: service.change_account(session, principal, account_id, facts, now=clock.now())
     )
 
 

@@ -46,6 +46,18 @@ def account(session: Session, account_id: str) -> Account | None:
     return session.get(Account, account_id) if storable(account_id) else None
 
 
+def lock_account(session: Session, account_id: str) -> Account | None:
+    """The account with this id as it is now, kept from other changes until this transaction ends."""
+    if not storable(account_id):
+        return None
+    return session.scalar(
+        sa.select(Account)
+        .where(Account.id == account_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
 def account_signing_in_as(session: Session, sign_in: str) -> Account | None:
     """The account with this sign-in name (lower case)."""
     return session.scalar(sa.select(Account).where(Account.sign_in == sign_in)) if storable(sign_in) else None
@@ -65,10 +77,10 @@ def names_of_accounts(session: Session, account_ids: Collection[str]) -> dict[st
     return dict(found.all())
 
 
-def open_managers(session: Session) -> int:
-    """How many lab managers can sign in."""
-    query = sa.select(sa.func.count()).where(Account.role == Role.MANAGER, Account.disabled_at.is_(None))
-    return session.scalar(query) or 0
+def lock_open_managers(session: Session) -> set[str]:
+    """Ids of the lab managers who can sign in, kept from other changes until this transaction ends."""
+    query = sa.select(Account.id).where(Account.role == Role.MANAGER, Account.disabled_at.is_(None))
+    return set(session.scalars(query.order_by(Account.id).with_for_update(key_share=True)))
 
 
 _PRINCIPAL = (Account.id, Account.organisation_id, Account.role, Account.name)

@@ -81,6 +81,14 @@ class NewAccount(_Request):
     """Of the mails to this person, until they choose one on the pages; null: the lab's."""
 
 
+class AccountChange(_Request):
+    """Other facts about an account; what is left out stays as it is."""
+
+    name: str = ""
+    role: Role = Role.MEMBER
+    organisation_id: str = ""
+
+
 class AccountAnswer(_Answer):
     """An account."""
 

@@ -1,6 +1,6 @@
 """What is done with organisations, accounts, sign-ins and API tokens; the caller owns the transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -170,6 +170,9 @@ def list_organisations(session: Session, principal: Principal) -> Sequence[Organ
 
 # --- accounts ---
 
+_ACCOUNT_FACTS = ("name", "role", "organisation_id")
+"""What of an account can be changed by a manager; not the sign-in name, by which its owner is known."""
+
 
 def create_account(
     session: Session,
@@ -217,7 +220,76 @@ def create_account(
         session.flush()
     except IntegrityError as error:  # somebody took it between the look and the write
         raise taken from error
+    facts = {"sign_in": sign_in, "name": name, "role": role.value, "organisation_id": organisation.id}
+    _note(session, account, "opened", by=principal, at=now, after=facts)
     return account
+
+
+def change_account(
+    session: Session, principal: Principal, account_id: str, facts: Mapping[str, str], *, now: datetime
+) -> Account:
+    """Give somebody another name, role or organisation (managers); what they did before stays with the former one.
+
+    With another role or organisation their API tokens end: those were made for what they were.
+
+    Args:
+        session: of a write transaction.
+        principal: a manager.
+        account_id: whose.
+        facts: of `name`, `role` and `organisation_id` those that change.
+        now: the present instant.
+
+    Raises:
+        ForbiddenError: for anybody but managers.
+        AccountUnknownError, OrganisationUnknownError: there is none.
+        BlankNameError, OrganisationFactError: a fact of a wrong form.
+        LastManagerError: the lab would be left without a manager.
+    """
+    principal.require_manager("change accounts")
+    check_at_browser(principal, "change accounts")
+    managers = repository.lock_open_managers(session)
+    account = _lock_account(session, account_id)
+    before = {fact: getattr(account, fact) for fact in _ACCOUNT_FACTS}
+    after = {**before, **{fact: facts[fact] for fact in _ACCOUNT_FACTS if fact in facts}}
+    after["name"], role = checked_name(after["name"]), Role(after["role"])
+    check_role_fits(role, get_organisation(session, principal, after["organisation_id"]).kind)
+    changed = [fact for fact in _ACCOUNT_FACTS if after[fact] != before[fact]]
+    if "role" in changed:
+        _keep_a_manager(managers, account)
+    for fact in changed:
+        setattr(account, fact, after[fact])
+    if set(changed) - {"name"}:
+        repository.revoke_tokens_of(session, account.id, now=now)
+    if changed:
+        was, is_now = ({fact: told[fact] for fact in changed} for told in (before, after))
+        _note(session, account, "changed", by=principal, at=now, before=was, after=is_now)
+    return account
+
+
+def _lock_account(session: Session, account_id: str) -> Account:
+    account = repository.lock_account(session, account_id)
+    if account is None:
+        raise AccountUnknownError("there is no such account", field="account_id", rule="known-account")
+    return account
+
+
+def _keep_a_manager(managers: Collection[str], account: Account) -> None:
+    """Refuse to let the last lab manager go."""
+    if set(managers) == {account.id}:
+        raise LastManagerError("this is the last lab manager; open another manager's account first")
+
+
+def _note(
+    session: Session,
+    account: Account,
+    what: str,
+    *,
+    by: Principal,
+    at: datetime,
+    before: Mapping[str, str] | None = None,
+    after: Mapping[str, str] | None = None,
+) -> None:
+    note_change(session, "account", account.id, what, by=by.account_id, at=at, before=before, after=after)
 
 
 def list_accounts(session: Session, principal: Principal) -> Sequence[Account]:
@@ -243,6 +315,7 @@ def reset_password(session: Session, principal: Principal, *, sign_in: str, pass
     account.password_hash = hash_password(password)
     repository.delete_sessions_of(session, account.id)
     repository.revoke_tokens_of(session, account.id, now=now)
+    _note(session, account, "password-reset", by=principal, at=now)
     return account
 
 
@@ -289,15 +362,14 @@ def disable_account(session: Session, principal: Principal, account_id: str, *, 
     """
     principal.require_manager("close accounts")
     check_at_browser(principal, "close accounts")
-    account = repository.account(session, account_id)
-    if account is None:
-        raise AccountUnknownError("there is no such account", field="account_id", rule="known-account")
+    managers = repository.lock_open_managers(session)
+    account = _lock_account(session, account_id)
     if account.disabled_at is not None:
         return account
-    if account.role == Role.MANAGER and repository.open_managers(session) == 1:
-        raise LastManagerError("this is the last lab manager; open another manager's account first")
+    _keep_a_manager(managers, account)
     account.disabled_at = now
     repository.delete_sessions_of(session, account.id)
+    _note(session, account, "closed", by=principal, at=now)
     return account
 
 

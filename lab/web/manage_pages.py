@@ -22,6 +22,7 @@ from lab.people.repository import names_of_accounts
 from lab.people.service import list_organisations
 from lab.pilots.enquiries import service as enquiries
 from lab.pilots.enquiries.schemas import EnquiryAcceptance, EnquiryReferral
+from lab.web.audit_words import SUBJECTS, deed_in_words, facts_in_words
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
@@ -234,6 +235,9 @@ def show_log(
         except InvalidError as error:
             problem = sentence(error.message, settings.time_zone)
             found = find_changes(session, PageWish(_CHANGES))
+        organisations = {one.id: one.name for one in list_organisations(session, principal)}
+        known = {change.by for change in found.rows} | {change.subject_id for change in found.rows}
+        named = {**names_of_accounts(session, known), **organisations}
         return page(
             request,
             "audit.html",
@@ -242,6 +246,10 @@ def show_log(
             changes=found.rows,
             next=found.next,
             subject=subject,
-            people=names_of_accounts(session, {change.by for change in found.rows}),
+            subjects=SUBJECTS,
+            deeds={change.id: deed_in_words(change) for change in found.rows},
+            facts={change.id: facts_in_words(change, organisations) for change in found.rows},
+            about={change.id: named.get(change.subject_id, "") for change in found.rows},
+            people=named,
             problem=problem,
         )

@@ -25,6 +25,7 @@ _MOST = 500
 _PASSWORD_BYTES = 12
 _DONE = {
     "company": N_("The company is registered."),
+    "changed": N_("The account is changed. It stands in the log of changes."),
     "closed": N_("The account is closed. Nobody can sign in with it."),
     "trained": N_("The training is noted."),
     "ended": N_("The training is ended."),
@@ -89,6 +90,28 @@ def submit_account(
     except (InvalidError, ConflictError, NotFoundError) as error:
         return _page(request, principal, database, problem=sentence(error.message, settings.time_zone))
     return _page(request, principal, database, shown=(plain_words(sign_in), password))
+
+
+@router.post("/accounts/change")
+def submit_change(
+    request: Request,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    account_id: Line = "",
+    role: Line = "",
+    organisation_id: Line = "",
+) -> Response:
+    """Give somebody another role or company; what is left empty stays as it is."""
+    facts = {fact: said for fact, said in (("role", role), ("organisation_id", organisation_id)) if said}
+    try:
+        database.transact(
+            lambda session: service.change_account(session, principal, account_id, facts, now=clock.now())
+        )
+    except (InvalidError, ConflictError, NotFoundError) as error:
+        return _page(request, principal, database, problem=sentence(error.message, settings.time_zone))
+    return RedirectResponse("/manage/people?done=changed", 303)
 
 
 @router.post("/accounts/{account_id}/close")

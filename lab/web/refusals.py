@@ -62,6 +62,11 @@ CLAUSES = (
     N_("the sign-in name %(name)s is taken"),
     N_("there is already an organisation named %(name)s"),
     N_("please give a name of letters on one line"),
+    N_("engineers and managers belong to the lab"),
+    N_("members and recipients to a company or partner"),
+    N_("this is the last lab manager"),
+    N_("open another manager's account first"),
+    N_("there is no such account"),
     N_("only a lab manager may %(deed)s"),
     N_("only the lab's staff may %(deed)s"),
     # questions and runs

@@ -22,6 +22,7 @@ from lab.core.database import Database
 from lab.core.ids import new_id
 from lab.core.settings import Settings
 from lab.core.time import Span
+from lab.people.models import Account
 from lab.pilots import service as pilots
 from lab.reports.models import DataSet, Report
 from lab.web.device_states import SILENT_AFTER
@@ -133,9 +134,9 @@ def lab(database: Database, lab_clock: LabClock, tmp_path: Path) -> Iterator[Lab
     lab.store.close()
 
 
-def words(response: Response) -> str:
+def words(response: Response, status: int = 200) -> str:
     """What a person reads on a page."""
-    assert response.status_code == 200, response.text
+    assert response.status_code == status, response.text
     text = re.sub(r"<(script|style).*?</\1>", "", response.text, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
@@ -491,6 +492,39 @@ def test_every_page_names_its_language_title_and_zone_and_can_be_skipped_into(la
         assert not re.search(r"\sstyle=|<style|\son[a-z]+=", page.text), path
         for field in re.findall(r"<input(?![^>]*hidden)[^>]*>", page.text):
             assert "name=" in field
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["Account changed Zofia", "Role: member → report reader", "Company: Foundry → Joinery",
+                "Account given a new password Zofia", "Account closed Zofia"]),
+        ("pl", ["Konto: zmiana Zofia", "Rola: członek firmy → czytelnik raportów", "Firma: Foundry → Joinery",
+                "Konto: nowe hasło Zofia", "Konto: zamknięcie Zofia"]),
+    ],
+)  # fmt: skip
+def test_the_log_says_in_plain_words_what_became_of_an_account(lab: Lab, language: str, said: list[str]) -> None:
+    founder = lab.accounts["founder"].id
+    with lab.database.write() as session:
+        session.get_one(Account, founder).name = "Zofia"
+    change = {"account_id": founder, "role": "recipient", "organisation_id": lab.joinery.id}
+    assert lab.post("manager", "/manage/people/accounts/change", **change).headers["location"].endswith("done=changed")
+    assert lab.post("manager", "/manage/people/passwords", sign_in="founder").status_code == 200
+    assert lab.post("manager", f"/manage/people/accounts/{founder}/close").status_code == 303
+    client = lab.browser(lab.app(), "manager")
+    client.cookies.set("pilotlab_language", language)
+    log = words(client.get("/manage/audit?subject=account"))
+    assert [line for line in said if line not in log] == []
+    assert founder not in log
+    assert lab.get("engineer", "/manage/audit").status_code == 403
+
+
+def test_what_an_account_cannot_become_is_said_and_nothing_is_changed(lab: Lab) -> None:
+    change = {"account_id": lab.accounts["founder"].id, "role": "manager"}
+    refused = lab.post("manager", "/manage/people/accounts/change", **change)
+    assert "Engineers and managers belong to the lab; members and recipients to a company or partner." in words(
+        refused, 422
+    )
 
 
 def test_a_page_reads_with_a_constant_number_of_queries(lab: Lab) -> None:

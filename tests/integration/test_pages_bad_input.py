@@ -35,6 +35,7 @@ FORMS = {
     "/manage/prices": ("name", "seen", "valid_from", "supervision", "hour_mill-1", "setup_mill-1", "look"),
     "/manage/people/companies": ("name",),
     "/manage/people/accounts": ("organisation_id", "sign_in", "name", "role", "language"),
+    "/manage/people/accounts/change": ("account_id", "role", "organisation_id"),
     "/manage/people/accounts/{bad}/close": (),
     "/manage/people/passwords": ("sign_in",),
     "/manage/people/trainings": ("account_id", "name"),

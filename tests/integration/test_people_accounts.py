@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lab.core.audit import AuditEntry, changes_of
 from lab.core.clock import LabClock
 from lab.core.database import Database
 from lab.core.errors import ForbiddenError
@@ -188,6 +189,93 @@ def test_accounts_are_opened_by_managers_for_organisations_that_fit(town: Town) 
         town.database.transact(
             lambda session: service.reset_password(session, SYSTEM, sign_in="nobody", password=PASSWORD, now=NOW)
         )
+
+
+def log_of(town: Town, name: str) -> list[tuple[str, str, object, object]]:
+    """What the log says of somebody's account: what, by whom, before, after."""
+    with town.database.read() as session:
+        found = changes_of(session, "account", town.accounts[name].id)
+    return [(one.what, one.by, one.before, one.after) for one in found]
+
+
+def test_every_change_of_an_account_by_the_lab_stands_in_the_log(town: Town) -> None:
+    manager, founder = town.principal("manager"), town.accounts["founder"].id
+    changes: list[dict[str, str]] = [
+        {"role": "recipient"},
+        {"role": "recipient"},  # nothing new: no line
+        {"organisation_id": town.joinery.id, "role": "member"},
+    ]
+    for facts in changes:
+        town.database.transact(
+            lambda session, facts=facts: service.change_account(session, manager, founder, facts, now=NOW)
+        )
+    town.database.transact(
+        lambda session: service.reset_password(
+            session, manager, sign_in="founder", password="another long one", now=NOW
+        )
+    )
+    town.database.transact(lambda session: service.disable_account(session, manager, founder, now=NOW))
+    by = manager.account_id
+    assert log_of(town, "founder") == [
+        ("changed", by, {"role": "member"}, {"role": "recipient"}),
+        (
+            "changed",
+            by,
+            {"role": "recipient", "organisation_id": town.foundry.id},
+            {"role": "member", "organisation_id": town.joinery.id},
+        ),
+        ("password-reset", by, None, None),
+        ("closed", by, None, None),
+    ]
+    eva = town.database.transact(lambda session: service.create_account(session, manager, **new_account(town)))
+    with town.database.read() as session:
+        [opened] = changes_of(session, "account", eva.id)
+        everything = str([(one.before, one.after, one.reason) for one in session.scalars(sa.select(AuditEntry))])
+    assert opened.after == {
+        "sign_in": "eva@foundry.example",
+        "name": "Eva",
+        "role": "member",
+        "organisation_id": town.foundry.id,
+    }
+    assert "another long one" not in everything
+    assert PASSWORD not in everything
+
+
+def test_a_changed_person_acts_as_what_they_are_now_and_old_tokens_end(town: Town) -> None:
+    manager, founder = town.principal("manager"), town.principal("founder")
+
+    def work(session: Session) -> tuple[str, str]:
+        cookie = service.sign_in(session, sign_in="founder", password=PASSWORD, now=NOW)
+        return cookie, service.create_api_token(session, founder, name="x", scopes=["write"], now=NOW)[1]
+
+    cookie, token = town.database.transact(work)
+    facts = {"organisation_id": town.lab.id, "role": "engineer"}
+    town.database.transact(lambda session: service.change_account(session, manager, founder.account_id, facts, now=NOW))
+    with town.database.read() as session:
+        assert service.principal_of_session(session, cookie, NOW).role is Role.ENGINEER
+        with pytest.raises(TokenInvalidError):
+            service.principal_of_token(session, token, NOW)
+
+
+def test_accounts_are_changed_by_managers_only_and_to_what_fits(town: Town) -> None:
+    def change(who: str, whom: str, **facts: str) -> None:
+        account_id = town.accounts[whom].id if whom in town.accounts else whom
+        town.database.transact(
+            lambda session: service.change_account(session, town.principal(who), account_id, facts, now=NOW)
+        )
+
+    for who in ("engineer", "founder", "reader"):
+        with pytest.raises(ForbiddenError):
+            change(who, "founder", role="recipient")
+    with pytest.raises(OrganisationFactError):
+        change("manager", "founder", role="manager")
+    with pytest.raises(OrganisationUnknownError):
+        change("manager", "founder", organisation_id="org_nowhere")
+    with pytest.raises(AccountUnknownError):
+        change("manager", "acc_nobody", role="member")
+    with pytest.raises(LastManagerError):
+        change("manager", "manager", role="engineer")
+    assert log_of(town, "founder") == log_of(town, "manager") == []
 
 
 def test_companies_see_themselves_and_nobody_else(town: Town) -> None:

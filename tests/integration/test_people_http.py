@@ -137,3 +137,15 @@ def test_a_person_changes_the_own_password_and_is_signed_out_elsewhere(app: Fast
     assert here.call("PUT", "/api/v1/me/password", json=body).status_code == 204
     assert there.get("/api/v1/me").status_code == 401
     assert sign_in(browser(app), password="another long one") == 204
+
+
+def test_an_account_is_changed_over_the_api_and_only_at_a_browser(app: FastAPI, town: Town) -> None:
+    path = f"/api/v1/accounts/{town.accounts['founder'].id}"
+    client = town.browser(app, "manager")
+    changed = client.call("PATCH", path, json={"role": "recipient"})
+    assert (changed.status_code, changed.json()["role"]) == (200, "recipient")
+    assert client.call("PATCH", path, json={"role": "king"}).status_code == 422
+    assert client.call("PATCH", path, json={"sign_in": "other"}).status_code == 422
+    assert town.program(app, "manager").call("PATCH", path, json={"role": "member"}).status_code == 403
+    [line] = client.get("/api/v1/audit", params={"subject": "account"}).json()["changes"]
+    assert (line["what"], line["before"], line["after"]) == ("changed", {"role": "member"}, {"role": "recipient"})

@@ -1,0 +1,121 @@
+"""What the log of changes says, in plain words of the language of the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lab.core.audit import AuditEntry
+from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.wording import role_name
+
+SUBJECTS = {
+    "booking": N_("booking"),
+    "waitlist": N_("waiting for a slot"),
+    "rule": N_("rule"),
+    "outage": N_("outage"),
+    "qualification": N_("training"),
+    "price-list": N_("price list"),
+    "programme": N_("programme of support"),
+    "other-aid": N_("support from elsewhere"),
+    "organisation": N_("company"),
+    "account": N_("account"),
+    "pilot": N_("pilot"),
+    "enquiry": N_("enquiry"),
+    "data-set": N_("sealed data"),
+    "report": N_("report"),
+    "report-link": N_("link to a report"),
+    "alarm": N_("alarm"),
+    "alarm-rule": N_("rule of an alarm"),
+    "device": N_("machine"),
+    "device-command": N_("command to a machine"),
+    "device-time": N_("time of a machine"),
+    "dead-letters": N_("messages not stored"),
+    "retention": N_("deletion of old samples"),
+    "retention-rule": N_("how long samples are kept"),
+    "calendar-link": N_("link to a calendar"),
+    "webhook": N_("webhook"),
+    "mail": N_("mail"),
+}
+"""What kind of thing was changed."""
+DEEDS = {
+    "accepted": N_("%(thing)s accepted"),
+    "acknowledged": N_("%(thing)s taken care of"),
+    "approved": N_("%(thing)s approved"),
+    "asked": N_("%(thing)s asked"),
+    "assigned": N_("%(thing)s assigned"),
+    "cancelled": N_("%(thing)s cancelled"),
+    "changed": N_("%(thing)s changed"),
+    "cleared": N_("%(thing)s cleared"),
+    "closed": N_("%(thing)s closed"),
+    "commented": N_("%(thing)s commented on"),
+    "created": N_("%(thing)s created"),
+    "declared": N_("%(thing)s declared"),
+    "declined": N_("%(thing)s declined"),
+    "deleted": N_("%(thing)s deleted"),
+    "disabled": N_("%(thing)s switched off"),
+    "ended": N_("%(thing)s ended"),
+    "expired": N_("%(thing)s expired"),
+    "extended": N_("%(thing)s extended"),
+    "finished": N_("%(thing)s finished"),
+    "granted": N_("%(thing)s granted"),
+    "joined": N_("%(thing)s joined"),
+    "lapsed": N_("%(thing)s lapsed"),
+    "moved": N_("%(thing)s moved"),
+    "no-show": N_("%(thing)s: nobody came"),
+    "offered": N_("%(thing)s offered"),
+    "opened": N_("%(thing)s opened"),
+    "password-reset": N_("%(thing)s given a new password"),
+    "queued": N_("%(thing)s sent again"),
+    "referred": N_("%(thing)s referred"),
+    "reinstated": N_("%(thing)s valid again"),
+    "removed": N_("%(thing)s removed"),
+    "replay-asked": N_("%(thing)s: to be read again"),
+    "requested": N_("%(thing)s asked for"),
+    "revoked": N_("%(thing)s revoked"),
+    "set": N_("%(thing)s set"),
+    "started": N_("%(thing)s started"),
+    "taken": N_("%(thing)s taken"),
+    "term-set": N_("%(thing)s given another term"),
+    "withdrawn": N_("%(thing)s withdrawn"),
+}
+"""What was done with it."""
+_FACTS = {
+    "name": N_("Name"),
+    "sign_in": N_("Sign-in name"),
+    "role": N_("Role"),
+    "organisation_id": N_("Company"),
+    "size_class": N_("Size"),
+    "nace": N_("Sector (NACE)"),
+    "region": N_("Region (NUTS)"),
+    "undertaking": N_("Linked companies"),
+}
+
+
+def deed_in_words(change: AuditEntry) -> str:
+    """What was done with which kind of thing, e.g. `Account given a new password`."""
+    thing = _(SUBJECTS.get(change.subject, change.subject))
+    said = _(DEEDS[change.what], thing=thing) if change.what in DEEDS else f"{thing}: {change.what}"
+    return said[:1].upper() + said[1:]
+
+
+def facts_in_words(change: AuditEntry, organisations: Mapping[str, str]) -> list[str] | None:
+    """What was changed of a person or company, e.g. `Role: member → lab engineer`; `None` of anything else.
+
+    Args:
+        change: the line of the log.
+        organisations: their names, by id.
+    """
+    if change.subject not in {"account", "organisation"}:
+        return None
+
+    def said(fact: str, facts: Mapping[str, Any]) -> str:
+        value = facts.get(fact)
+        if value in (None, ""):
+            return "–"
+        return role_name(value) if fact == "role" else organisations.get(value, str(value))
+
+    before, after = change.before or {}, change.after or {}
+    return [
+        f"{_(_FACTS.get(fact, fact))}: " + (f"{said(fact, before)} → " if change.before else "") + said(fact, after)
+        for fact in after
+    ]
