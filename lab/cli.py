@@ -64,7 +64,8 @@ def up(
 @app.command()
 def web(port: PortOption = None, host: HostOption = None) -> None:
     """Serve pages; part of a deployment (PostgreSQL, InfluxDB, a broker elsewhere)."""
-    from lab.system import listen, running, serve
+    from lab.serving import listen, serve
+    from lab.system import running
 
     settings = _settings(port=port, host=host)
     with listen(settings.host, settings.port) as listener, running(settings, web=True) as system:

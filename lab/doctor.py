@@ -164,7 +164,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 
 def _pages(settings: Settings) -> Iterator[Finding]:
-    from lab.system import listen
+    from lab.serving import listen
     from lab.web.vendored import require_vendored
 
     require_vendored()

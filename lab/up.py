@@ -13,10 +13,10 @@ from devices.catalogue import Catalogue, load_catalogue
 from devices.service import import_catalogue
 from lab.administration import ask_password, describe_import, has_manager, lab_organisation
 from lab.core.settings import Settings
-from lab.core.stopping import StopAsked
+from lab.core.stopping import StopAsked, stop_signals
 from lab.people.principals import SYSTEM, Role
 from lab.people.service import create_account
-from lab.system import System, listen, running, serve, stop_signals
+from lab.system import System, running
 from telemetry.lean import do_without_pandas
 
 log = structlog.get_logger(__name__)
@@ -39,6 +39,8 @@ def run_embedded(settings: Settings, *, catalogue: Path | None, console: Console
     Raises:
         SetupError: if a part cannot start.
     """
+    from lab.serving import listen, serve  # a recorder or worker loads nothing of it
+
     stop = threading.Event()
     starting, asked_by = True, 0
 

@@ -11,7 +11,8 @@ from lab.core.http import ClockDep, DatabaseDep
 from lab.core.time import EmptySpanError
 from lab.people.endpoints import PrincipalDep, principal_of
 from telemetry import queries, schemas
-from telemetry.grants import Grant, GrantDep, grant_of
+from telemetry.granting import GrantDep, grant_of
+from telemetry.grants import Grant
 from telemetry.history.reading import read_past, signal_types
 from telemetry.live.facts import facts_of
 from telemetry.live.frames import Shown

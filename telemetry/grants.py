@@ -1,16 +1,8 @@
 """The key to telemetry: which devices, and when. Only `lab.access` makes one (I4); a test holds that."""
 
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, cast
 
-from fastapi import Depends, Request
-from sqlalchemy.orm import Session
-
-from lab.core.http import DatabaseDep
-from lab.people.endpoints import PrincipalDep
-from lab.people.principals import Principal
 from telemetry.stores.spans import merged
 
 BEGINNING_NS = -(2**63)
@@ -66,17 +58,3 @@ class Grant:
 
 def _start(span: tuple[int, int]) -> int:
     return span[0]
-
-
-GrantMaker = Callable[[Session, Principal], Grant]
-"""What `lab.app` puts on `app.state.grant_maker`: `lab.access.service.grant_for`."""
-
-
-def grant_of(request: Request, principal: PrincipalDep, database: DatabaseDep) -> Grant:
-    """The grant of whoever asks, as a FastAPI dependency."""
-    maker = cast(GrantMaker, request.app.state.grant_maker)
-    with database.read() as session:
-        return maker(session, principal)
-
-
-GrantDep = Annotated[Grant, Depends(grant_of)]

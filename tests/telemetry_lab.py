@@ -24,7 +24,7 @@ from lab.core.settings import Settings
 from lab.core.time import to_nanoseconds
 from lab.people import service as people
 from lab.people.principals import Principal, Role
-from lab.system import listen
+from lab.serving import listen
 from telemetry.live.hub import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES

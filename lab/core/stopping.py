@@ -1,6 +1,7 @@
-"""Being asked to stop, safely from a signal handler."""
+"""Being asked to stop: by which signals, and safely from a handler."""
 
 import contextlib
+import signal
 import time
 from queue import Empty, SimpleQueue
 
@@ -41,3 +42,11 @@ class StopAsked:
             with contextlib.suppress(Empty):
                 self._told.get(timeout=left)
         return self._asked
+
+
+def stop_signals() -> list[signal.Signals]:
+    """What asks a program to end: Ctrl-C, SIGTERM, and a closed terminal unless it is to be ignored (`nohup`)."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Windows has none
+        found.append(signal.SIGHUP)
+    return found

@@ -18,7 +18,7 @@ from lab.web.rendering import page
 from lab.web.watch_words import alarm_text
 from lab.web.wording import ALARM_NOTES, plain_words
 from telemetry.alarms import service
-from telemetry.grants import GrantDep
+from telemetry.granting import GrantDep
 
 router = APIRouter()
 

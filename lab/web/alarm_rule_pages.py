@@ -36,7 +36,8 @@ from telemetry.alarms import service
 from telemetry.alarms.definitions import Definition, Severity, check_definition, rule_of
 from telemetry.alarms.models import AlarmRule
 from telemetry.alarms.previewing import Preview, preview_rule
-from telemetry.grants import Grant, GrantDep
+from telemetry.granting import GrantDep
+from telemetry.grants import Grant
 from telemetry.stores.interface import SampleStore
 
 router = APIRouter(prefix="/manage/alarm-rules")

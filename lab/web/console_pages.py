@@ -37,7 +37,8 @@ from lab.web.rendering import page
 from lab.web.wording import plain_words, sentence
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms
-from telemetry.grants import Grant, GrantDep
+from telemetry.granting import GrantDep
+from telemetry.grants import Grant
 
 router = APIRouter()
 

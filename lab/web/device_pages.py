@@ -24,7 +24,8 @@ from lab.web.machine_care import care_of
 from lab.web.rendering import page
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms, list_rules
-from telemetry.grants import Grant, GrantDep
+from telemetry.granting import GrantDep
+from telemetry.grants import Grant
 
 router = APIRouter()
 

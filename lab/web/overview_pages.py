@@ -26,7 +26,8 @@ from lab.web.latest import ShownValue, present_values
 from lab.web.my_booking_pages import stands
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
-from telemetry.grants import Grant, GrantDep
+from telemetry.granting import GrantDep
+from telemetry.grants import Grant
 from telemetry.stores.interface import SampleStore
 
 router = APIRouter()

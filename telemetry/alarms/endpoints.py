@@ -22,7 +22,7 @@ from telemetry.alarms.schemas import (
     ReasonRequest,
     WordsRequest,
 )
-from telemetry.grants import GrantDep
+from telemetry.granting import GrantDep
 
 router = APIRouter(prefix="/api/v1", tags=["alarms"])
 

@@ -11,7 +11,7 @@ from devices.messages.times import format_time
 from lab.core.http import DatabaseDep
 from lab.people.endpoints import PrincipalDep
 from telemetry.endpoints import Signals, SpanDep, StoreDep
-from telemetry.grants import GrantDep
+from telemetry.granting import GrantDep
 from telemetry.history.downloads import FILES, DownloadPlaces, DownloadResponse, Format, as_rows_of_a_file, begun
 from telemetry.history.reading import read_history, signal_types
 from telemetry.history.schemas import CoverageAnswer, HistoryAnswer, Stretch

@@ -14,7 +14,8 @@ import uvicorn
 from sqlalchemy.orm import Session
 
 from devices.catalogue import DEFAULT_CATALOGUE, load_catalogue
-from devices.service import import_catalogue
+from devices.messages.native import Birth, Death
+from devices.service import import_catalogue, record_birth, record_death
 from lab.app import create_app
 from lab.core.clock import LabClock
 from lab.core.database import Database
@@ -31,7 +32,7 @@ from lab.reports.afterwards.service import plan_follow_ups
 from lab.reports.charts import draw_charts
 from lab.reports.links.service import create_link
 from lab.reports.models import DataSet, Report
-from lab.system import listen
+from lab.serving import listen
 from telemetry.alarms import service as alarms
 from telemetry.alarms.definitions import LimitDefinition
 from telemetry.alarms.service import RuleFacts
@@ -115,6 +116,9 @@ def served_stage(
 def _fill(session: Session, stage: Stage, folder: Path) -> None:
     town, ids = stage.town, stage.ids
     import_catalogue(session, SYSTEM, load_catalogue(DEFAULT_CATALOGUE), now=NOW)
+    for device in ("conveyor-1", "meter-1", "mill-1", "printer-1"):
+        record_birth(session, device, Birth(boot="7f3a", time=(NOW - 3 * _HOUR).isoformat()), now=NOW - 3 * _HOUR)
+    record_death(session, "conveyor-1", Death(boot="7f3a"), now=NOW - _HOUR)
     foundry, joinery = town.foundry.id, town.joinery.id
     slot = Span(NOW - _HOUR, NOW + 2 * _HOUR)
     ids["pilot"], ids["planned"] = _pilots(session, stage)

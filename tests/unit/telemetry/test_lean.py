@@ -6,6 +6,7 @@ from pathlib import Path
 
 PROGRAM = """
 import sys
+import lab.up
 from pathlib import Path
 from telemetry.lean import do_without_pandas
 do_without_pandas()
@@ -17,7 +18,7 @@ samples.add(("mill", "power", "boot", 1, 1, 1, 1.5, None, 0))
 samples.add(("mill", "tool", "boot", 1, 1, 1, None, "T4", 0))
 store = DuckDBStore(Path(sys.argv[1]))
 store.write(samples.build(), watermark=1, spool="spl")
-not_needed = sorted({"pandas", "fastapi", "psycopg"} & set(sys.modules))
+not_needed = sorted({"pandas", "fastapi", "uvicorn", "psycopg"} & set(sys.modules))
 print(store.checkpoint("spl").through, store.read("mill", [], [(0, 9)]).num_rows, not_needed)
 store.close()
 """
