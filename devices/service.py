@@ -57,7 +57,7 @@ def import_catalogue(session: Session, principal: Principal, catalogue: Catalogu
             session.add(new_device(entry, now=now))
             result.created.append(entry.id)
             set_addresses(session, entry)
-        elif set_addresses(session, entry) | _update_device(device, entry):
+        elif set_addresses(session, entry) | update_device(device, entry):
             result.updated.append(entry.id)
         else:
             result.unchanged.append(entry.id)
@@ -225,7 +225,12 @@ def new_signal(entry: SignalEntry) -> Signal:
     return Signal(**_signal_fields(entry))
 
 
-def _update_device(device: Device, entry: DeviceEntry) -> bool:
+def update_device(device: Device, entry: DeviceEntry) -> bool:
+    """Bring a device up to date with an entry of the same id; whether anything is different now.
+
+    Raises:
+        SignalChangedError: if a known signal would get another unit or type.
+    """
     changed = _assign(device, _device_fields(entry))
     signals = {signal.name: signal for signal in device.signals}
     for wanted in entry.signals:

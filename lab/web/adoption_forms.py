@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from devices.catalogue import ADDRESS, DeviceEntry, SignalEntry
 from devices.units import SYMBOLS
+from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.wording import plain_words
 from telemetry.models import HeardSignal
@@ -25,6 +28,14 @@ FIELDS = {
     "unit": N_("Unit"),
     "range": N_("Plausible from … to …"),
     "choices": N_("What it may be"),
+    "description": N_("What it is for"),
+    "capabilities": N_("What it can do"),
+    "setup_minutes": N_("Minutes to prepare before a slot"),
+    "cleanup_minutes": N_("Minutes to clean up after a slot"),
+    "expected_interval_ms": N_("Time between two values"),
+    "sensor": N_("Sensor"),
+    "uncertainty": N_("Uncertainty"),
+    "calibration_due": N_("Calibration due"),
 }
 TYPES = {
     "number": N_("a number"),
@@ -97,6 +108,17 @@ def device_id_of(heard: str) -> str:
         name = re.sub(r"[^a-z0-9]+", "-", heard.rpartition("/")[2].lower()).strip("-")[:40]
         return name if name[:1].isalpha() else f"device-{name}"[:40]
     return heard if re.fullmatch(r"[a-z][a-z0-9-]{0,39}", heard) else ""
+
+
+def wrong_field(error: ValidationError) -> str:
+    """The name of the first field that cannot be so, as people read it."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if isinstance(part, str)]
+    known = place if "capabilities" in place else place[::-1]
+    field = next((name for name in known if name in FIELDS), "")
+    if not field:
+        field = next((name for name in ("unit", "choices") if name in first["msg"]), "name")
+    return _(FIELDS[field])
 
 
 def read_signal(typed: Mapping[str, str], *, ending: str = "", interval_ms: float | None = None) -> SignalEntry:

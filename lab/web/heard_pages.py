@@ -12,7 +12,16 @@ from devices.units import SYMBOLS
 from lab.core.errors import ConflictError, InvalidError, NotFoundError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
-from lab.web.adoption_forms import FIELDS, MOST_SIGNALS, TYPES, device_id_of, propose, read_device, read_signal
+from lab.web.adoption_forms import (
+    FIELDS,
+    MOST_SIGNALS,
+    TYPES,
+    device_id_of,
+    propose,
+    read_device,
+    read_signal,
+    wrong_field,
+)
 from lab.web.languages import gettext as _
 from lab.web.letter_pages import letters_address
 from lab.web.rendering import page
@@ -211,13 +220,4 @@ def _rows(found: Sequence[HeardSignal]) -> list[HeardSignal]:
 
 
 def _wrong(error: ValidationError) -> str:
-    """Which field cannot be so."""
-    place = [str(part) for part in error.errors()[0]["loc"] if isinstance(part, str)]
-    field = place[-1] if place else ""
-    if not place and "unit" in error.errors()[0]["msg"]:
-        field = "unit"
-    if not place and "choices" in error.errors()[0]["msg"]:
-        field = "choices"
-    return _(
-        "Please check “%(field)s”: this value is not possible.", field=_(FIELDS.get(field, field or FIELDS["name"]))
-    )
+    return _("Please check “%(field)s”: this value is not possible.", field=wrong_field(error))

@@ -109,6 +109,7 @@ def _environment() -> Environment:
             "ns_time": _ns_time,
             "ns_length": lambda ns: wording.short_duration(timedelta(microseconds=ns / 1000)),
             "plain_number": lambda value: wording.number_text(format_number(value)),
+            "typed_number": wording.typed_number,
             "hours": lambda length: wording.number_text(f"{length.total_seconds() / 3600:.1f}"),
             "minutes_long": wording.minutes_long,
             "change_name": wording.change_name,

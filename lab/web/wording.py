@@ -164,6 +164,11 @@ def file_size(size: int) -> str:
     return f"{number_text(f'{size / 1_000_000:.1f}')}\u00a0MB"
 
 
+def typed_number(value: float | None) -> str:
+    """A number in a field, to be changed: all of its digits; empty: there is none."""
+    return "" if value is None else number_text(f"{value:.15g}")
+
+
 def number_text(written: str) -> str:
     """A number as `lab.reports.numbers` writes it, with the decimal sign of the present language."""
     return written if present_language() == "en" else written.replace(".", ",")

@@ -43,6 +43,8 @@ FORMS = {
     "/manage/alarm-rules/new": ("device", "kind", "signal", "high", "states", "severity"),
     "/manage/alarm-rules/{bad}": ("version", "high"),
     "/manage/alarm-rules/{bad}/end": ("reason",),
+    "/manage/devices/{bad}": ("name", "kind", "abilities", "price_eur_per_hour"),
+    "/manage/devices/{bad}/signals/{bad}": ("label", "low", "uncertainty", "calibration_due"),
     "/manage/heard/signal": ("device", "heard", "name", "label", "type", "unit", "low", "high", "choices"),
     "/manage/heard/alias": ("device", "heard", "signal"),
     "/manage/heard/device": ("device", "id", "device_name", "kind", "location", "price_eur_per_hour"),

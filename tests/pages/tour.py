@@ -54,6 +54,8 @@ TOUR = (
     Stop("afterwards-of-the-staff", "engineer", "/pilots/{pilot}/afterwards"),
     Stop("console", "engineer", "/pilots/{planned}/console"),
     Stop("manage", "manager", "/manage"),
+    Stop("catalogue", "manager", "/manage/devices"),
+    Stop("catalogue-device", "manager", "/manage/devices/mill-1"),
     Stop("approvals", "manager", "/manage/approvals"),
     Stop("enquiries", "manager", "/manage/enquiries"),
     Stop("outages", "manager", "/manage/outages"),
