@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.reports.endpoints import photo_file, report_file
-from lab.reports.links.service import follow_link, note_opening
+from lab.reports.links.service import PAGE, READING, follow_link, note_opening, was_page_opened
 from lab.reports.models import Report
 from lab.reports.repository import newest_report
 from lab.web.languages import gettext as _
@@ -31,7 +31,7 @@ def show_report(
 
     def follow(session: Session) -> tuple[datetime, Report, bool]:
         link, report = follow_link(session, secret, now=clock.now())
-        note_opening(session, link.id, "page", now=clock.now())
+        note_opening(session, link.id, PAGE, now=clock.now())
         newest = newest_report(session, report.pilot_id)
         return link.expires_at, report, newest is not None and newest.version > report.version and newest.is_final
 
@@ -54,10 +54,13 @@ def show_report(
 
 @router.get("/{secret}/photos/{name}")
 def show_photo(secret: str, name: str, database: DatabaseDep, clock: ClockDep, settings: SettingsDep) -> FileResponse:
-    """A photo in the report. It is a part of the page: that the page was opened is noted, not each of its photos."""
+    """A photo in the report. With its page it is no opening of its own; fetched without the page it is noted too."""
     with database.read() as session:
-        _link, report = follow_link(session, secret, now=clock.now())
+        link, report = follow_link(session, secret, now=clock.now())
+        with_page = was_page_opened(session, link.id, since=clock.now() - READING)
     answer = photo_file(report, settings.data_dir, name)
+    if not with_page:
+        database.transact(lambda session: note_opening(session, link.id, f"photo {name}", now=clock.now()))
     answer.headers.update(_SECRET)
     return answer
 

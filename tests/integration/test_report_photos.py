@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from PIL import Image
 
+from lab.core.audit import changes_of
 from lab.core.database import Database
 from lab.reports import issuing
 from lab.reports.links import service as links
@@ -121,6 +122,20 @@ def test_a_link_tells_of_its_openings_and_not_of_every_photo(desk: Desk) -> None
     with desk.lab.database.read() as session:
         (listed,) = links.list_links(session, desk.lab.member, desk.report_id)
     assert listed.opened == 1
+
+
+def test_a_photo_that_is_fetched_without_its_page_is_an_opening_too(desk: Desk) -> None:
+    link, secret = desk.link()
+    (first, second, *_) = addresses(shared(desk, secret).text)
+    desk.lab.clock.advance(timedelta(minutes=50))
+    assert _status(desk, first) == 200  # still reading
+    desk.lab.clock.advance(timedelta(hours=2))
+    assert (_status(desk, second), _status(desk, f"/shared/{secret}/photos/99-no.jpg")) == (200, 404)
+    with desk.lab.database.read() as session:
+        told = [one.after["what"] for one in changes_of(session, "report-link", link.id) if one.what == "opened"]
+        (listed,) = links.list_links(session, desk.lab.member, desk.report_id)
+    assert told == ["page", f"photo {second.rsplit('/', 1)[1]}"]
+    assert (listed.opened, listed.last_opened_at) == (2, desk.lab.clock.now())
 
 
 def test_what_is_no_photo_of_the_report_is_unknown(desk: Desk) -> None:

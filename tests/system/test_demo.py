@@ -9,11 +9,15 @@ import sqlite3
 import subprocess
 import time
 import zipfile
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
+from lab.core.time import in_zone
+from lab.demo.statement import statement
 from simulators.mill import true_effect
 from tests.system.demonstration import PROGRAM, Left, finish_demo, product_pid, start_demo
 
@@ -76,6 +80,30 @@ def test_report_says_what_the_investment_is_worth_and_who_paid_for_the_pilot(und
     text = " ".join(PdfReader(undisturbed.pdf).pages[0].extract_text().split())
     assert "Payback" in text
     assert "Probability that it pays" in text
+
+
+def texts_of(said: object) -> Iterator[str]:
+    """Everything that people typed into a statement."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, (dict, list)):
+        for part in said.values() if isinstance(said, dict) else said:
+            yield from texts_of(part)
+
+
+def test_what_the_people_of_the_demonstration_say_stands_in_its_report(undisturbed: Left) -> None:
+    kept = undisturbed.results["issue"]["statement"]
+    slot = datetime.fromisoformat(undisturbed.results["identification"]["data_from"])
+    said = statement(in_zone(slot, undisturbed.results["identification"]["time_zone"]).date())
+    for name, part in said.items():
+        found = kept[name]
+        for mine, theirs in zip(part, found, strict=True) if isinstance(part, list) else [(part, found)]:
+            assert theirs == (theirs | mine if isinstance(mine, dict) else mine), name
+    pdf = "".join(page.extract_text() for page in PdfReader(undisturbed.pdf).pages)
+    printed = "".join(pdf.split()).replace("-", "")
+    sentences = [text for text in texts_of(said) if " " in text]
+    assert len(sentences) > 10
+    assert [text for text in sentences if "".join(text.split()).replace("-", "") not in printed] == []
 
 
 def test_every_message_and_no_sample_twice(undisturbed: Left) -> None:

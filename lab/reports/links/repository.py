@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lab.core.audit import AuditEntry
 from lab.core.database import storable
 from lab.pilots.models import Pilot
 from lab.reports.links.models import ReportLink
@@ -43,6 +44,15 @@ def count_opening(session: Session, link_id: str, *, now: datetime) -> None:
     session.execute(
         sa.update(ReportLink).where(ReportLink.id == link_id).values(opened=ReportLink.opened + 1, last_opened_at=now)
     )
+
+
+def was_opened(session: Session, link_id: str, what: str, *, since: datetime) -> bool:
+    """Whether this was fetched by a link since then."""
+    query = sa.select(AuditEntry.id).where(
+        AuditEntry.subject == "report-link", AuditEntry.subject_id == link_id, AuditEntry.what == "opened",
+        AuditEntry.at >= since, AuditEntry.after["what"].as_string() == what,
+    )  # fmt: skip
+    return session.scalar(query.limit(1)) is not None
 
 
 _WITH_REPORT = (

@@ -20,6 +20,9 @@ from lab.reports.service import get_report
 SHORTEST_DAYS, LONGEST_DAYS = 1, 366
 MOST_IN_USE = 50
 """Of one report: a link is for a person, not for a list of addresses."""
+PAGE = "page"
+READING = timedelta(hours=1)
+"""How long somebody reads a page and comes to its photos one by one; fetched later they are an opening of their own."""
 _LONGEST_SECRET = 100
 
 
@@ -130,6 +133,11 @@ def note_opening(session: Session, link_id: str, what: str, *, now: datetime) ->
     """Note what was fetched by a link, so that its maker knows whether it was read."""
     repository.count_opening(session, link_id, now=now)
     note_change(session, "report-link", link_id, "opened", by="link", at=now, after={"what": what})
+
+
+def was_page_opened(session: Session, link_id: str, *, since: datetime) -> bool:
+    """Whether the report's page was opened by a link since then."""
+    return repository.was_opened(session, link_id, PAGE, since=since)
 
 
 def _shareable(session: Session, principal: Principal, report_id: str) -> Report:
