@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from devices.messages.native import Birth, Death
+from telemetry.boot_clock import BootClock
 from telemetry.building import Samples
-from telemetry.settling import Assignment, BootClock, ChangePoint
+from telemetry.settling import Assignment, ChangePoint
 
 
 @dataclass(frozen=True, slots=True)

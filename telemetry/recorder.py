@@ -18,8 +18,6 @@ from typing import IO, Any
 
 import structlog
 
-from devices.adopting import known_aliases
-from devices.service import known_signals
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.mqtt import BrokerAddress
@@ -32,7 +30,8 @@ from telemetry.draining import Drain, Observer
 from telemetry.errors import SpoolUnavailableError
 from telemetry.incidents.noting import IncidentBox, incident
 from telemetry.intake import Intake
-from telemetry.interpreting import Interpreter, Signals
+from telemetry.interpreting import Interpreter
+from telemetry.known_signals import Catalogue
 from telemetry.lease import Lease, take_lease
 from telemetry.leases import lease_name
 from telemetry.letters.box import Kept, Kind, LetterBox
@@ -54,8 +53,6 @@ READY_SECONDS = 5.0
 _AWAY_SINCE = "broker-away-since"
 """Note in the spool: nanoseconds, 0 while it is not away."""
 CLOCK_TOLERANCE = timedelta(microseconds=TOLERANCE_NS // 1000)
-CATALOGUE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 1.0
 COUNTED = (
     "received",
     "acknowledged",
@@ -184,54 +181,8 @@ class Recorder:
             RecorderRunningError: if another recorder works on this spool.
             SpoolUnavailableError: if the spool cannot be opened.
         """
-        self._spool_path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = take_lease(self._spool_path)
-        try:
-            # Numbers of a new spool begin above whatever an earlier one can have used: no more than one a microsecond.
-            spool = Spool(self._spool_path, begin_at=self._clock.now_ns() // 1000)
-            entered_after_ns, away_since_ns = known_entry(spool), spool.note(_AWAY_SINCE)
-        except BaseException:
-            self._lock.close()
-            raise
-        catalogue = Catalogue(self._database)
-        hearing = Hearing()
-        interpreter = Interpreter(
-            self._lab,
-            catalogue.signals,
-            self._load_clock,
-            max_payload_bytes=self._max_payload_bytes,
-            tolerance_ns=self._tolerance_ns,
-            device_at=Addresses(self._database).device_at,
-            letters=LetterBox(self._kept_letters, per_device=self._letters_per_device),
-            spool_id=spool.id,
-            aliases=catalogue.aliases,
-            hearing=hearing,
-        )
-        drain = Drain(
-            spool,
-            self._database,
-            self._store,
-            interpreter,
-            self._clock,
-            limits=self._spool_limits,
-            incidents=self._incidents,
-            observers=self._observers,
-            chores=[
-                Applier(self._database, self._store, self._clock, interpreter.forget_clock),
-                Replayer(
-                    self._lab,
-                    self._database,
-                    self._store,
-                    spool,
-                    self._clock,
-                    interpreter.forget_stored,
-                    catalogue.forget,
-                    max_payload_bytes=self._max_payload_bytes,
-                    tolerance_ns=self._tolerance_ns,
-                ),
-                HeardWriter(self._database, hearing),
-            ],
-        )
+        spool, entered_after_ns, away_since_ns = self._open_spool()
+        drain = self._new_drain(spool)
         lease = Lease(self._database, lease_name(self._lab), spool.id, self._clock, self.told_health)
         committer = Committer(
             spool,
@@ -266,6 +217,60 @@ class Recorder:
         self._supervisor.start()
         if not intake.ready.wait(READY_SECONDS):
             log.warning("the recorder is not connected yet", problem=intake.counts.last_error or "no answer")
+
+    def _open_spool(self) -> tuple[Spool, int, int]:
+        """The spool, locked; after which instant its next messages came in, and since when the broker is away."""
+        self._spool_path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = take_lease(self._spool_path)
+        try:
+            # Numbers of a new spool begin above whatever an earlier one can have used: no more than one a microsecond.
+            spool = Spool(self._spool_path, begin_at=self._clock.now_ns() // 1000)
+            return spool, known_entry(spool), spool.note(_AWAY_SINCE)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _new_drain(self, spool: Spool) -> Drain:
+        """What gives messages a meaning and stores them, with its chores."""
+        catalogue, hearing = Catalogue(self._database), Hearing()
+        interpreter = Interpreter(
+            self._lab,
+            catalogue.signals,
+            self._load_clock,
+            max_payload_bytes=self._max_payload_bytes,
+            tolerance_ns=self._tolerance_ns,
+            device_at=Addresses(self._database).device_at,
+            letters=LetterBox(self._kept_letters, per_device=self._letters_per_device),
+            spool_id=spool.id,
+            aliases=catalogue.aliases,
+            hearing=hearing,
+        )
+        replayer = Replayer(
+            self._lab,
+            self._database,
+            self._store,
+            spool,
+            self._clock,
+            interpreter.forget_stored,
+            catalogue.forget,
+            max_payload_bytes=self._max_payload_bytes,
+            tolerance_ns=self._tolerance_ns,
+        )
+        return Drain(
+            spool,
+            self._database,
+            self._store,
+            interpreter,
+            self._clock,
+            limits=self._spool_limits,
+            incidents=self._incidents,
+            observers=self._observers,
+            chores=[
+                Applier(self._database, self._store, self._clock, interpreter.forget_clock),
+                replayer,
+                HeardWriter(self._database, hearing),
+            ],
+        )
 
     def stop(self, timeout: float = 8.0) -> None:
         """Acknowledge what is safe, store what is in the spool, and stop, all within `timeout` seconds."""
@@ -461,42 +466,3 @@ def _looked_at(spool: Spool, drain: Drain) -> tuple[float, int, int, str | None]
         return drain.lag_seconds, spool.depth, spool.size_bytes, None
     except SpoolUnavailableError as error:
         return 0.0, 0, 0, error.message
-
-
-class Catalogue:
-    """What is known of devices and signals, read again now and then.
-
-    Args:
-        database: where it is.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._known: Signals = {}
-        self._aliases: dict[str, dict[str, str]] = {}
-        self._read_at: float | None = None
-        self._lock = threading.Lock()
-
-    def signals(self, look_again: bool) -> Signals:
-        """Device → signal → facts.
-
-        Args:
-            look_again: something is unknown: read again unless that was done within a second (a flood of unknown
-                devices must not become a flood of queries).
-        """
-        with self._lock:
-            age = CATALOGUE_SECONDS if self._read_at is None else time.monotonic() - self._read_at
-            if age >= (LOOK_AGAIN_SECONDS if look_again else CATALOGUE_SECONDS):
-                with self._database.read() as session:
-                    self._known, self._aliases = known_signals(session), known_aliases(session)
-                self._read_at = time.monotonic()
-            return self._known
-
-    def forget(self) -> None:
-        """Read it again at the next look."""
-        with self._lock:
-            self._read_at = None
-
-    def aliases(self) -> dict[str, dict[str, str]]:
-        """Device → name on the wire → name in the catalogue, as of the last look."""
-        return self._aliases

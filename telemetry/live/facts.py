@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from devices.models import Signal, SignalAlias
+from telemetry.boot_clock import BootClock
 from telemetry.live.rings import DeviceFacts
 from telemetry.models import ClockOffset
-from telemetry.settling import BootClock, ChangePoint
+from telemetry.settling import ChangePoint
 
 _NEWEST = 64
 """Change points by which the boots are found that a device may speak of next."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from devices.messages.native import Data
 from devices.messages.times import TimeFormatError, parse_time
+from telemetry.boot_clock import BootClock
 from telemetry.live.reduction import Value, kept, reduced
-from telemetry.settling import TOLERANCE_NS, BootClock
+from telemetry.settling import TOLERANCE_NS
 
 RING_LENGTH = 600
 """Points kept of a signal."""

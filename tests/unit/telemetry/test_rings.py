@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from devices.messages.native import Data
 from devices.messages.times import format_time
+from telemetry.boot_clock import BootClock
 from telemetry.live.reduction import kept, reduced
 from telemetry.live.rings import MESSAGE_POINTS, RING_LENGTH, DeviceFacts, DeviceRings, Point, stamp
-from telemetry.settling import EARLIEST_SANE_NS, BootClock, ChangePoint
+from telemetry.settling import EARLIEST_SANE_NS, ChangePoint
 
 NOW = 1_795_435_200_000_000_000
 SECOND = 1_000_000_000

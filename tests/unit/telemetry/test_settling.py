@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.settling import (
-    DAY_NS,
-    MOST_POINTS,
-    SECOND_NS,
-    Arrival,
-    BootClock,
-    ChangePoint,
-    is_impossible,
-    settle,
-)
+from telemetry.boot_clock import MOST_POINTS, BootClock
+from telemetry.settling import DAY_NS, SECOND_NS, Arrival, ChangePoint, is_impossible, settle
 from telemetry.stores.interface import Flag
 
 NOON = 1_795_000_000 * SECOND_NS

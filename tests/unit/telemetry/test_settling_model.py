@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.settling import SECOND_NS, Arrival, Assignment, BootClock, ChangePoint, settle
+from telemetry.boot_clock import BootClock
+from telemetry.settling import SECOND_NS, Arrival, Assignment, ChangePoint, settle
 from telemetry.stores.interface import Flag
 
 NOON = 1_795_000_000 * SECOND_NS
