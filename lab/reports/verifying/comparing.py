@@ -39,24 +39,25 @@ def compare(then: Any, now: Any, *, exact: bool) -> Compared:
     Args:
         then: as it was written.
         now: as it was computed again.
-        exact: whether numbers must agree to the last bit; else within `RELATIVE`.
+        exact: whether numbers must agree to the last bit; else within `RELATIVE`, and what only `now` has by name is
+            not looked at: another release may say more.
     """
-    pairs = list(_leaves("", then, now))
+    pairs = list(_leaves("", then, now, exact))
     differing = (Difference(place, a, b) for place, a, b in pairs if not _same(a, b, exact))
     return Compared(sum(_is_number(a) for _, a, _ in pairs), tuple(differing))
 
 
-def _leaves(place: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+def _leaves(place: str, then: Any, now: Any, exact: bool) -> Iterator[tuple[str, Any, Any]]:
     """Every place where one of them has a value that is not a list or a map."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
-        for name in [*then, *(name for name in now if name not in then)]:
-            yield from _leaves(f"{place}.{name}".lstrip("."), then.get(name), now.get(name))
+        for name in [*then, *(name for name in now if exact and name not in then)]:
+            yield from _leaves(f"{place}.{name}".lstrip("."), then.get(name), now.get(name), exact)
     elif _is_list(then) and _is_list(now):
         for index in range(max(len(then), len(now))):
             one, other = (part[index] if index < len(part) else None for part in (then, now))
-            yield from _leaves(f"{place}.{index}".lstrip("."), one, other)
+            yield from _leaves(f"{place}.{index}".lstrip("."), one, other, exact)
     elif isinstance(then, Mapping) or _is_list(then):
-        yield from _leaves(place, then, {} if isinstance(then, Mapping) else [])
+        yield from _leaves(place, then, {} if isinstance(then, Mapping) else [], exact)
         yield place, "(list or map)", now
     elif isinstance(now, Mapping) or _is_list(now):
         yield place, then, "(list or map)"

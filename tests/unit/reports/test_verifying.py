@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,63 @@ def test_with_another_release_numbers_may_differ_by_a_billionth_and_words_at_all
     path.write_text(json.dumps(results))
     findings = verify_package(repack(opened, tmp_path / "old.zip"))
     assert findings[-1].fact.startswith("SAME")
-    assert {one.part for one in findings if one.level == "mind"} == {"programs", "words"}
+    assert {one.part for one in findings if one.level == "mind"} == {"programs", "words", "report"}
+
+
+FORMER = Path(__file__).parent / "packages" / "version-0.1.0.zip"
+"""Made by version 0.1.0 of the made-up pilot. PDF and page are one line each, so that the file stays small."""
+
+
+@pytest.fixture
+def former(tmp_path: Path) -> Path:
+    """The package of a former version, unpacked."""
+    with zipfile.ZipFile(FORMER) as archive:
+        archive.extractall(tmp_path / "former")
+    return tmp_path / "former"
+
+
+def test_a_package_of_a_former_version_is_still_computed_again_and_what_is_not_made_again_is_said():
+    findings = verify_package(FORMER)
+    assert [one for one in findings if one.level == "wrong"] == []
+    told = {one.part: one for one in findings}
+    assert f"pilotlab 0.1.0 (here {version('pilotlab')})" in told["programs"].fact
+    assert int(told["numbers"].fact.split()[0]) > 1000
+    assert int(told["results/run-values.csv"].fact.split()[0]) > 30
+    assert told["report"].level == "mind"
+    assert "were not made again" in told["report"].fact
+    said = " ".join(CliRunner().invoke(app, ["verify", str(FORMER)]).output.split())
+    assert "are as listed is all that is known of them" in said
+    assert "SAME: every file is as listed and every number comes out again; PDF and page were not made again" in said
+
+
+def test_a_changed_number_is_found_in_a_package_of_a_former_version_too(former, tmp_path):
+    path = former / "results" / "results.json"
+    results = json.loads(path.read_text())
+    results["kpis"][0]["comparison"]["difference"] *= 1.0000001
+    path.write_text(json.dumps(results))
+    table = former / "results" / "run-values.csv"
+    head, first, *rest = table.read_text().splitlines()
+    cells = first.split(",")
+    cells[3] = str(float(cells[3]) * 1.01)
+    table.write_text("\n".join([head, ",".join(cells), *rest]) + "\n")
+    found = wrong(repack(former, tmp_path / "forged.zip"))
+    assert any("kpis.0.comparison.difference" in one for one in found), found
+    assert any(one.startswith("results/run-values.csv: 0.") for one in found), found
+
+
+def test_a_table_changed_with_hashes_that_fit_is_found_in_an_unpacked_folder_too(opened):
+    table = opened / "results" / "run-values.csv"
+    table.write_text(table.read_text().replace("today", "tomorrow").replace("usual", "other") + "99,fast,99\n")
+    repack(opened, opened.parent / "forged.zip")
+    assert any("results/run-values.csv" in one for one in wrong(opened))
+
+
+def test_what_only_this_release_says_makes_no_former_report_wrong(former, tmp_path):
+    path = former / "results" / "results.json"
+    results = json.loads(path.read_text())
+    del results["kpis"][0]["comparison"]["hedges_g"]
+    path.write_text(json.dumps(results))
+    assert wrong(repack(former, tmp_path / "older.zip")) == []
 
 
 def test_results_of_two_kinds_of_document_are_compared_place_by_place():
