@@ -7,7 +7,8 @@ PilotLabError (lab.core.errors)
 ├── NotFoundError
 │   └── SeriesUnknownError       no such series, or another company's
 └── ConflictError
-    └── NothingBookedError       each of the wishes was refused
+    ├── NothingBookedError       each of the wishes was refused
+    └── SeriesOverError          nothing of the series is ahead
 """
 
 from lab.core.errors import ConflictError, InvalidError, NotFoundError
@@ -27,3 +28,7 @@ class SeriesUnknownError(NotFoundError):
 
 class NothingBookedError(ConflictError):
     """Each of the wishes was refused. Facts: `rule`, `refusals` (each with `number`, its times and the refusal)."""
+
+
+class SeriesOverError(ConflictError):
+    """Nothing of the series is ahead that could move. Facts: `rule`."""

@@ -1,8 +1,10 @@
 """Recurring bookings: each occurrence passes the gate by itself, all of them in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -18,18 +20,23 @@ from bookings.models import Booking, BookingSeries
 from bookings.recurrence import Occurrence, occurrences
 from bookings.rules import Rules, require_device_ids, span_facts, wall
 from bookings.series import repository
-from bookings.series.errors import ClockTimeError, SeriesUnknownError
+from bookings.series.bulk import move_many
+from bookings.series.errors import ClockTimeError, NothingBookedError, SeriesOverError, SeriesUnknownError
 from bookings.series.outcomes import REFUSALS, Mode, Outcome, is_decided, proposals, require_enough
-from bookings.series.schemas import SeriesRequest
+from bookings.series.schemas import MovesRequest, OneMove, SeriesRequest
 from bookings.service import CompanyOfPilot, book_devices, no_pilots, require_may_book
-from bookings.states import OPEN
+from bookings.states import OPEN, UPCOMING
 from bookings.wall_times import clear_span
 from lab.core.errors import ForbiddenError, PilotLabError
 from lab.core.ids import new_id
-from lab.core.time import Span
+from lab.core.time import Span, in_zone
 from lab.people.principals import Principal
 
 MOST_OCCURRENCES = 100
+
+Instead = Mapping[int, Span | None]
+"""By the number of an occurrence, counted from 1, another span; None: it is left out."""
+NOTHING_ELSE: Instead = MappingProxyType({})
 
 _OF_THE_WHOLE = (
     ForbiddenError,
@@ -58,6 +65,7 @@ def book_series(
     now: datetime,
     rules: Rules,
     company_of_pilot: CompanyOfPilot = no_pilots,
+    instead: Instead = NOTHING_ELSE,
 ) -> BookedSeries:
     """Book what a recurrence gives; what was booked for an occurrence counts for the quotas of the next.
 
@@ -68,17 +76,29 @@ def book_series(
         now: the present instant.
         rules: `Rules.from_settings`.
         company_of_pilot: knows whose a pilot is.
+        instead: what somebody has chosen in place of some of the occurrences.
 
     Raises:
         RecurrenceError: the rule cannot be read, has no end, or gives more than `MOST_OCCURRENCES`.
-        NothingBookedError: no occurrence can be booked.
+        NothingBookedError: no occurrence can be booked, or each is left out.
         PilotLabError: what `book_devices` raises: of the whole, or, in mode "all", of the first occurrence refused.
     """
     series_id = new_id("ser")
     outcomes = _book_each(
-        session, principal, request, series_id, now=now, rules=rules, company_of_pilot=company_of_pilot
+        session,
+        principal,
+        request,
+        series_id,
+        now=now,
+        rules=rules,
+        company_of_pilot=company_of_pilot,
+        instead=instead,
     )
     require_enough(outcomes, request.mode)
+    if not outcomes:
+        raise NothingBookedError(
+            "every date is left out, so nothing is booked; keep one of them", rule="something-possible", refusals=[]
+        )
     series = BookingSeries(
         id=series_id,
         organisation_id=next(one.booking.organisation_id for one in outcomes if one.booking is not None),
@@ -129,6 +149,7 @@ def _book_each(
     now: datetime,
     rules: Rules,
     company_of_pilot: CompanyOfPilot,
+    instead: Instead = NOTHING_ELSE,
 ) -> list[Outcome]:
     """Book one occurrence after the other, until it is decided that nothing is to be kept."""
     require_may_book(principal)
@@ -137,11 +158,11 @@ def _book_each(
     found = occurrences(request.rrule, first, zone=rules.zone, most=MOST_OCCURRENCES)
     outcomes: list[Outcome] = []
 
-    def book(occurrence: Occurrence) -> Booking:
+    def book(occurrence: Occurrence, chosen: Span | None) -> Booking:
         return book_devices(
             session,
             principal,
-            request.at(_require_clock_time(occurrence)),
+            request.at(chosen or _require_clock_time(occurrence)),
             now=now,
             rules=rules,
             company_of_pilot=company_of_pilot,
@@ -150,9 +171,11 @@ def _book_each(
         )
 
     for number, occurrence in enumerate(found, start=1):
+        if number in instead and instead[number] is None:
+            continue
         facts, name = _facts(occurrence), f"{occurrence.start:%Y-%m-%d %H:%M}"
         try:
-            outcomes.append(Outcome(number, name, facts, booking=book(occurrence)))
+            outcomes.append(Outcome(number, name, facts, booking=book(occurrence, instead.get(number))))
         except _OF_THE_WHOLE:
             raise
         except REFUSALS as error:
@@ -203,6 +226,49 @@ def cancel_series(
             refusal = error
         outcomes.append(Outcome(number, name, facts, booking=booking, refusal=refusal))
     return series, outcomes
+
+
+def move_series(
+    session: Session, principal: Principal, series_id: str, start: datetime, *, now: datetime, rules: Rules
+) -> Sequence[Booking]:
+    """Move what of a series is ahead: the next of it to a new start, the others as far by the clock on the lab's wall.
+
+    Args:
+        session: of a write transaction, to be undone when this raises.
+        principal: who moves it.
+        series_id: which.
+        start: of the next one.
+        now: the present instant.
+        rules: `Rules.from_settings`.
+
+    Returns:
+        Those that moved, by start.
+
+    Raises:
+        SeriesUnknownError: there is none, or it is another company's.
+        SeriesOverError: nothing of it is ahead.
+        PilotLabError: what `move_many` raises for the first move refused; then all stay where they are.
+    """
+    series = _require_own(principal, repository.find_series(session, series_id))
+    ahead = movable_ahead(repository.bookings_of_series(session, series.id), now)
+    if not ahead:
+        raise SeriesOverError("nothing of this series is ahead, so nothing can move", rule="something-ahead")
+    zone = ZoneInfo(rules.zone)
+    by = in_zone(start, rules.zone).replace(tzinfo=None) - in_zone(ahead[0].start_at, rules.zone).replace(tzinfo=None)
+
+    def shifted(instant: datetime) -> datetime:
+        return (in_zone(instant, rules.zone).replace(tzinfo=None) + by).replace(tzinfo=zone)
+
+    moves = [
+        OneMove(booking_id=one.id, start=shifted(one.start_at), end=shifted(one.end_at), version=one.version)
+        for one in ahead
+    ]
+    return move_many(session, principal, MovesRequest(moves=moves), now=now, rules=rules)
+
+
+def movable_ahead(bookings: Sequence[Booking], now: datetime) -> list[Booking]:
+    """Those of these bookings that have not begun and can move, in their order."""
+    return [one for one in bookings if one.state in UPCOMING and one.start_at > now]
 
 
 def _require_clock_time(occurrence: Occurrence) -> Span:

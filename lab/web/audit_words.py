@@ -65,6 +65,7 @@ DEEDS = {
     "offered": N_("%(thing)s offered"),
     "opened": N_("%(thing)s opened"),
     "password-reset": N_("%(thing)s given a new password"),
+    "published": N_("%(thing)s published"),
     "queued": N_("%(thing)s sent again"),
     "referred": N_("%(thing)s referred"),
     "reinstated": N_("%(thing)s valid again"),

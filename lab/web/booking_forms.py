@@ -11,12 +11,14 @@ from starlette.datastructures import QueryParams
 from bookings.schemas import BookingRequest
 from bookings.search.service import FoundSlot
 from bookings.search.wishes import SlotWish
+from bookings.series.schemas import SeriesRequest
 from lab.core.time import Span
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.wording import field_time, read_field_time
 
 LENGTHS_MINUTES = (30, 60, 90, 120, 180, 240, 360, 480)
 PROPOSALS = 6
+MOST_WEEKS = 52
 WINDOWS = {
     "exact": N_("exactly this time"),
     "day": N_("any time on this day"),
@@ -41,6 +43,8 @@ class BookingForm:
     pilot_id: str = ""
     organisation_id: str = ""
     supervised: bool = False
+    times: str = "1"
+    """How many weeks."""
 
     @classmethod
     def from_query(cls, query: QueryParams) -> "BookingForm":
@@ -53,16 +57,19 @@ class BookingForm:
             pilot_id=query.get("pilot_id", query.get("pilot", "")),
             organisation_id=query.get("organisation_id", ""),
             supervised=query.get("supervised") == "yes",
+            times=query.get("times", "1")[:_LONGEST_TEXT],
             **given,
         )
 
-    def address(self, **changes: Any) -> str:
-        """The address of the form with this in it."""
+    def address(self, *, place: str = "/bookings/new", **changes: Any) -> str:
+        """The address of the form with this in it, or of another page that reads it."""
         form = replace(self, **changes)
         pairs = [("device", one) for one in form.device_ids] + [("capability", one) for one in form.capabilities]
         texts = ("minutes", "earliest", "start", "end", "title", "pilot_id", "organisation_id")
         pairs += [(name, getattr(form, name)) for name in texts if getattr(form, name)]
-        return f"/bookings/new?{urlencode([*pairs, *([('supervised', 'yes')] if form.supervised else [])])}"
+        pairs += [("supervised", "yes")] if form.supervised else []
+        pairs += [("times", form.times)] if form.weeks() != 1 else []
+        return f"{place}?{urlencode(pairs)}"
 
     def taking(self, slot: FoundSlot, zone: str) -> str:
         """The address of the form with a proposed slot taken."""
@@ -81,6 +88,20 @@ class BookingForm:
             if self.minutes.isascii() and self.minutes.isdigit() and len(self.minutes) < 6
             else 60
         )
+
+    def weeks(self) -> int | None:
+        """How many weeks in a row; `None`: not a number, or too many."""
+        known = self.times.isascii() and self.times.isdigit() and len(self.times) < 4
+        return int(self.times) if known and 1 <= int(self.times) <= MOST_WEEKS else None
+
+    def series(self, zone: str) -> SeriesRequest:
+        """What is meant by a series.
+
+        Raises:
+            LabTimeError: a time that cannot be read.
+            ValidationError: a field of a wrong form.
+        """
+        return SeriesRequest(rrule=f"FREQ=WEEKLY;COUNT={self.weeks()}", **self.request(zone).model_dump())
 
     def span(self, zone: str) -> Span:
         """When it shall be.

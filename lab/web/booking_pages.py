@@ -29,7 +29,7 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
 from lab.people.service import list_organisations
 from lab.pilots.service import company_of_pilot, list_pilots
-from lab.web.booking_forms import LENGTHS_MINUTES, WINDOWS, BookingForm, with_times
+from lab.web.booking_forms import LENGTHS_MINUTES, MOST_WEEKS, WINDOWS, BookingForm, with_times
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
@@ -79,9 +79,7 @@ def show_form(
             form = with_times(form, span.start, span.end, zone)
         proposals, nothing = _proposals(session, principal, form, now, rules) if find else ([], "")
         terms = _terms(session, principal, form, now, rules) if form.device_ids else Terms()
-        return _form_page(
-            request, session, principal, settings, form, proposals=proposals, nothing=nothing, terms=terms
-        )
+        return form_page(request, session, principal, settings, form, proposals=proposals, nothing=nothing, terms=terms)
 
 
 @router.get("/bookings/new/terms")
@@ -119,8 +117,9 @@ def submit_form(
     pilot_id: Annotated[str, Form()] = "",
     organisation_id: Annotated[str, Form()] = "",
     supervised: Annotated[str, Form()] = "",
+    times: Annotated[str, Form()] = "1",
 ) -> Response:
-    """Book; a refusal shows the form again with the reason, a taken slot shows what else is free."""
+    """Book; a refusal shows the form again with the reason, a taken slot what else is free, a series its dates."""
     service.require_may_book(principal)
     offer: Mapping[str, Any] = {}
     form = BookingForm(
@@ -131,7 +130,10 @@ def submit_form(
         pilot_id=pilot_id,
         organisation_id=organisation_id,
         supervised=supervised == "yes",
+        times=times,
     )
+    if form.weeks() != 1:
+        return RedirectResponse(form.address(place="/bookings/series/new"), 303)
     try:
         wish = form.request(settings.time_zone)
         booking = database.transact(
@@ -143,7 +145,7 @@ def submit_form(
         with database.read() as session:
             return _busy_page(request, session, principal, form, error, rules=rules, now=clock.now())
     except ValidationError as error:
-        problem, nearest = _first_fault(error), None
+        problem, nearest = first_fault(error), None
     except (InvalidError, ConflictError) as error:
         problem = sentence(error.message, settings.time_zone) if form.device_ids else _(_FAULTS["device_ids"])
         nearest, offer = error.facts.get("nearest"), error.facts.get("instead") or {}
@@ -151,7 +153,7 @@ def submit_form(
         asked = booking.state == BookingState.REQUESTED
         return RedirectResponse(f"/bookings?done={'asked' if asked else 'booked'}", 303)
     with database.read() as session:
-        return _form_page(request, session, principal, settings, form, problem=problem, nearest=nearest, offer=offer)
+        return form_page(request, session, principal, settings, form, problem=problem, nearest=nearest, offer=offer)
 
 
 def names(session: Session, principal: Principal) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def as_times(span: Any) -> dict[str, datetime] | None:
     return {edge: datetime.fromisoformat(span[edge]) for edge in ("start", "end")}
 
 
-def _form_page(
+def form_page(
     request: Request,
     session: Session,
     principal: Principal,
@@ -183,6 +185,7 @@ def _form_page(
     nothing: str = "",
     terms: Terms | None = None,
 ) -> Response:
+    """The form with what was typed; with a problem, what could be done about it."""
     pilots = [pilot for pilot in list_pilots(session, principal) if pilot.state != "reported"]
     devices = list_devices(session)
     capabilities = sorted((capability_name(one.name), one.name) for one in list_capabilities(session))
@@ -204,6 +207,7 @@ def _form_page(
         device_names={device.id: device.name for device in devices},
         capabilities=capabilities,
         lengths=LENGTHS_MINUTES,
+        most_weeks=MOST_WEEKS,
         pilots=pilots,
         organisations=[found for found in list_organisations(session, principal) if found.kind != "lab"],
         opening_hours=opening_hours(settings.opening_hours),
@@ -315,7 +319,8 @@ def _others(
     return found.slots[0].devices if found.slots else ()
 
 
-def _first_fault(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
+    """What is said of the first field that is of a wrong form."""
     fault = error.errors()[0]
     where = str(fault["loc"][0]) if fault["loc"] else ""
     return _(_FAULTS.get(where, _FAULT))

@@ -15,6 +15,9 @@ from tests.web_client import Town
 NUL, HALF = "a\0b", "a\ud800b"
 FORMS = {
     "/bookings/new": ("device_ids", "start", "end", "title", "pilot_id", "organisation_id"),
+    "/bookings/series": ("device_ids", "start", "end", "title", "times", "instead_1"),
+    "/bookings/series/{bad}/move": ("start",),
+    "/bookings/series/{bad}/cancel": (),
     "/bookings/{bad}/move": ("version", "start", "end"),
     "/waitlist": ("device_ids", "start", "end", "title", "pilot_id", "window"),
     "/waitlist/{bad}/accept": ("version",),
@@ -68,6 +71,8 @@ PAGES = (
     "/bookings/new?device={bad}&capability={bad}&organisation_id={bad}&pilot_id={bad}&start=2026-11-24T09:00&end=2026-11-24T10:00&find=yes",
     "/bookings/new/terms?device_ids={bad}&start={bad}&end=x&minutes=99999",
     "/bookings/{bad}",
+    "/bookings/series/new?device={bad}&title={bad}&times={bad}&start=2026-11-24T09:00&end=2026-11-24T10:00",
+    "/bookings/series/{bad}",
     "/bookings/{bad}/live",
     "/bookings/{bad}/light",
     "/pilots/{bad}/console",

@@ -123,7 +123,7 @@ def test_new_prices_are_looked_at_first_and_what_is_booked_keeps_its_price(each_
     assert each_shop.post("manager", PRICES, **typed()).headers["location"].endswith("?done=published")
     assert "EUR 120.00 per hour, set-up EUR 25.00" in words(each_shop.get("joiner", "/devices/mill-1"))
     assert "EUR 85.00" in words(each_shop.get("founder", "/bookings"))
-    assert "price-list: published" in words(each_shop.get("manager", "/manage/audit?subject=price-list"))
+    assert "Price list published" in words(each_shop.get("manager", "/manage/audit?subject=price-list"))
 
 
 def test_a_company_in_a_programme_is_compared_with_what_it_would_pay_itself(shop: Shop) -> None:

@@ -13,6 +13,9 @@ import pyarrow as pa
 import uvicorn
 from sqlalchemy.orm import Session
 
+from bookings.rules import Rules
+from bookings.series.schemas import SeriesRequest
+from bookings.series.service import book_series
 from devices.catalogue import DEFAULT_CATALOGUE, load_catalogue
 from devices.messages.native import Birth, Death
 from devices.service import import_catalogue, record_birth, record_death
@@ -134,6 +137,7 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     ids["asked"] = place_booking(
         session, foundry, asked, "robot-1", title="Gripper test", state="requested", lapses_at=NOW + 30 * _HOUR
     ).id
+    ids["series"] = _series(session, town)
     past = Span(NOW - 72 * _HOUR, NOW - 70 * _HOUR)
     place_booking(session, foundry, past, "mill-1", title="First look", state="done", price_cents=17000)
     ids["report"] = _report(session, ids["pilot"], folder)
@@ -163,6 +167,20 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     ).id
     ids["letter"] = fill_unplaced(session, NOW)
     ids["enquiry"] = enquiries.ask(session, None, question, now=NOW - 3 * _HOUR).id
+
+
+def _series(session: Session, town: Town) -> str:
+    """Three Fridays with the meter, late in the day."""
+    first = at_lab(4, 17)
+    wish = SeriesRequest(
+        device_ids=["meter-1"],
+        start=first,
+        end=first + _HOUR,
+        title="Idle power, each week",
+        rrule="FREQ=WEEKLY;COUNT=3",
+    )
+    rules = Rules.from_settings(Settings())
+    return book_series(session, town.principal("founder"), wish, now=NOW, rules=rules).series.id
 
 
 def _pilots(session: Session, stage: Stage) -> tuple[str, str]:

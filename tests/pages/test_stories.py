@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.pages.stage import Stage
+from lab.core.time import Span
+from tests.pages.stage import Stage, at_lab
 from tests.pages.tour import visiting
+from tests.placed_bookings import place_booking
 from tests.web_client import PASSWORD
 
 LOOKS = {
@@ -142,6 +144,42 @@ def test_a_booking_is_moved_and_given_back(stage: Stage, chrome: Browser, look: 
         row.locator("summary").click()
         row.locator(".btn-outline-danger").click()
         expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
+        visit.assert_quiet()
+
+
+def test_a_slot_of_every_week_is_looked_at_booked_moved_and_given_back(
+    stage: Stage, chrome: Browser, look: str
+) -> None:
+    day, taken, moved = {"laptop-en": (1, 8, 2), "phone-pl": (3, 10, 4)}[look]
+    title = f"Weekly {look}"
+    with stage.database.write() as session:
+        span = Span(at_lab(taken + 7, 15), at_lab(taken + 7, 16))
+        place_booking(session, stage.town.joinery.id, span, "conveyor-1", title="Secret of the joinery")
+    with visiting(chrome, stage, "founder", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go(f"/bookings/new?device=conveyor-1&start=2026-12-0{day}T15:00&end=2026-12-0{day}T16:00&title={title}")
+        page.locator("[name=times]").fill("3")
+        page.locator("#book").click()
+        rows = page.locator("#dates tbody tr")
+        expect(rows).to_have_count(3)
+        expect(page.locator("main")).not_to_contain_text("Secret")
+        expect(rows.nth(1).locator(".tag")).to_have_class(re.compile("cancelled"))
+        expect(page.locator("#total")).to_contain_text("90")
+        rows.nth(1).locator("[type=radio]").nth(1).check()
+        page.locator("#book").click()
+        expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
+        expect(page.locator("#dates .tag.confirmed")).to_have_count(3)
+        page.locator("#move [name=start]").fill(f"2026-12-0{moved}T17:00")
+        page.locator("#move button").click()
+        expect(rows.first).to_contain_text("17:00–18:00")
+        rows.first.get_by_role("link").last.click()
+        page.locator("form[action$='/cancel'] button").click()
+        expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
+        page.get_by_role("link", name=title, exact=True).first.click()
+        page.locator("a[href^='/bookings/series/']").click()
+        page.locator("#cancel summary").click()
+        page.locator("#cancel button").click()
+        expect(page.locator("#dates .tag.cancelled")).to_have_count(3)
         visit.assert_quiet()
 
 

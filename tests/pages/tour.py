@@ -35,6 +35,12 @@ TOUR = (
     Stop("book", "founder", "/bookings/new?device=mill-1&device=meter-1&find=yes&title=Feed"),
     Stop("bookings", "founder", "/bookings"),
     Stop("booking", "founder", "/bookings/{coming}"),
+    Stop(
+        "dates-of-a-series",
+        "founder",
+        "/bookings/series/new?device=mill-1&start=2026-11-24T09:00&end=2026-11-24T10:00&title=Feed&times=3",
+    ),
+    Stop("series", "founder", "/bookings/series/{series}"),
     Stop("experiment", "founder", "/bookings/{running}/live"),
     Stop("pilots", "founder", "/pilots"),
     Stop("pilot", "founder", "/pilots/{planned}"),
