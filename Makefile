@@ -7,7 +7,7 @@ SOURCES := lab devices bookings telemetry simulators tests benchmarks migrations
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup dev demo up test faults check bench screenshots messages openapi lock format
+.PHONY: help setup dev demo up test faults check bench screenshots looks messages openapi lock format
 .DEFAULT_GOAL := help
 
 help:            ## list the commands
@@ -72,6 +72,9 @@ bench: dev       ## measure, beside the limits, and write docs/performance.md
 
 screenshots: dev ## write pictures of every page into out/screenshots, both sizes, themes and languages
 	@$(BIN)/python -m tests.pages.screenshots out/screenshots
+
+looks: dev       ## read every page by axe-core in all eight looks: sizes, themes, languages (minutes)
+	@$(BIN)/python -m tests.pages.looks
 
 messages: dev    ## collect what the pages say into lab/web/locales/*.po; what is new or changed is then to be translated
 	@$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k _ -k ngettext:1,2 --no-location --sort-output --omit-header -o $(VENV)/pages.pot .

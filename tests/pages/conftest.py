@@ -8,9 +8,9 @@ from playwright.sync_api import Browser
 
 from lab.core.database import Database
 from tests.conftest import create_tables, have
+from tests.pages.looks import axe_source
 from tests.pages.stage import Stage, served_stage
 from tests.pages.tour import opened_chromium
-from tests.services.npm import fetch_peers
 
 
 @pytest.fixture(scope="module")
@@ -34,5 +34,4 @@ def chrome(chromium: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The source of axe-core, a checker of accessibility."""
-    _, folder = have(lambda: fetch_peers(tmp_path_factory.mktemp("axe")))
-    return (folder / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+    return have(lambda: axe_source(tmp_path_factory.mktemp("axe")))

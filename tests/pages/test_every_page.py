@@ -9,8 +9,9 @@ from itertools import product
 import pytest
 from playwright.sync_api import Browser
 
+from tests.pages.looks import settle, too_wide, violations
 from tests.pages.stage import Stage
-from tests.pages.tour import LANGUAGES, SIZES, THEMES, TOUR, Stop, Visit, visiting
+from tests.pages.tour import LANGUAGES, SIZES, THEMES, TOUR, Stop, visiting
 
 LOOKS = {
     "laptop": {"size": "laptop", "theme": "light", "language": "en"},
@@ -20,27 +21,13 @@ _ALL = [dict(zip(("size", "theme", "language"), one, strict=True)) for one in pr
 OTHERS = {"-".join(look.values()): look for look in _ALL if look not in LOOKS.values()}
 VISITS = [(stop, name) for stop in TOUR for name in LOOKS]
 VISITS += [(stop, list(OTHERS)[place % len(OTHERS)]) for place, stop in enumerate(TOUR)]
-_CHECK = """
-async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
-    found => `${found.id} (${found.impact}): ` + found.nodes.slice(0, 3).map(node => node.html.slice(0, 99)).join(" | ")
-)
-"""
-
-
-def violations(visit: Visit, axe: str) -> list[str]:
-    """What axe-core finds, with WCAG 2.2 AA and best practices."""
-    visit.page.evaluate(axe)
-    found: list[str] = visit.page.evaluate(_CHECK)
-    return found
 
 
 @pytest.mark.parametrize(("stop", "look"), VISITS, ids=lambda part: part.name if isinstance(part, Stop) else part)
 def test_it_is_accessible_quiet_and_fits(stage: Stage, chrome: Browser, axe: str, stop: Stop, look: str) -> None:
     with visiting(chrome, stage, stop.who, **{**LOOKS, **OTHERS}[look]) as visit:
         visit.go(stop.address)
-        if not visit.page.locator("[data-live]").count():  # a stream of live values never ends
-            visit.page.wait_for_load_state("networkidle")
+        settle(visit)
         assert violations(visit, axe) == []
-        too_wide = visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert too_wide <= 0
+        assert too_wide(visit) <= 0
         visit.assert_quiet()

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from tests.pages.looks import violations
 from tests.pages.stage import Stage
-from tests.pages.test_every_page import violations
 from tests.pages.test_stories import LOOKS
 from tests.pages.tour import visiting
 
