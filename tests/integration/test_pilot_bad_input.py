@@ -1,14 +1,27 @@
-"""Pilots with something wrong in them: a named refusal or an honest report, never a number that pretends."""
+"""Pilots with something wrong in them: a named refusal or an honest report, never a number that pretends.
 
+No primary KPI, an effect of zero, one run an arm, units that do not match: refused when the plan is written. A
+criterion changed after the lock, a run in a booking that was moved: refused when it happens. All runs excluded, one run
+an arm left, constant data, a signal that never came: a report, on the page and as PDF, that draws no conclusion.
+"""
+
+import html
+import io
+import json
+import re
 from datetime import timedelta
 
 import pytest
+from pypdf import PdfReader
 
-from bookings.models import Booking
+from lab.core.jobs import Worker
+from lab.people.endpoints import SESSION_COOKIE
+from lab.people.service import open_session
 from lab.pilots import service as pilots
-from lab.reports.models import Report
+from lab.reports.jobs import report_handlers
 from tests.factories import MONDAY_MORNING
-from tests.integration.test_reports import PLAN, Http, Lab, quick_layout  # noqa: F401 - a fixture
+from tests.integration.test_reports import PLAN, Http, Lab
+from tests.web_client import browser
 
 
 @pytest.fixture
@@ -29,12 +42,6 @@ def kpis(**changed):
     """The plan's KPIs, the primary one changed."""
     found = PLAN.model_dump(mode="json")["kpis"]
     return [{**kpi, **(changed if kpi["role"] == "primary" else {})} for kpi in found]
-
-
-def said_of(lab):
-    """Verdict and result object of a sealed pilot."""
-    report: Report = lab.report()
-    return report.verdict, report.results
 
 
 @pytest.mark.parametrize(
@@ -74,13 +81,25 @@ def test_a_criterion_is_not_changed_after_the_lock(lab):
 
 
 def test_a_run_does_not_start_in_a_booking_that_was_moved_away(lab):
-    with lab.database.write() as session:
-        booking = session.get_one(Booking, lab.booking_id)
-        booking.start_at, booking.end_at = (MONDAY_MORNING + timedelta(days=7, hours=hour) for hour in (0, 3))
-    answer = Http(lab).call(
-        "engineer", "POST", f"/pilots/{lab.pilot_id}/runs/1/start", json={"booking_id": lab.booking_id}
-    )
-    assert (answer.status_code, answer.json()["rule"]) == (422, "now-inside")
+    http = Http(lab)
+    before, after = (MONDAY_MORNING + timedelta(days=1, hours=hours) for hours in (1, 4))
+    wish = {"device_ids": ["meter-1", "mill-1"], "title": "T", "pilot_id": lab.pilot_id}
+    booked = http.call("member", "POST", "/bookings", json=wish | span_of(before))
+    assert booked.status_code == 201, booked.text
+    address = f"/bookings/{booked.json()['id']}/move"
+    assert http.call("member", "POST", address, json=span_of(after)).status_code == 200
+    start = f"/pilots/{lab.pilot_id}/runs/1/start"
+    body = {"booking_id": booked.json()["id"]}
+    lab.clock.advance(before + timedelta(minutes=5) - lab.clock.now())
+    refused = http.call("engineer", "POST", start, json=body)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:pilotlab:problem:booking-unfit")
+    assert refused.json()["rule"] == "now-inside"
+    lab.clock.advance(after + timedelta(minutes=5) - lab.clock.now())
+    assert http.call("engineer", "POST", start, json=body).status_code == 200
+
+
+def span_of(start):
+    return {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
 
 
 def test_all_runs_excluded_before_they_were_made_leave_nothing_to_seal(lab):
@@ -94,44 +113,76 @@ def test_all_runs_excluded_before_they_were_made_leave_nothing_to_seal(lab):
     assert (answer.status_code, answer.json()["rule"]) == (409, "all-made")
 
 
-def test_all_runs_excluded_afterwards_is_a_report_that_infers_nothing(lab, quick_layout):  # noqa: F811
+def arms_of(lab):
+    """The arm of each run of the pilot, by its number."""
+    with lab.database.read() as session:
+        return {run.number: run.arm for run in pilots.planned_runs(session, lab.pilot_id)}
+
+
+def leave_out(lab, numbers):
+    http = Http(lab)
+    for number in numbers:
+        address = f"/pilots/{lab.pilot_id}/runs/{number}/exclude"
+        assert http.call("engineer", "POST", address, json={"reason": "Wrong material."}).status_code == 200
+
+
+def all_runs_excluded(lab):
     lab.make_runs()
-    with lab.database.read() as session:
-        numbers = [run.number for run in pilots.planned_runs(session, lab.pilot_id)]
-    for number in numbers:
-        lab.write(
-            lambda s, n=number: pilots.exclude_run(
-                s, lab.engineer, lab.pilot_id, n, reason="Wrong material.", now=lab.clock.now()
-            )
-        )
-    verdict, results = said_of(lab)
-    assert verdict == "Extend the pilot"
-    assert no_interval(results["kpis"])
+    leave_out(lab, arms_of(lab))
 
 
-def test_constant_data_are_a_report_that_infers_nothing(lab, quick_layout):  # noqa: F811
-    with lab.database.read() as session:
-        numbers = [run.number for run in pilots.planned_runs(session, lab.pilot_id)]
-    for number in numbers:
+def one_run_an_arm_left(lab):
+    lab.make_runs()
+    last_of_arm = {arm: number for number, arm in arms_of(lab).items()}
+    leave_out(lab, arms_of(lab).keys() - last_of_arm.values())
+
+
+def constant_data(lab):
+    for number in arms_of(lab):
         lab.make_run(number, 5.0)
-    verdict, results = said_of(lab)
-    assert verdict == "Extend the pilot"
-    assert no_interval(primary_of(results))
 
 
-def test_a_signal_that_never_came_is_a_report_that_infers_nothing(lab, monkeypatch, quick_layout):  # noqa: F811
-    monkeypatch.setattr(lab.store, "write", lambda *_args, **_facts: None)
-    lab.make_runs()
-    verdict, results = said_of(lab)
-    assert verdict == "Extend the pilot"
-    assert no_interval(primary_of(results))
+def constant_data_in_each_arm(lab):
+    for number, arm in arms_of(lab).items():
+        lab.make_run(number, 5.0 if arm == "fast" else 7.0)
 
 
-def no_interval(kpis):
-    """Whether none of them pretends: neither interval nor p value, but a reason."""
-    return all(kpi["comparison"] is None and kpi["no_inference"] for kpi in kpis)
+def a_signal_that_never_came(lab):
+    for number in arms_of(lab):
+        lab.make_run(number, None)
 
 
-def primary_of(results):
-    """The primary KPI; the others may have been measured all the same."""
-    return [kpi for kpi in results["kpis"] if kpi["role"] == "primary"]
+@pytest.mark.parametrize(
+    "happens",
+    [all_runs_excluded, one_run_an_arm_left, constant_data, constant_data_in_each_arm, a_signal_that_never_came],
+)
+def test_what_allows_no_conclusion_is_a_report_that_draws_none(lab, happens):
+    happens(lab)
+    http = Http(lab)
+    lab.clock.advance(timedelta(hours=4))
+    assert http.call("engineer", "POST", f"/pilots/{lab.pilot_id}/seal").status_code == 202
+    handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock)
+    Worker(lab.database, lab.clock, {**handlers, "mail": lambda _job: None}).run_due()
+    (listed,) = http.get("member", f"/reports?pilot_id={lab.pilot_id}").json()
+    assert listed["verdict"] == "Extend the pilot"
+
+    answer = http.get("member", f"/reports/{listed['id']}")
+    results = json.loads(answer.text, parse_constant=pytest.fail)["results"]  # no NaN, no infinity
+    primary = next(kpi for kpi in results["kpis"] if kpi["role"] == "primary")
+    assert (primary["comparison"], primary["criterion"]["met"]) == (None, None)
+    assert "no inference possible" in primary["no_inference"]
+    assert results["economics"]["distribution"] is None
+
+    pdf = http.get("member", f"/reports/{listed['id']}/report.pdf").content
+    printed = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    client = browser(http.app)
+    with lab.database.write() as session:
+        client.cookies.set(SESSION_COOKIE, open_session(session, lab.member.account_id, now=lab.clock.now()))
+    page = client.get(f"/reports/{listed['id']}")
+    assert page.status_code == 200
+    shown = html.unescape(re.sub(r"<(style|script|svg).*?</\1>|<[^>]*>", " ", page.text, flags=re.DOTALL))
+    for said in (printed, shown):
+        said = " ".join(said.split())
+        assert "no inference possible" in said.lower()
+        assert "is not shown, because the runs allow no conclusion" in said
+        assert not re.search(r"\b(nan|inf|None(?!: whoever)|null|Traceback|undefined)\b", said)

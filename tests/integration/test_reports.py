@@ -97,12 +97,14 @@ class Lab:
         return self
 
     def make_run(self, number, power_kw):
+        """Make a run now, of constant power; None: its meter says nothing."""
         self.clock.advance(timedelta(seconds=30))
         start = self.clock.now()
         self.write(lambda s: pilots.start_run(s, self.engineer, self.pilot_id, number, self.booking_id, now=start))
         self.clock.advance(timedelta(seconds=SECONDS))
         end = self.clock.now()
-        self.store.write(_samples(to_nanoseconds(start), to_nanoseconds(end), power_kw), watermark=number)
+        if power_kw is not None:
+            self.store.write(_samples(to_nanoseconds(start), to_nanoseconds(end), power_kw), watermark=number)
         with self.database.write() as session:
             for kind, at in (("run_started", start), ("part_finished", end)):
                 session.add(_event(kind, number, to_nanoseconds(at)))
