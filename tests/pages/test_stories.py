@@ -258,7 +258,8 @@ def test_a_manager_sees_what_an_outage_hits_before_declaring_it(stage: Stage, ch
         expect(page.locator("#effect")).to_contain_text("Second feed trial")
         page.get_by_role("button", name="Declare it").click()
         expect(page.locator("tbody")).to_contain_text("New spindle")
-        page.get_by_role("button", name="It was a mistake").click()
+        page.locator("summary", has_text="It was a mistake").click()
+        page.get_by_role("button", name="Yes, take it back").click()
         expect(page.locator("[role=status]")).to_have_text("The outage is withdrawn.")
         visit.assert_quiet()
 
