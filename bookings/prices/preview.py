@@ -56,6 +56,11 @@ class PricesEffect:
     """False: there are more of these than were looked at."""
 
     @property
+    def dearer_or_cheaper(self) -> list[Repriced]:
+        """The bookings ahead that would have another price."""
+        return [one for one in self.ahead if one.cents != one.booking.price_cents]
+
+    @property
     def kept_cents(self) -> int:
         """What the bookings ahead cost, and go on costing."""
         return sum(one.booking.price_cents or 0 for one in self.ahead)

@@ -119,6 +119,7 @@ def test_new_prices_are_looked_at_first_and_what_is_booked_keeps_its_price(each_
     assert "Energy meter: EUR" not in seen
     assert "An hour with an engineer: EUR 60.00; so far EUR 0.00" in seen
     assert "1 booking ahead keeps its price of EUR 85.00. Booked at the new prices it would cost EUR 145.00" in seen
+    assert "Feed trial, Foundry: EUR 85.00, would be EUR 145.00" in seen
     assert "Nothing is published yet" in words(each_shop.get("manager", PRICES))
     assert each_shop.post("manager", PRICES, **typed()).headers["location"].endswith("?done=published")
     assert "EUR 120.00 per hour, set-up EUR 25.00" in words(each_shop.get("joiner", "/devices/mill-1"))
@@ -158,6 +159,21 @@ def test_prices_of_later_say_when_they_begin_and_end(each_shop: Shop) -> None:
     assert [re.search("in force|to come|over", row)[0] for row in states] == ["to come", "to come", "in force"]  # type: ignore[index]
     assert "Fri 1 Jan 2027, 00:00 CET Mon 1 Mar 2027, 01:00 CET" in states[0]
     assert "until others follow" in states[1]
+
+
+def test_a_booking_whose_price_stays_is_counted_but_not_listed(shop: Shop) -> None:
+    shop.book("meter-1")
+    seen = words(shop.post("manager", PRICES, **typed(look="yes")))
+    assert "1 booking ahead keeps its price of EUR 15.00. Booked at the new prices it would cost EUR 15.00." in seen
+    assert "would be" not in seen
+
+
+def test_what_was_looked_at_is_what_is_published(shop: Shop) -> None:
+    page = shop.post("manager", PRICES, **typed(look="yes"))
+    section = page.text[page.text.index('id="effect"') : page.text.index("</section>")]
+    shown = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', section))
+    assert shop.post("manager", PRICES, **shown).headers["location"].endswith("?done=published")
+    assert "EUR 120.00 per hour, set-up EUR 25.00" in words(shop.get("founder", "/devices/mill-1"))
 
 
 @pytest.mark.parametrize(

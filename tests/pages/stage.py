@@ -13,6 +13,7 @@ import pyarrow as pa
 import uvicorn
 from sqlalchemy.orm import Session
 
+from bookings.prices.publishing import ListedPrice, publish_price_list
 from bookings.rules import Rules
 from bookings.series.schemas import SeriesRequest
 from bookings.series.service import book_series
@@ -138,6 +139,7 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
         session, foundry, asked, "robot-1", title="Gripper test", state="requested", lapses_at=NOW + 30 * _HOUR
     ).id
     ids["series"] = _series(session, town)
+    _prices_to_come(session, town)
     past = Span(NOW - 72 * _HOUR, NOW - 70 * _HOUR)
     place_booking(session, foundry, past, "mill-1", title="First look", state="done", price_cents=17000)
     ids["report"] = _report(session, ids["pilot"], folder)
@@ -181,6 +183,19 @@ def _series(session: Session, town: Town) -> str:
     )
     rules = Rules.from_settings(Settings())
     return book_series(session, town.principal("founder"), wish, now=NOW, rules=rules).series.id
+
+
+def _prices_to_come(session: Session, town: Town) -> None:
+    """Published already; they change nothing this year."""
+    publish_price_list(
+        session,
+        town.principal("manager"),
+        name="Prices 2027",
+        valid_from=at_lab(39, 0),
+        devices={"mill-1": ListedPrice(9_000, 2_500), "robot-1": ListedPrice(6_500, 0)},
+        supervision_hour_cents=4_500,
+        now=NOW - _HOUR,
+    )
 
 
 def _pilots(session: Session, stage: Stage) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lab.core.time import Span
+from tests.pages.looks import violations
 from tests.pages.stage import Stage, at_lab
 from tests.pages.tour import visiting
 from tests.placed_bookings import place_booking
@@ -169,6 +170,10 @@ def test_a_slot_of_every_week_is_looked_at_booked_moved_and_given_back(
         page.locator("#book").click()
         expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
         expect(page.locator("#dates .tag.confirmed")).to_have_count(3)
+        page.locator("#move [name=start]").fill(f"2026-12-0{day}T05:00")
+        page.locator("#move button").click()
+        expect(page.locator("#problem")).to_be_visible()
+        expect(rows.first).to_contain_text("15:00–16:00")
         page.locator("#move [name=start]").fill(f"2026-12-0{moved}T17:00")
         page.locator("#move button").click()
         expect(rows.first).to_contain_text("17:00–18:00")
@@ -277,7 +282,9 @@ def test_a_manager_sets_a_rule_after_a_look_at_its_effect(stage: Stage, chrome: 
         visit.assert_quiet()
 
 
-def test_a_manager_publishes_prices_after_a_look_at_what_they_change(stage: Stage, chrome: Browser, look: str) -> None:
+def test_a_manager_publishes_prices_after_a_look_at_what_they_change(
+    stage: Stage, chrome: Browser, axe: str, look: str
+) -> None:
     name, hour = f"Prices {look}", {"laptop-en": "61.50", "phone-pl": "62,50"}[look]
     with visiting(chrome, stage, "manager", **LOOKS[look]) as visit:
         page = visit.page
@@ -285,9 +292,12 @@ def test_a_manager_publishes_prices_after_a_look_at_what_they_change(stage: Stag
         page.locator(".cards a[href='/manage/prices']").click()
         page.locator("[name=name]").fill(name)
         page.locator("[name=hour_robot-1]").fill(hour)
+        page.locator("[name=setup_mill-1]").fill("25")
         page.locator("[name=look]").click()
         expect(page.locator("#effect")).to_contain_text(hour)
         expect(page.locator("#effect")).to_contain_text("Second feed trial")
+        expect(page.locator("#effect")).to_contain_text("2027")
+        assert violations(visit, axe) == []
         page.locator("#effect .btn-primary").click()
         expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
         expect(page.locator("tr", has_text=name).locator(".tag")).to_have_class(re.compile("done"))
