@@ -146,7 +146,7 @@ def test_a_plan_is_sketched_with_the_keyboard_and_handed_to_the_lab(stage: Stage
         page.keyboard.type("0,3")
         expect(page.locator("#follows .card")).to_contain_text("34")
         expect(page.locator("#follows .card")).to_contain_text("3 h 40 min")
-        expect(page.locator("#follows a")).to_have_attribute("href", re.compile("minutes=220"))
+        expect(page.locator("#follows .card a")).to_have_attribute("href", re.compile("minutes=220"))
         page.keyboard.press("Enter")
         expect(page.locator("[role=status]")).to_be_visible()
         expect(page.locator(".note-text", has_text=f"energy {look}")).to_contain_text("34")
