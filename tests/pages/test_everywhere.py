@@ -77,7 +77,10 @@ def test_a_page_says_that_it_works_and_does_it_once_where_the_answer_takes_long(
 INK = "name => getComputedStyle(document.querySelector(name)).color"
 
 
-@pytest.mark.parametrize("address", ["/pilots/{planned}", "/bookings/{coming}", "/reports/{report}", "/manage/audit"])
+@pytest.mark.parametrize(
+    "address",
+    ["/pilots/{planned}", "/bookings", "/bookings/{coming}", "/reports/{report}", "/devices/mill-1", "/manage/audit"],
+)
 def test_pages_are_printed_dark_on_light_whatever_the_theme_and_without_buttons(
     stage: Stage, chrome: Browser, address: str
 ) -> None:
@@ -91,6 +94,8 @@ def test_pages_are_printed_dark_on_light_whatever_the_theme_and_without_buttons(
         page.emulate_media(media="print")
         printed = [int(part) for part in re.findall(r"\d+", page.evaluate(INK, "h1"))[:3]]
         assert max(printed) < 100
-        for name in (".btn", "form", ".places", ".who"):
+        page.set_viewport_size({"width": 718, "height": 1050})  # A4 within its margins
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718
+        for name in (".btn", "form", ".places", ".who", "main input", "main select"):
             assert not any(one.is_visible() for one in page.locator(name).all()), name
         expect(page.locator(".site-footer")).to_contain_text("lab time (Europe/Warsaw)")
