@@ -176,6 +176,7 @@ class LiveHub:
                 if self._closing:
                     yield event("end", {"reason": "closing"})
                     return
+                await viewer.come_round()
                 if not viewer.may_see(self._clock.now_ns()):
                     yield event("end", {"reason": "access"})
                     return

@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_SECONDS = 5.0
 BLIND_SECONDS = 9.0
+PAUSE_SECONDS = 1.0
+"""A stream that has not come round for so long was held up: its network took nothing."""
+_BEAT_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,26 @@ class Viewer:
         self._read_through = 0
         self._floors: dict[str, int] = {}
         """Signal → time of the last stored value that was sent, while the rings have not come past it."""
-        self._asked_at = self._answered_at = time.monotonic()
+        self._asked_at = self._answered_at = self._came_round_at = time.monotonic()
         self._question: asyncio.Task[Grant | None] | None = None
         self._refused = False
+
+    async def come_round(self) -> None:
+        """Before each frame: whoever was held up could not ask meanwhile, and gets nothing before there is an answer.
+
+        Waits for it while the right that was known last would have held; without an answer the viewer is blind.
+        """
+        now = time.monotonic()
+        paused_s, self._came_round_at = now - self._came_round_at, now
+        if paused_s <= PAUSE_SECONDS:
+            return
+        self.leave()  # a question of before the pause says nothing about now
+        self._asked_at = -LOOK_AGAIN_SECONDS
+        self._ask_when_due()
+        while self._question is not None and time.monotonic() - now < BLIND_SECONDS - LOOK_AGAIN_SECONDS:
+            await asyncio.sleep(_BEAT_SECONDS)
+            self._ask_when_due()
+        self._came_round_at = time.monotonic()
 
     def may_see(self, now_ns: int) -> bool:
         """Whether the stream may go on at this instant; asks again when it is time."""
@@ -70,8 +90,9 @@ class Viewer:
 
     def leave(self) -> None:
         """The viewer has gone."""
-        if self._question is not None:
-            self._question.cancel()
+        question, self._question = self._question, None
+        if question is not None:
+            question.cancel()
 
     def _beyond_the_past(self, frame: Frame, at_ns: int) -> bytes | None:
         """The frame without what was sent from the store already."""
