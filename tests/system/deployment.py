@@ -49,7 +49,7 @@ class Part:
 
     def wait_until_healthy(self, port: int) -> None:
         """Until this web process answers."""
-        wait_until(lambda: self.process.poll() is not None or healthy(port), timeout=30, what="a healthy web process")
+        wait_until(lambda: self.process.poll() is not None or healthy(port), timeout=120, what="a healthy web process")
         assert self.process.poll() is None, self.said()
 
     def said(self) -> str:
@@ -154,7 +154,9 @@ class Deployment:
     def start_recorder(self) -> Part:
         """Start the recorder and wait until it records."""
         part = self.start("recorder")
-        wait_until(lambda: part.process.poll() is not None or bool(part.saw("recording")), timeout=30, what="recording")
+        wait_until(
+            lambda: part.process.poll() is not None or bool(part.saw("recording")), timeout=120, what="recording"
+        )
         assert part.process.poll() is None, part.said()
         return part
 

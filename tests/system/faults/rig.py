@@ -241,7 +241,7 @@ class Rig:
 
         opened = threading.Event()
         threading.Thread(target=watch, daemon=True).start()
-        assert opened.wait(10), "the live stream does not open"
+        assert opened.wait(START_PATIENCE_SECONDS), "the live stream does not open"
         started[0] = time.monotonic()
         payload = b'{"boot":"%s","seq":%d,"time":%d,"values":{"%s":%d}}'
         client = new_client(BrokerAddress("127.0.0.1", self.broker_port, version=4), "fresh")

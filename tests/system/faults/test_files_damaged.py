@@ -10,6 +10,7 @@ import pytest
 
 from tests.services import Mosquitto
 from tests.system.faults.rig import LIVE_SECONDS, Counts, Journal, Rig, assert_nothing_wrong
+from tests.system.faults.seeds import FULL, seeds
 from tests.system.installation import pilotlab
 
 pytestmark = pytest.mark.faults
@@ -36,11 +37,6 @@ def start(own_mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Start]:
     yield begin
     for rig in made:
         rig.clean_up()
-
-
-def seeds(full: int) -> list[object]:
-    """One seed always, all of them in the full numbers."""
-    return [0, *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(1, full))]
 
 
 def first_of(parts: tuple[str, ...]) -> list[object]:
@@ -94,7 +90,7 @@ def assert_nothing_else_named(rig: Rig, incident: dict[str, Any], *, slack_ns: i
     assert inside == [], (len(inside), incident)
 
 
-@pytest.mark.parametrize("seed", seeds(20))
+@pytest.mark.parametrize("seed", seeds())
 @pytest.mark.parametrize("part", first_of(STORE))
 def test_a_byte_of_the_store_is_flipped(seed: int, part: str, start: Start) -> None:
     dice, rig = random.Random(seed), start()
@@ -117,7 +113,7 @@ def test_a_byte_of_the_store_is_flipped(seed: int, part: str, start: Start) -> N
     assert live < LIVE_SECONDS
 
 
-@pytest.mark.parametrize("seed", seeds(20))
+@pytest.mark.parametrize("seed", seeds())
 @pytest.mark.parametrize("part", first_of(SPOOL))
 def test_bytes_of_the_spool_are_flipped(seed: int, part: str, start: Start) -> None:
     dice, rig = random.Random(seed), start()
@@ -139,7 +135,7 @@ def test_bytes_of_the_spool_are_flipped(seed: int, part: str, start: Start) -> N
 
 
 @pytest.mark.faults_long
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(FULL))
 def test_store_and_spool_are_gone_together_and_the_hole_is_named(seed: int, start: Start) -> None:
     """Only the backup is left: what came after it, and before the new spool, is missing, and said to be."""
     dice, rig = random.Random(seed), start()

@@ -22,7 +22,8 @@ from lab.core.time import from_nanoseconds, to_nanoseconds
 from telemetry.stores.interface import Flag
 from tests.services import Mosquitto, wait_until
 from tests.system.faults.publisher import SIGNAL
-from tests.system.faults.rig import LIVE_SECONDS, STOP_SECONDS, Rig
+from tests.system.faults.rig import LIVE_SECONDS, START_PATIENCE_SECONDS, STOP_SECONDS, Rig
+from tests.system.faults.seeds import seeds
 from tests.system.installation import Machine, make_people, now, rfc3339
 
 pytestmark = pytest.mark.faults
@@ -30,7 +31,6 @@ pytestmark = pytest.mark.faults
 SECOND = 10**9
 HOUR_NS = 3600 * SECOND
 DAY_NS = 24 * HOUR_NS
-SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(3, 20))]
 BOOTS: dict[str, int | None] = {"ahead": HOUR_NS, "behind": -HOUR_NS, "right": 0, "lost": None, "thousandth": None}
 """What the clock is off by; it does not know the date, or sends milliseconds as nanoseconds."""
 
@@ -87,7 +87,7 @@ def seen(company: httpx.Client, start_ns: int, end_ns: int) -> set[float]:
     return set(found.json()["signals"].get(SIGNAL, {"value": []})["value"])
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_a_clock_that_is_wrong_never_shows_a_sample_to_the_wrong_company(
     seed: int, product: Rig, machine: Machine
 ) -> None:
@@ -143,7 +143,7 @@ def test_a_clock_that_is_wrong_never_shows_a_sample_to_the_wrong_company(
     assert beta
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_everything_delivered_twice_is_stored_once(seed: int, product: Rig) -> None:
     """Each message again at once, or some hundreds of them together; the product is killed in the middle."""
     dice = random.Random(seed)
@@ -193,7 +193,7 @@ def watched(product: Rig) -> Iterator[list[float]]:
 
     viewer = threading.Thread(target=look)
     viewer.start()
-    assert opened.wait(10)
+    assert opened.wait(START_PATIENCE_SECONDS)
     yield shown
     product.kill()
     viewer.join(10)
@@ -207,7 +207,7 @@ def latest_ms(product: Rig) -> float:
     return parse_time(found[SIGNAL]["time"]) / 1e6 if SIGNAL in found else 0.0
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_what_comes_out_of_order_or_a_day_late_makes_the_same_rows(seed: int, product: Rig, machine: Machine) -> None:
     """Shuffled, some of it twice, and the product is killed in the middle."""
     dice = random.Random(seed)

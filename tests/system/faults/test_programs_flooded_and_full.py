@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import have
 from tests.services import Mosquitto, ServiceMissingError, wait_until
 from tests.system.faults.rig import Rig
+from tests.system.faults.seeds import FULL, SHORT, seeds
 from tests.system.faults.watching import watch
 
 pytestmark = pytest.mark.faults
@@ -79,20 +80,12 @@ def fill(folder: Path) -> Path:
                 return ballast
 
 
-MOMENT, LONGER = (2.0, 8.0), (80.0, 90.0)
-"""Seconds for which the disk is full; the longer is longer than the keep-alive."""
+SHORTLY, MOMENT, LONGER = (1.0, 3.0), (2.0, 8.0), (80.0, 90.0)
+"""Seconds for which the disk is full; the longest is longer than the keep-alive."""
 
 
-@pytest.mark.parametrize(
-    ("seed", "full_s"),
-    [
-        (0, MOMENT),
-        *(pytest.param(n, MOMENT if n < 18 else LONGER, marks=pytest.mark.faults_long) for n in range(1, 20)),
-    ],
-)
-def test_a_full_disk_stops_acknowledging_and_nothing_else(
-    seed: int, full_s: tuple[float, float], rig: Start, small_disk: Path
-) -> None:
+@pytest.mark.parametrize("seed", seeds())
+def test_a_full_disk_stops_acknowledging_and_nothing_else(seed: int, rig: Start, small_disk: Path) -> None:
     dice, product = random.Random(seed), rig(small_disk)
     product.start()
     machine = product.publish("--rate", str(RATED / 4))
@@ -106,7 +99,7 @@ def test_a_full_disk_stops_acknowledging_and_nothing_else(
 
     wait_until(spool_is_full, timeout=120, what="the full disk noticed")
     acknowledged = product.told()["counts"]["acknowledged"]
-    lasts = dice.uniform(*full_s)
+    lasts = dice.uniform(*(SHORTLY if seed < SHORT else MOMENT if seed < FULL - 2 else LONGER))
     end = time.monotonic() + lasts
     while time.monotonic() < end:
         assert product.product.process is not None
@@ -149,14 +142,9 @@ def test_a_full_disk_is_an_alarm_although_it_cannot_be_written_down(rig: Start, 
     assert product.count("SELECT count(*) FROM alarms WHERE kind = 'disk'") == 1
 
 
-@pytest.mark.parametrize(
-    ("seed", "seconds", "flood"),
-    [
-        (1, 4, 3_000),
-        *(pytest.param(n, 30 if n == 2 else 15, 10_000, marks=pytest.mark.faults_long) for n in range(2, 21)),
-    ],
-)
-def test_a_flood_of_nonsense_harms_nobody_else(seed: int, seconds: int, flood: int, rig: Start) -> None:
+@pytest.mark.parametrize("seed", seeds())
+def test_a_flood_of_nonsense_harms_nobody_else(seed: int, rig: Start) -> None:
+    seconds, flood = (4, 3_000) if seed < SHORT else (30 if seed == SHORT else 15, 10_000)
     product = rig()
     product.start()
     machine = product.publish("--rate", "300")
@@ -179,17 +167,15 @@ def test_a_flood_of_nonsense_harms_nobody_else(seed: int, seconds: int, flood: i
         f"{memory:.0f} MB"
     )
     assert 0 < letters <= 2_500, "letters are limited for each device"
-    if flood >= 10_000:
+    if seed >= SHORT:
         assert sent.rate >= 0.9 * flood, "this was no such flood"
         assert busy.p99_ms <= 2 * calm.p99_ms
 
 
-@pytest.mark.parametrize(
-    ("seed", "seconds", "times_rated"),
-    [(0, 2, 2), *(pytest.param(n, 60 if n == 2 else 5, 10, marks=pytest.mark.faults_long) for n in range(1, 20))],
-)
-def test_a_burst_is_taken_and_worked_off(seed: int, seconds: int, times_rated: int, rig: Start) -> None:
+@pytest.mark.parametrize("seed", seeds())
+def test_a_burst_is_taken_and_worked_off(seed: int, rig: Start) -> None:
     """From two processes, since one machine alone is held back by its window."""
+    seconds, times_rated = (2, 2) if seed < SHORT else (60 if seed == SHORT else 5, 10)
     product, dice = rig(), random.Random(seed)
     product.start()
     window = str(dice.choice([1_000, 2_000, 4_000]))
@@ -206,5 +192,5 @@ def test_a_burst_is_taken_and_worked_off(seed: int, seconds: int, times_rated: i
         f"row 16, seed {seed}, {seconds} s at {reached:,.0f}/s: lag below 5 s after {caught_up:.1f} s, {memory:.0f} MB"
     )
     product.hold_to_the_oracle(label, *machines, drained_within=180)
-    if times_rated >= 10:
+    if seed >= SHORT:
         assert reached >= 0.9 * rate, "this was no such burst"

@@ -13,6 +13,7 @@ from lab.core.mqtt import KEEP_ALIVE_SECONDS
 from tests.integration.recording import spooled
 from tests.services import Mosquitto, wait_until
 from tests.system.faults.rig import ROOT, STOP_SECONDS, Rig
+from tests.system.faults.seeds import SHORT, seeds
 from tests.system.faults.wire import Wire
 
 pytestmark = pytest.mark.faults
@@ -38,18 +39,13 @@ def rig(own_mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Start]:
         one.clean_up()
 
 
-def seeds(normal: int, full: int) -> list[object]:
-    """The first few seeds always, all of them in the full numbers."""
-    return [*range(normal), *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(normal, full))]
-
-
-@pytest.mark.parametrize("seed", seeds(1, 20))
+@pytest.mark.parametrize("seed", seeds())
 def test_the_product_is_killed_while_machines_talk(seed: int, rig: Start) -> None:
     dice, product = random.Random(seed), rig()
     product.start()
-    rate = RATED if seed else RATED / 2
-    machine = product.publish("--rate", str(rate))
-    for _ in range(2 if seed else 1):
+    short = seed < SHORT
+    machine = product.publish("--rate", str(RATED / 2 if short else RATED))
+    for _ in range(1 if short else 2):
         time.sleep(dice.uniform(0.5, 2.5))
         product.kill()
         product.start()
@@ -57,11 +53,11 @@ def test_the_product_is_killed_while_machines_talk(seed: int, rig: Start) -> Non
     product.hold_to_the_oracle(f"row 1, kill -9 of pilotlab up, seed {seed}", machine)
 
 
-@pytest.mark.parametrize("seed", seeds(1, 20))
+@pytest.mark.parametrize("seed", seeds())
 def test_the_product_is_told_to_stop_while_machines_talk(seed: int, rig: Start) -> None:
     dice, product = random.Random(seed), rig()
     product.start()
-    machine = product.publish("--rate", str(RATED if seed else RATED / 2))
+    machine = product.publish("--rate", str(RATED / 2 if seed < SHORT else RATED))
     time.sleep(dice.uniform(0.2, 3.0))
     took = product.stop()
     held, stored = spooled(product.product.data / "spool.sqlite"), len(product.stored())
@@ -73,7 +69,7 @@ def test_the_product_is_told_to_stop_while_machines_talk(seed: int, rig: Start) 
     product.hold_to_the_oracle(f"row 2, SIGTERM, seed {seed}, stopped in {took:.1f} s with {stored} drained", machine)
 
 
-@pytest.mark.parametrize("seed", seeds(1, 20))
+@pytest.mark.parametrize("seed", seeds())
 def test_the_broker_is_restarted_with_its_sessions(seed: int, rig: Start, own_mosquitto: Mosquitto) -> None:
     dice, product = random.Random(seed), rig()
     product.start()
@@ -104,14 +100,10 @@ def narrow_broker() -> Iterator[int]:
     process.stdout.close()
 
 
-@pytest.mark.parametrize(
-    ("seed", "seconds", "rate"),
-    [
-        (0, 2, RATED / 2),
-        *(pytest.param(n, 30 if n == 1 else 5, 4 * RATED, marks=pytest.mark.faults_long) for n in range(1, 20)),
-    ],
-)
-def test_a_window_of_twenty_still_flows(seed: int, seconds: int, rate: float, rig: Start, narrow_broker: int) -> None:
+@pytest.mark.parametrize("seed", seeds())
+def test_a_window_of_twenty_still_flows(seed: int, rig: Start, narrow_broker: int) -> None:
+    short = seed < SHORT
+    seconds, rate = (2, RATED / 2) if short else (30 if seed == SHORT else 5, 4 * RATED)
     product = rig(broker_port=narrow_broker)
     product.start()
     before = product.told()["counts"]["acknowledged"]
@@ -126,12 +118,11 @@ def test_a_window_of_twenty_still_flows(seed: int, seconds: int, rate: float, ri
     )
     speed = len(journal.times) / (time.monotonic() - started)
     product.hold_to_the_oracle(f"row 5, seed {seed}, window 20: {speed:,.0f}/s acknowledged", machine)
-    if rate > RATED:
+    if not short:
         assert speed >= RATED
 
 
-@pytest.mark.faults_long
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds())
 def test_a_connection_that_is_only_half_there_is_noticed(seed: int, rig: Start, own_mosquitto: Mosquitto) -> None:
     """Nothing is forwarded any more either way, or one way only, while both ends believe in the other."""
     dice, wire = random.Random(seed), Wire(own_mosquitto.port)
@@ -139,7 +130,7 @@ def test_a_connection_that_is_only_half_there_is_noticed(seed: int, rig: Start, 
     product = rig(recorder_port=wire.port)
     product.start()
     machine = product.publish("--rate", "200")
-    time.sleep(dice.uniform(0.5, 1.5 + KEEP_ALIVE_SECONDS / 2))
+    time.sleep(dice.uniform(0.5, 1.5 + (0 if seed < SHORT else KEEP_ALIVE_SECONDS / 2)))
     wire.stall(way)
     stalled = time.monotonic()
     wait_until(lambda: not product.told()["connected"], timeout=60, what="the silence noticed")

@@ -17,6 +17,7 @@ from tests.integration.recording import now_ns
 from tests.integration.sparkplug_node import GROUP, HOST_ID, EdgeNode, metric
 from tests.services import Mosquitto, wait_until
 from tests.system.faults.rig import CATALOGUE, LIVE_SECONDS, STOP_SECONDS, Rig
+from tests.system.faults.seeds import seeds
 
 pytestmark = pytest.mark.faults
 
@@ -33,7 +34,6 @@ _PRESS = """
       - {{name: count, label: Parts, unit: "{{count}}"}}
 """
 STEPS = 120
-SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(100, 120))]
 LISTENS_ON_SECONDS = 1.0
 """How much longer than until the question a node speaks on before it is born again: a second question would come."""
 RANGES = {"power": 1_000_000.0, "count": 2_000_000.0}
@@ -134,7 +134,7 @@ def seen_live_after(product: Rig, node: FaultyNode) -> float:
     raise AssertionError("the live stream has ended")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_no_fault_gives_a_value_another_name(seed: int, product: Rig, own_mosquitto: Mosquitto) -> None:
     node = FaultyNode(own_mosquitto.address())
     node.start(random.Random(seed))
@@ -219,7 +219,7 @@ class Presses:
         assert self.asked == [times] * len(self.nodes)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_each_gap_is_asked_about_exactly_once(seed: int, product: Rig, own_mosquitto: Mosquitto) -> None:
     """Whatever is said of earlier connections, and when the host is killed before it has asked.
 

@@ -17,6 +17,7 @@ from telemetry.stores.influxdb import InfluxDBStore
 from tests.services import InfluxDB, Mosquitto, wait_until
 from tests.services.store_front import Front, store_front
 from tests.system.faults.rig import LIVE_SECONDS, STOP_SECONDS, Rig
+from tests.system.faults.seeds import FULL, SHORT, seeds
 
 pytestmark = pytest.mark.faults
 
@@ -24,8 +25,6 @@ RATED = 2_000
 DRAINS = 5
 BAD = 666
 """The number whose line the front refuses."""
-
-SEEDS = [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(4, 21))]
 
 
 @dataclass
@@ -73,8 +72,8 @@ def fronted(own_mosquitto: Mosquitto, influxdb: InfluxDB, tmp_path: Path) -> Ite
 @pytest.mark.parametrize(
     ("seconds", "rate"),
     [
-        (6, 400),
-        *(pytest.param(3 + n % 5, 250 + 50 * n, marks=pytest.mark.faults_long) for n in range(18)),
+        *((3 + n, 500 - 100 * n) for n in range(SHORT)),
+        *(pytest.param(3 + n % 5, 250 + 50 * n, marks=pytest.mark.faults_long) for n in range(SHORT, FULL)),
         pytest.param(600, RATED, marks=[pytest.mark.faults_long, pytest.mark.timeout(2400)]),
     ],
 )
@@ -107,7 +106,7 @@ def test_a_store_that_is_away_costs_nothing(fronted: Fronted, seconds: int, rate
         assert told["behind"] / (drained - back) >= DRAINS * RATED
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_a_busy_or_deaf_store_costs_nothing_even_when_the_product_is_killed(fronted: Fronted, seed: int) -> None:
     dice, product, front = random.Random(seed), fronted.rig, fronted.front
     moods = ["busy", "overloaded", "deaf"]
@@ -127,7 +126,7 @@ def test_a_busy_or_deaf_store_costs_nothing_even_when_the_product_is_killed(fron
     product.hold_to_the_oracle(f"row 7, seed {seed}, killed when {killed_in}, met {front.moods}", machine)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds())
 def test_one_bad_point_becomes_a_dead_letter_and_its_neighbours_are_stored(fronted: Fronted, seed: int) -> None:
     dice, product, front = random.Random(seed), fronted.rig, fronted.front
     front.mood = "choosy"

@@ -14,6 +14,7 @@ from tests.services import Mosquitto, wait_until
 from tests.services.window_peer import WindowPeer
 from tests.system.faults.publisher import SIGNAL
 from tests.system.faults.rig import LIVE_SECONDS, Rig
+from tests.system.faults.seeds import SHORT, seeds
 
 pytestmark = pytest.mark.faults
 
@@ -37,11 +38,6 @@ def rig(tmp_path: Path) -> Iterator[Start]:
         one.clean_up()
 
 
-def seeds(normal: int, full: int) -> list[object]:
-    """The first few seeds always, all of them in the full numbers."""
-    return [*range(normal), *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(normal, full))]
-
-
 def throw_session_away(port: int) -> None:
     """With acknowledgements on their way: somebody else comes in under the recorder's name, without a session."""
     thief = Client(CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=True)
@@ -52,7 +48,7 @@ def throw_session_away(port: int) -> None:
     thief.loop_stop()
 
 
-@pytest.mark.parametrize("seed", seeds(1, 20))
+@pytest.mark.parametrize("seed", seeds())
 def test_a_session_that_the_broker_forgets_is_a_gap_that_is_shown(
     seed: int, rig: Start, own_mosquitto: Mosquitto
 ) -> None:
@@ -86,7 +82,7 @@ def test_a_session_that_the_broker_forgets_is_a_gap_that_is_shown(
     assert live < LIVE_SECONDS
 
 
-@pytest.mark.parametrize("seed", seeds(1, 20))
+@pytest.mark.parametrize("seed", seeds())
 def test_no_acknowledgement_reaches_a_message_that_it_was_not_meant_for(seed: int, rig: Start) -> None:
     """The broker numbers its messages from 1 again after every loss, and keeps a ledger of what was acknowledged.
 
@@ -98,7 +94,7 @@ def test_no_acknowledgement_reaches_a_message_that_it_was_not_meant_for(seed: in
         product = rig(broker.port)
         product.start()
         machine = product.publish("--rate", "800")
-        for _ in range(6 if seed else 3):
+        for _ in range(3 if seed < SHORT else 6):
             time.sleep(dice.uniform(0.2, 1.0))
             broker.forget_sessions()
             time.sleep(dice.uniform(0.0, 1.5))

@@ -13,6 +13,7 @@ from devices.catalogue import DEFAULT_CATALOGUE
 from tests.services import InfluxDBServer, Mosquitto, PostgresCluster, wait_until
 from tests.system.deployment import MANAGER, PASSWORD, Deployment, Machine, Part, Stream
 from tests.system.faults.rig import LIVE_SECONDS, START_PATIENCE_SECONDS
+from tests.system.faults.seeds import SHORT, seeds
 
 pytestmark = pytest.mark.faults
 
@@ -79,8 +80,7 @@ def say_until_seen(machine: Machine, viewer: Stream) -> None:
     wait_until(seen, timeout=30, what="a fresh value that is seen live")
 
 
-@pytest.mark.faults_long
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds())
 def test_the_second_waits_and_takes_over_when_the_first_is_killed(
     seed: int, deployment: Deployment, broker: Mosquitto
 ) -> None:
@@ -95,7 +95,7 @@ def test_the_second_waits_and_takes_over_when_the_first_is_killed(
     say_until_seen(machine, viewer)
     if seed % 2:
         machine.wait_for_confirmation()
-    time.sleep(dice.uniform(0, 8))  # now and then longer than a beat
+    time.sleep(dice.uniform(0, 2 if seed < SHORT else 8))  # now and then longer than a beat
     assert second.saw("recorder listens") == []
     assert len(first.saw("recorder listens")) == 1
 

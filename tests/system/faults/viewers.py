@@ -1,8 +1,9 @@
 """Viewers of a live stream, many in a process of their own.
 
 `python -m tests.system.faults.viewers PORT COOKIE PATH COUNT SECONDS [--blocked N]` opens so many streams. Those
-that are blocked take nothing until the time is over; then they read until they see what they have lost. Latency is the
-time between a point's own time and its arrival. Prints `ready`, and at the end one line of JSON (see `Seen`).
+that are blocked take nothing until the time is over and the server can really send them nothing more; then they read
+until they see what they have lost. Latency is the time between a point's own time and its arrival. Prints `ready`, and
+at the end one line of JSON (see `Seen`).
 """
 
 import argparse
@@ -10,13 +11,18 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 from lab.core.clock import SystemClock
 
 GAP_MS = 1000.0
 """A blocked viewer has lost frames if there is so much time between two."""
+_IN_THE_SERVER = 128 * 1024
+"""Bytes, more than a server keeps for a connection whose network takes nothing."""
+_BLOCKED_SECONDS = 60.0
+"""How long a blocked viewer is waited for."""
 _TINY = 4096
 """Of a blocked viewer's buffers: what it does not take waits in the server, not in the network."""
 
@@ -25,6 +31,9 @@ _TINY = 4096
 class Seen:
     """What all viewers that read have seen."""
 
+    begin_ns: int = 0
+    end_ns: int = 0
+    """The span in which all of them looked."""
     points: int = 0
     frames: int = 0
     fewest_frames: int = 0
@@ -44,6 +53,8 @@ class _Stream:
     latencies_ms: list[float] = field(default_factory=list)
     frame_times: list[float] = field(default_factory=list)
     signals: set[str] = field(default_factory=set)
+    taken: int = 0
+    """Bytes."""
 
     @property
     def longest_gap_ms(self) -> float:
@@ -56,6 +67,28 @@ async def _until(condition: Callable[[], bool], *, seconds: float) -> None:
     end = asyncio.get_running_loop().time() + seconds
     while not condition() and asyncio.get_running_loop().time() < end:
         await asyncio.sleep(0.1)
+
+
+def _waiting(writer: asyncio.StreamWriter) -> str:
+    """How much the server's side of a connection has that the network does not take, as the system writes it."""
+    ends = [f":{writer.get_extra_info(name)[1]:04X}" for name in ("peername", "sockname")]
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        _, ours, theirs, _, queues, *_ = line.split()
+        if ours.endswith(ends[0]) and theirs.endswith(ends[1]):
+            return queues.partition(":")[0]
+    raise AssertionError("the server has closed the stream of a viewer that takes nothing")
+
+
+async def _until_blocked(writer: asyncio.StreamWriter, other: _Stream) -> None:
+    """Until nothing leaves the server any more, and it has had more for the viewer than it keeps, and a gap's time."""
+    end = asyncio.get_running_loop().time() + _BLOCKED_SECONDS
+    waiting, taken = _waiting(writer), other.taken
+    while other.taken - taken < _IN_THE_SERVER:
+        assert asyncio.get_running_loop().time() < end, f"not blocked: {waiting} bytes wait"
+        await asyncio.sleep(0.1)
+        if _waiting(writer) != waiting:
+            waiting, taken = _waiting(writer), other.taken
+    await asyncio.sleep(2 * GAP_MS / 1000)
 
 
 async def _open(
@@ -78,6 +111,7 @@ async def _read(reader: asyncio.StreamReader, stream: _Stream) -> None:
     clock, rest = SystemClock(), b""
     while chunk := await reader.read(65_536):
         now_ms = clock.now_ns() / 1e6
+        stream.taken += len(chunk)
         rest += chunk
         *events, rest = rest.split(b"\n\n")
         for event in events:
@@ -102,10 +136,16 @@ async def _watch(given: argparse.Namespace) -> Seen:
     streams = [_Stream() for _ in readers]
     tasks = [asyncio.create_task(_read(reader, stream)) for (reader, _), stream in zip(readers, streams, strict=True)]
     print("ready", flush=True)
+    begin_ns = SystemClock().now_ns()
     await asyncio.sleep(given.seconds)
+    for _, writer in sleepers:
+        await _until_blocked(writer, streams[0])
+    end_ns = SystemClock().now_ns()
     for task in tasks:
         task.cancel()
     late = [_Stream() for _ in sleepers]
+    for _, writer in sleepers:  # or it would take minutes over what waits
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     waking = [asyncio.create_task(_read(reader, stream)) for (reader, _), stream in zip(sleepers, late, strict=True)]
     if waking:
         await _until(lambda: all(stream.longest_gap_ms > GAP_MS for stream in late), seconds=20)
@@ -113,7 +153,7 @@ async def _watch(given: argparse.Namespace) -> Seen:
         task.cancel()
     for _, writer in [*readers, *sleepers]:
         writer.transport.abort()
-    return _summary(streams, late)
+    return replace(_summary(streams, late), begin_ns=begin_ns, end_ns=end_ns)
 
 
 def _summary(streams: list[_Stream], late: list[_Stream]) -> Seen:
