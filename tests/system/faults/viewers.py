@@ -22,7 +22,7 @@ GAP_MS = 1000.0
 _IN_THE_SERVER = 128 * 1024
 """Bytes, more than a server keeps for a connection whose network takes nothing."""
 _BLOCKED_SECONDS = 60.0
-"""How long a blocked viewer is waited for."""
+"""How long is waited until it is blocked, and afterwards until it has read what the network held for it."""
 _TINY = 4096
 """Of a blocked viewer's buffers: what it does not take waits in the server, not in the network."""
 
@@ -144,11 +144,13 @@ async def _watch(given: argparse.Namespace) -> Seen:
     for task in tasks:
         task.cancel()
     late = [_Stream() for _ in sleepers]
-    for _, writer in sleepers:  # or it would take minutes over what waits
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    for _, writer in sleepers:  # or it would take very long over what waits
+        woken: socket.socket = writer.get_extra_info("socket")
+        woken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        woken.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 1 << 20)
     waking = [asyncio.create_task(_read(reader, stream)) for (reader, _), stream in zip(sleepers, late, strict=True)]
     if waking:
-        await _until(lambda: all(stream.longest_gap_ms > GAP_MS for stream in late), seconds=20)
+        await _until(lambda: all(stream.longest_gap_ms > GAP_MS for stream in late), seconds=_BLOCKED_SECONDS)
     for task in waking:
         task.cancel()
     for _, writer in [*readers, *sleepers]:
