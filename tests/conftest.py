@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab.core.clock import LabClock
 from lab.core.database import Database
@@ -33,6 +34,12 @@ from tests.services.mosquitto import given_mosquitto
 from tests.services.recording import find_recording
 
 T = TypeVar("T")
+
+# A busy computer is no failure: how long an example takes is measured in `benchmarks/`.
+settings.register_profile(
+    "unhurried", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 MODELS = [
     "lab.core.audit",
