@@ -8,12 +8,13 @@ from devices.commanding import Sender
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.core.mqtt import BrokerAddress
 from lab.people.endpoints import PrincipalDep
-from lab.pilots import service
+from lab.pilots import amending, service
 from lab.pilots.closing import claims_at_end, claims_at_start
 from lab.pilots.plans import AnalysisPlan
 from lab.pilots.schemas import (
     PilotAnswer,
     PilotRequest,
+    PlanAmendment,
     PlanAnswer,
     RunAnswer,
     RunExclusion,
@@ -87,6 +88,28 @@ def lock_plan(pilot_id: str, principal: PrincipalDep, database: DatabaseDep, clo
     return database.transact(
         lambda session: PlanAnswer.of(service.lock_plan(session, principal, pilot_id, now=clock.now()))
     )
+
+
+@router.post("/pilots/{pilot_id}/plan/amend")
+def amend_plan(
+    pilot_id: str, request: PlanAmendment, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> PlanAnswer:
+    """Put a new version in the place of a locked plan; for the staff.
+
+    It names the version before, which is kept, and the report prints what was changed as a deviation.
+    """
+    return database.transact(
+        lambda session: PlanAnswer.of(
+            amending.amend_plan(session, principal, pilot_id, request.plan, reason=request.reason, now=clock.now())
+        )
+    )
+
+
+@router.get("/pilots/{pilot_id}/plan/versions")
+def list_plan_versions(pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> list[PlanAnswer]:
+    """Every version of the analysis plan, the first one first."""
+    with database.read() as session:
+        return [PlanAnswer.of(plan) for plan in service.plan_versions(session, principal, pilot_id)]
 
 
 @router.get("/pilots/{pilot_id}/runs")

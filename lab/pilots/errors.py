@@ -14,7 +14,7 @@ InvalidError
 ├── UnitMismatchError          what is measured cannot be given in the KPI's unit
 ├── UnknownSignalError         no such device or signal in the catalogue
 ├── PlanFormError              another contradiction inside a plan
-├── ReasonMissingError         an exclusion without its reason
+├── ReasonMissingError         an exclusion, or a change of a locked plan, without its reason
 └── BookingUnfitError          the booking is not of this pilot's company, time or devices
 ForbiddenError
 └── EngineerCompletesError     a company locks a mere sketch
@@ -25,6 +25,7 @@ ConflictError
 ├── PlanLockedError            a locked plan does not change (I5)
 ├── PlanMissingError           there is no plan yet, or it is not locked
 ├── PlanAlteredError           the stored plan is not the one that was locked
+├── LayoutFixedError           a later version of a locked plan would lay out other runs, or claim better evidence
 ├── RunStateError              started twice, stopped before the start, another one is running, …
 ├── PilotNumberTakenError      the number is in use
 └── PilotStateError            the pilot has gone beyond this step
@@ -86,7 +87,7 @@ class PlanFormError(InvalidError):
 
 
 class ReasonMissingError(InvalidError):
-    """An exclusion without its reason."""
+    """An exclusion, or a change of a locked plan, without its reason."""
 
 
 class BookingUnfitError(InvalidError):
@@ -115,6 +116,10 @@ class PlanMissingError(ConflictError):
 
 class PlanAlteredError(ConflictError):
     """The stored plan is not the one that was locked."""
+
+
+class LayoutFixedError(ConflictError):
+    """A later version of a locked plan would lay out other runs, or claim better evidence."""
 
 
 class RunStateError(ConflictError):

@@ -5,6 +5,7 @@ The shape is here; whether it makes sense is for `lab.pilots.rules` to say, with
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -379,6 +380,33 @@ class AnalysisPlan(PlanPart):
         for criterion in self.stop:
             spoken.update({criterion.signal.device, *criterion.devices})
         return spoken if self.limits is None else spoken | {self.limits.device}
+
+
+class Amendment(PlanPart):
+    """What a later version of a locked plan says of the one before it; hashed with the rest of the plan."""
+
+    version: int = Field(ge=1)
+    """Of the plan that it replaces."""
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Of that plan's document."""
+    reason: Prose
+    """Why it was changed, in the person's own words."""
+
+
+class AmendedPlan(AnalysisPlan):
+    """A later version of a locked plan: it names the one before."""
+
+    amends: Amendment
+
+
+def read_plan(document: Any) -> AnalysisPlan:
+    """The plan of a stored document: an `AmendedPlan` if it names a version before.
+
+    Raises:
+        ValidationError: if it is none.
+    """
+    amended = isinstance(document, Mapping) and "amends" in document
+    return (AmendedPlan if amended else AnalysisPlan).model_validate(document)
 
 
 def measured_signals(kpi: Kpi) -> list[tuple[str, str]]:

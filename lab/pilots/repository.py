@@ -55,6 +55,11 @@ def latest_plan(session: Session, pilot_id: str) -> Plan | None:
     return session.scalar(sa.select(Plan).where(Plan.pilot_id == pilot_id).order_by(Plan.version.desc()).limit(1))
 
 
+def plan_versions(session: Session, pilot_id: str) -> list[Plan]:
+    """Every version of a pilot's plan, the first one first."""
+    return list(session.scalars(sa.select(Plan).where(Plan.pilot_id == pilot_id).order_by(Plan.version)))
+
+
 def list_runs(session: Session, pilot_id: str) -> list[Run]:
     """A pilot's runs, in planned order."""
     return list(session.scalars(sa.select(Run).where(Run.pilot_id == pilot_id).order_by(Run.number)))

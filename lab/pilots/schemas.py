@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lab.pilots.closing import unproven_devices
 from lab.pilots.models import Pilot, Plan, Run
-from lab.pilots.plans import FieldName, Line, Prose, Setting
+from lab.pilots.plans import AnalysisPlan, FieldName, Line, Prose, Setting
 
 
 class PilotRequest(BaseModel):
@@ -43,6 +43,15 @@ class RunExclusion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    reason: Prose
+
+
+class PlanAmendment(BaseModel):
+    """A locked plan as it is to be, and why it is changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan: AnalysisPlan
     reason: Prose
 
 

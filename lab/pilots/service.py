@@ -32,7 +32,7 @@ from lab.pilots.errors import (
     RunUnknownError,
 )
 from lab.pilots.models import Pilot, Plan, Run
-from lab.pilots.plans import AnalysisPlan, StopCriterion, plan_sha256
+from lab.pilots.plans import AnalysisPlan, StopCriterion, plan_sha256, read_plan
 from lab.pilots.rules import check_plan
 from telemetry.alarms.definitions import LimitDefinition
 from telemetry.alarms.service import begin_plan_rules, end_plan_rules
@@ -135,7 +135,7 @@ def write_plan(session: Session, principal: Principal, pilot_id: str, plan: Anal
         PlanLockedError: if the plan is locked.
     """
     pilot = _visible(repository.lock_pilot(session, pilot_id), principal, pilot_id)
-    check_plan(plan, _signal_units(session))
+    check_plan(plan, signal_units(session))
     row = repository.latest_plan(session, pilot.id)
     if row is None:
         row = Plan(id=new_id("pln"), pilot_id=pilot.id, version=1, locked_at=None, locked_by=None, sha256=None)
@@ -177,7 +177,7 @@ def lock_plan(session: Session, principal: Principal, pilot_id: str, *, now: dat
             rule="engineer-completes",
         )
     plan = AnalysisPlan.model_validate(row.document)
-    check_plan(plan, _signal_units(session))
+    check_plan(plan, signal_units(session))
     row.sha256, row.locked_at, row.locked_by = plan_sha256(row.document), now, principal.account_id
     for number, planned in enumerate(planned_runs_of(plan), start=1):
         session.add(_planned_run(pilot.id, row.id, number, planned))
@@ -197,11 +197,29 @@ def locked_plan(session: Session, pilot_id: str) -> tuple[Plan, AnalysisPlan]:
     row = _plan_of(session, pilot_id)
     if row.locked_at is None:
         raise PlanMissingError("the plan is not locked yet; lock it before the first run", field="plan", rule="locked")
-    if plan_sha256(row.document) != row.sha256:
-        raise PlanAlteredError(
-            "the stored plan is not the one that was locked: its SHA-256 differs", field="plan", rule="unaltered"
-        )
-    return row, AnalysisPlan.model_validate(row.document)
+    _check_unaltered(row)
+    return row, read_plan(row.document)
+
+
+def plan_versions(session: Session, principal: Principal, pilot_id: str) -> list[Plan]:
+    """Every version of a pilot's plan, the first one first; none before one is written.
+
+    Raises:
+        PilotUnknownError: if there is no such pilot, or it is another company's.
+    """
+    return repository.plan_versions(session, get_pilot(session, principal, pilot_id).id)
+
+
+def former_plans(session: Session, pilot_id: str) -> list[Plan]:
+    """The versions of a locked plan that a later one has replaced, the first one first.
+
+    Raises:
+        PlanAlteredError: if a stored document no longer gives the locked hash.
+    """
+    former = repository.plan_versions(session, pilot_id)[:-1]
+    for row in former:
+        _check_unaltered(row)
+    return former
 
 
 def planned_runs(session: Session, pilot_id: str) -> list[Run]:
@@ -238,7 +256,7 @@ def start_run(
         BookingUnfitError: if the booking does not cover this pilot's company, devices and the present instant.
     """
     principal.require_staff("start runs")
-    pilot = _open_pilot(session, principal, pilot_id)
+    pilot = open_pilot(session, principal, pilot_id)
     _, plan = locked_plan(session, pilot_id)
     runs = repository.lock_runs(session, pilot_id)
     run = _run(runs, number)
@@ -298,7 +316,7 @@ def stop_run(
         RunStateError: if it is not going.
     """
     principal.require_staff("stop runs")
-    _open_pilot(session, principal, pilot_id)
+    open_pilot(session, principal, pilot_id)
     run = _run(repository.lock_runs(session, pilot_id), number)
     if run.started_at is None or run.ended_at is not None:
         raise RunStateError(f"run {number} is not going", field="number", rule="started")
@@ -324,7 +342,7 @@ def exclude_run(
         RunStateError: while the run is going, or if it is excluded already.
     """
     principal.require_staff("exclude runs")
-    _open_pilot(session, principal, pilot_id)
+    open_pilot(session, principal, pilot_id)
     run = _run(repository.lock_runs(session, pilot_id), number)
     if not reason.strip():
         raise ReasonMissingError("an exclusion needs its reason", field="reason", rule="not-empty")
@@ -342,7 +360,8 @@ def _watched(criterion: StopCriterion) -> tuple[str, str, LimitDefinition, tuple
     return criterion.signal.device, criterion.signal.signal, definition, criterion.devices
 
 
-def _signal_units(session: Session) -> dict[str, dict[str, str | None]]:
+def signal_units(session: Session) -> dict[str, dict[str, str | None]]:
+    """The catalogue as `lab.pilots.rules.check_plan` wants it."""
     return {
         device.id: {signal.name: signal.unit if signal.type == "number" else None for signal in device.signals}
         for device in list_devices(session)
@@ -361,11 +380,19 @@ def _visible(pilot: Pilot | None, principal: Principal, pilot_id: str) -> Pilot:
     return pilot
 
 
-def _open_pilot(session: Session, principal: Principal, pilot_id: str) -> Pilot:
+def open_pilot(session: Session, principal: Principal, pilot_id: str) -> Pilot:
+    """A pilot whose data are not sealed, kept from other changes until this transaction ends.
+
+    Raises:
+        PilotUnknownError: if there is no such pilot, or it is another company's.
+        PilotStateError: if its data are sealed.
+    """
     pilot = _visible(repository.lock_pilot(session, pilot_id), principal, pilot_id)
     if pilot.state in _FINISHED_STATES:
         raise PilotStateError(
-            f"the data of {pilot.number} are sealed; its runs do not change any more", field="state", rule="not-sealed"
+            f"the data of {pilot.number} are sealed; its plan and its runs do not change any more",
+            field="state",
+            rule="not-sealed",
         )
     return pilot
 
@@ -375,6 +402,13 @@ def _plan_of(session: Session, pilot_id: str) -> Plan:
     if row is None:
         raise PlanMissingError("this pilot has no analysis plan yet", field="plan", rule="written")
     return row
+
+
+def _check_unaltered(row: Plan) -> None:
+    if plan_sha256(row.document) != row.sha256:
+        raise PlanAlteredError(
+            "the stored plan is not the one that was locked: its SHA-256 differs", field="plan", rule="unaltered"
+        )
 
 
 def _run(runs: list[Run], number: int) -> Run:

@@ -17,7 +17,7 @@ from lab.core.settings import Settings
 from lab.core.time import to_nanoseconds
 from lab.people.principals import Principal
 from lab.pilots import repository as pilots
-from lab.pilots.plans import AnalysisPlan
+from lab.pilots.plans import AnalysisPlan, read_plan
 from lab.preflight.broker import BrokerTrial, broker_lines, keeping_of, message_rate
 from lab.preflight.lines import LOOKED_AT, DeviceSeen, SignalSeen, alarm_lines, device_lines, recorder_lines
 from telemetry.alarms.repository import open_alarms
@@ -86,7 +86,7 @@ def _plan_of(session: Session, booking: Booking) -> tuple[AnalysisPlan | None, l
     row = pilots.latest_plan(session, booking.pilot_id) if booking.pilot_id is not None else None
     if row is None:
         return None, []
-    plan = AnalysisPlan.model_validate(row.document)
+    plan = read_plan(row.document)
     lines = []
     if row.locked_at is None:
         todo = "lock it before the first run; afterwards it does not change"

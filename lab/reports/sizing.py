@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from lab.people.principals import Principal
 from lab.pilots import service as pilots
-from lab.pilots.plans import AnalysisPlan
+from lab.pilots.plans import AnalysisPlan, read_plan
 from lab.pilots.power import MOST_RUNS, POWER, BookingTime, Size, booking_time, layout_of, runs_for
 from lab.pilots.units import unit_label
 from lab.reports.errors import SpreadUnknownError
@@ -63,7 +63,7 @@ def size_pilot(session: Session, principal: Principal, pilot_id: str, question: 
         SpreadUnknownError: if the spread is neither given nor known from history.
     """
     pilot = pilots.get_pilot(session, principal, pilot_id)
-    plan = AnalysisPlan.model_validate(pilots.get_plan(session, principal, pilot_id).document)
+    plan = read_plan(pilots.get_plan(session, principal, pilot_id).document)
     spread, source = _spread(session, pilot.organisation_id, plan, question)
     size = runs_for(
         gain=plan.expected - plan.break_even,
@@ -99,7 +99,7 @@ def earlier_spread(session: Session, principal: Principal, pilot_id: str) -> tup
         PlanMissingError: if no plan has been written.
     """
     pilot = pilots.get_pilot(session, principal, pilot_id)
-    plan = AnalysisPlan.model_validate(pilots.get_plan(session, principal, pilot_id).document)
+    plan = read_plan(pilots.get_plan(session, principal, pilot_id).document)
     found = spread_of_plan(session, pilot.organisation_id, plan)
     return None if found is None else (found, _source(found))
 

@@ -14,7 +14,7 @@ from lab.pilots.documents.service import list_documents
 from lab.pilots.drafts import awaits_engineer
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
-from lab.pilots.plans import AnalysisPlan
+from lab.pilots.plans import AnalysisPlan, read_plan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
 from lab.reports.afterwards.service import follow_ups, get_acceptance
 from lab.reports.service import list_reports
@@ -89,7 +89,7 @@ def _plan(session: Session, principal: Principal, pilot_id: str) -> tuple[Plan |
         row = get_plan(session, principal, pilot_id)
     except PlanMissingError:
         return None, None
-    return row, AnalysisPlan.model_validate(row.document)
+    return row, read_plan(row.document)
 
 
 def _bookings_of(session: Session, principal: Principal, pilot_id: str) -> list[Booking]:
