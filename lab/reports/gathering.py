@@ -18,7 +18,7 @@ from lab.core.time import to_nanoseconds
 from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
 from lab.pilots.documents.service import chosen_documents, file_of
-from lab.pilots.models import Pilot, Run
+from lab.pilots.models import Pilot, Plan, Run
 from lab.pilots.notes.repository import notes_for_report
 from lab.reports import repository
 from lab.reports.errors import PilotUnfinishedError
@@ -31,6 +31,7 @@ from lab.reports.sealed import (
     SealedMessages,
     SealedNote,
     SealedPilot,
+    SealedPlanVersion,
     SealedRun,
     SealedSignal,
 )
@@ -73,6 +74,7 @@ def gather(
     names = sorted(plan.devices() | {part.device for run in runs for part in run.messages})
     grant = grant_of_company(session, pilot)
     attached = gather_attachments(session, pilot.id)
+    former = tuple((_version(session, one), one.document) for one in pilots.former_plans(session, pilot.id))
     assert row.locked_at is not None
     assert row.sha256 is not None
     return DataSetContent(
@@ -88,7 +90,7 @@ def gather(
             data_set_version=version,
             plan_version=row.version,
             plan_locked_at=row.locked_at,
-            plan_locked_by=repository.account_name(session, row.locked_by or "") or row.locked_by or "",
+            plan_locked_by=_locked_by(session, row),
             plan_sha256=row.sha256,
             bookings=_bookings(session, pilot.id, runs),
             attachments=tuple(attached.values()),
@@ -98,6 +100,7 @@ def gather(
             ),
         ),
         plan_document=row.document,
+        former=former,
         runs=runs,
         events=tuple(event for run in runs for event in _events(session, grant, run)),
         devices=tuple(_device(get_device(session, name)) for name in names),
@@ -106,6 +109,18 @@ def gather(
             for document, sealed in zip(chosen_documents(session, pilot.id), attached.values(), strict=True)
         },
     )
+
+
+def _version(session: Session, row: Plan) -> SealedPlanVersion:
+    assert row.locked_at is not None
+    assert row.sha256 is not None
+    return SealedPlanVersion(
+        version=row.version, locked_at=row.locked_at, locked_by=_locked_by(session, row), sha256=row.sha256
+    )
+
+
+def _locked_by(session: Session, row: Plan) -> str:
+    return repository.account_name(session, row.locked_by or "") or row.locked_by or ""
 
 
 def gather_attachments(session: Session, pilot_id: str) -> dict[str, SealedAttachment]:

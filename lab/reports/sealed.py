@@ -77,6 +77,21 @@ class SealedPilot(Value):
     """In the order in which they were written."""
 
 
+class SealedPlanVersion(Value):
+    """A line of plan-versions.json: an earlier version of the locked plan, which a later one has replaced."""
+
+    version: int
+    locked_at: datetime
+    locked_by: str
+    """Name of the person."""
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """Of its document within the data set."""
+        return f"plan-v{self.version}.json"
+
+
 class SealedMessages(Value):
     """Messages of one device in one run, as counted by their numbers."""
 

@@ -18,13 +18,23 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from lab.pilots.plans import AnalysisPlan, canonical_json
+from lab.pilots.plans import AmendedPlan, AnalysisPlan, canonical_json, read_plan
 from lab.reports.errors import DataSetAlteredError
-from lab.reports.sealed import SealedDevice, SealedEvent, SealedFile, SealedManifest, SealedPilot, SealedRun
+from lab.reports.sealed import (
+    SealedDevice,
+    SealedEvent,
+    SealedFile,
+    SealedManifest,
+    SealedPilot,
+    SealedPlanVersion,
+    SealedRun,
+)
 from lab.reports.sealed_samples import portions_of, read_portions, write_samples
 from telemetry.stores.interface import SAMPLES
 
 MANIFEST = "manifest.json"
+PLAN_VERSIONS = "plan-versions.json"
+"""Earlier versions of the locked plan; only where there are any."""
 SamplesOf = Callable[[SealedRun], Iterable[pa.Table]]
 """A run's samples (schema SAMPLES) in portions: by device, then by signal, each portion wholly of one signal. Several
 runs are asked for at the same time, each in its own thread."""
@@ -34,6 +44,7 @@ _RUNS_AT_ONCE = 2
 _RUNS = TypeAdapter(tuple[SealedRun, ...])
 _EVENTS = TypeAdapter(tuple[SealedEvent, ...])
 _DEVICES = TypeAdapter(tuple[SealedDevice, ...])
+_VERSIONS = TypeAdapter(tuple[SealedPlanVersion, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,16 @@ class DataSetContent:
     devices: tuple[SealedDevice, ...]
     attached: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
     """Path of each attachment that `pilot` names → gives its content."""
+    former: tuple[tuple[SealedPlanVersion, Mapping[str, Any]], ...] = ()
+    """Earlier versions of the plan with their documents, the first one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerPlan:
+    """An earlier version of the locked plan, as read back and checked."""
+
+    facts: SealedPlanVersion
+    plan: AnalysisPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,8 @@ class SealedData:
     devices: tuple[SealedDevice, ...]
     manifest: SealedManifest
     manifest_sha256: str
+    former: tuple[FormerPlan, ...] = ()
+    """Earlier versions of the plan, the first one first; each names the one before it."""
 
     def samples(self, run: SealedRun, *, device: str, signal: str, columns: Sequence[str] = SAMPLES.names) -> pa.Table:
         """One signal's samples in a run (columns of SAMPLES); empty for a run that was never made."""
@@ -117,6 +140,10 @@ def write_data_set(folder: Path, content: DataSetContent, samples_of: SamplesOf)
     (folder / "data").mkdir(parents=True)
     _write(folder / "pilot.json", canonical_json(content.pilot.model_dump(mode="json")))
     _write(folder / "plan.json", canonical_json(content.plan_document))
+    for facts, document in content.former:
+        _write(folder / facts.path, canonical_json(document))
+    if content.former:
+        _write(folder / PLAN_VERSIONS, _lines([facts for facts, _ in content.former]))
     _write(folder / "runs.json", _lines(content.runs))
     _write(folder / "runs.csv", _run_table(content.runs).encode())
     _write(folder / "events.json", _lines(content.events))
@@ -152,17 +179,20 @@ def read_data_set(folder: Path, *, manifest_sha256: str | None = None) -> Sealed
         raise _altered(MANIFEST, "is not of the right form") from error
     check_files(folder, manifest)
     try:
+        pilot = SealedPilot.model_validate_json(_read(folder, "pilot.json"))
+        plan = _plan(folder, "plan.json", pilot.plan_sha256)
         return SealedData(
             folder=folder,
-            pilot=SealedPilot.model_validate_json(_read(folder, "pilot.json")),
-            plan=_plan(folder),
+            pilot=pilot,
+            plan=plan,
+            former=_former_plans(folder, manifest, pilot, plan),
             runs=_RUNS.validate_json(_read(folder, "runs.json")),
             events=_EVENTS.validate_json(_read(folder, "events.json")),
             devices=_DEVICES.validate_json(_read(folder, "signals.json")),
             manifest=manifest,
             manifest_sha256=found,
         )
-    except ValidationError as error:
+    except ValueError as error:
         raise DataSetAlteredError("a file of the data set is not of the right form", rule="sealed") from error
 
 
@@ -196,12 +226,31 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _plan(folder: Path) -> AnalysisPlan:
-    document = _read(folder, "plan.json")
-    pilot = SealedPilot.model_validate_json(_read(folder, "pilot.json"))
-    if hashlib.sha256(document).hexdigest() != pilot.plan_sha256:
-        raise _altered("plan.json", "is not the plan that was locked")
-    return AnalysisPlan.model_validate_json(document)
+def _plan(folder: Path, name: str, sha256: str) -> AnalysisPlan:
+    document = _read(folder, name)
+    if hashlib.sha256(document).hexdigest() != sha256:
+        raise _altered(name, "is not the plan that was locked")
+    return read_plan(json.loads(document))
+
+
+def _former_plans(
+    folder: Path, manifest: SealedManifest, pilot: SealedPilot, plan: AnalysisPlan
+) -> tuple[FormerPlan, ...]:
+    """The earlier versions, which must be those that the later ones name, back to the first."""
+    if any(file.path == PLAN_VERSIONS for file in manifest.files):
+        versions = _VERSIONS.validate_json(_read(folder, PLAN_VERSIONS))
+    else:
+        versions = ()
+    former = tuple(FormerPlan(one, _plan(folder, one.path, one.sha256)) for one in versions)
+    chain = [(one.facts.version, one.facts.sha256, one.plan) for one in former]
+    chain.append((pilot.plan_version, pilot.plan_sha256, plan))
+    before: tuple[int, str] | None = None
+    for version, sha256, document in chain:
+        named = (document.amends.version, document.amends.sha256) if isinstance(document, AmendedPlan) else None
+        if named != before:
+            raise _altered(PLAN_VERSIONS, f"is not the plan before version {version}, as that version names it")
+        before = version, sha256
+    return former
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -219,7 +268,9 @@ def _altered(name: str, what: str) -> DataSetAlteredError:
     return DataSetAlteredError(f"{name} of the sealed data {what}", file=name, rule="sealed")
 
 
-def _lines(rows: Sequence[SealedRun] | Sequence[SealedEvent] | Sequence[SealedDevice]) -> bytes:
+def _lines(
+    rows: Sequence[SealedRun] | Sequence[SealedEvent] | Sequence[SealedDevice] | Sequence[SealedPlanVersion],
+) -> bytes:
     """A JSON list with one element a line, so that people can read it and compare it."""
     return b"[\n" + b",\n".join(canonical_json(row.model_dump(mode="json")) for row in rows) + b"\n]\n"
 

@@ -105,7 +105,7 @@ def seal_pilot(
     Raises:
         ForbiddenError: for anybody but the staff.
         PilotUnfinishedError: if a run is neither made nor excluded.
-        PilotStateError: if a run changed meanwhile; nothing is sealed.
+        PilotStateError: if a run or the plan changed meanwhile; nothing is sealed.
     """
     principal.require_staff("seal data")
     with database.read() as session:
@@ -166,6 +166,10 @@ def _keep_data_set(session: Session, content: DataSetContent, row: DataSet, buil
         return known
     if pilot is None or gather_runs(session, pilot.id) != content.runs:
         raise PilotStateError("a run changed while the data were being sealed; seal again", field="runs", rule="still")
+    if pilots.locked_plan(session, pilot.id)[0].sha256 != content.pilot.plan_sha256:
+        raise PilotStateError(
+            "the plan changed while the data were being sealed; seal again", field="plan", rule="still"
+        )
     attached = gather_attachments(session, pilot.id)
     if tuple(attached.values()) != content.pilot.attachments:
         raise PilotStateError(
