@@ -18,6 +18,7 @@ from lab.reports.language import writing_in
 from lab.reports.methods import DESIGNS, describe_statistics
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.photos import attachments_of
+from lab.reports.plan_changes import changed_after_runs, former_versions, plan_changes
 from lab.reports.quality import run_quality
 from lab.reports.results import (
     LAB_OEE,
@@ -106,6 +107,8 @@ def _results(data: SealedData, issue: ReportIssue) -> Results:
     primary = kpis[0]
     further = advice.further_runs(plan, primary, grade) if verdict is Verdict.EXTEND else None
     devices = _devices(data)
+    locked = _locked_plan(data)
+    told = () if locked.changed_after_runs is None else (locked.changed_after_runs,)
     economics = appraise(data, primary, further)
     return Results(
         identification=_identification(data, issue),
@@ -113,16 +116,16 @@ def _results(data: SealedData, issue: ReportIssue) -> Results:
         question=data.pilot.question,
         answer=advice.answer(plan, verdict, primary, guards, grade),
         verdict=verdict,
-        verdict_reasons=advice.reasons(plan, verdict, primary, guards, grade),
+        verdict_reasons=(*told, *advice.reasons(plan, verdict, primary, guards, grade)),
         verdict_rule=_(RULE),
         grade=grade,
         key_numbers=advice.key_numbers(kpis) + economic_key_numbers(economics),
         risks=advice.risks(plan, kpis, guards, grade, quality, devices),
         next_step=advice.next_step(verdict, further),
-        plan=_locked_plan(data),
+        plan=locked,
         devices=devices,
         arms=tuple(ArmSetup(name=arm.name, label=arm.label, role=arm.role, settings=arm.settings) for arm in plan.arms),
-        method=_method(data, made, quality),
+        method=_method(data, locked, made, quality),
         quality=quality,
         kpis=kpis,
         guards=guards,
@@ -189,7 +192,7 @@ def _executed(runs: Sequence[SealedRun]) -> list[SealedRun]:
 
 
 def _locked_plan(data: SealedData) -> LockedPlan:
-    pilot, plan = data.pilot, data.plan
+    pilot, plan, changes = data.pilot, data.plan, plan_changes(data)
     return LockedPlan(
         version=pilot.plan_version,
         locked_at=pilot.plan_locked_at,
@@ -203,6 +206,9 @@ def _locked_plan(data: SealedData) -> LockedPlan:
         ),
         written_after_data=plan.written_after_data,
         written_after_data_sentence=_(WRITTEN_AFTER_DATA) if plan.written_after_data else None,
+        former=former_versions(data),
+        changes=changes,
+        changed_after_runs=changed_after_runs(changes),
     )
 
 
@@ -239,7 +245,7 @@ def _signal(data: SealedData, device: SealedDevice, signal: SealedSignal) -> Sig
     )
 
 
-def _method(data: SealedData, made: Sequence[SealedRun], quality: Sequence[RunQuality]) -> Method:
+def _method(data: SealedData, locked: LockedPlan, made: Sequence[SealedRun], quality: Sequence[RunQuality]) -> Method:
     plan = data.plan
     planned = sorted(data.runs, key=lambda run: run.number)
     executed = _executed(data.runs)
@@ -251,7 +257,7 @@ def _method(data: SealedData, made: Sequence[SealedRun], quality: Sequence[RunQu
         alpha=plan.alpha,
         planned_order=tuple(OrderedRun(run=run.number, arm=run.arm, block=run.block) for run in planned),
         executed_order=tuple(OrderedRun(run=run.number, arm=run.arm, block=run.block) for run in executed),
-        deviations=_deviations(data, executed, quality),
+        deviations=(*(change.sentence for change in locked.changes), *_deviations(data, executed, quality)),
         blinding=_("None: whoever ran the machine knew the arm of every run."),
         statistics=describe_statistics(plan),
     )

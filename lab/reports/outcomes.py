@@ -128,7 +128,7 @@ def _kpi_result(data: SealedData, kpi: Kpi) -> KpiResult:
         kind=kpi.kind,
         direction=kpi.direction,
         role=kpi.role,
-        definition=_definition(plan, kpi),
+        definition=definition_text(plan, kpi),
         runs=runs,
         arms=tuple(_arm_summary(plan, kpi, arm.name, values_of(runs, arm.name)) for arm in plan.arms),
         comparison=comparison,
@@ -210,12 +210,12 @@ def _criterion(plan: AnalysisPlan, kpi: Kpi, comparison: Comparison | None) -> C
 def criterion_text(plan: AnalysisPlan, kpi: Kpi) -> str:
     """What the plan asks of a KPI, as a sentence."""
     if kpi.margin is not None:
-        return _("Not worse by more than {margin}.", margin=_amount(kpi.margin, kpi))
+        return _("Not worse by more than {margin}.", margin=written_amount(kpi.margin, kpi))
     if kpi.role == "primary":
         facts = {
             "label": kpi.label,
-            "break_even": _amount(plan.break_even, kpi),
-            "expected": _amount(plan.expected, kpi),
+            "break_even": written_amount(plan.break_even, kpi),
+            "expected": written_amount(plan.expected, kpi),
         }
         if kpi.direction == "higher":
             return _("{label} rises by more than {break_even} (break-even); {expected} is hoped for.", **facts)
@@ -223,13 +223,15 @@ def criterion_text(plan: AnalysisPlan, kpi: Kpi) -> str:
     return _("No criterion; shown for information.")
 
 
-def _amount(value: float, kpi: Kpi) -> str:
+def written_amount(value: float, kpi: Kpi) -> str:
+    """An amount of a KPI with its unit, as the plan names it."""
     if kpi.kind == "proportion":
         return format_quantity(100 * value, _("percentage points"))
     return format_quantity(value, unit_label(kpi.unit))
 
 
-def _definition(plan: AnalysisPlan, kpi: Kpi) -> str:
+def definition_text(plan: AnalysisPlan, kpi: Kpi) -> str:
+    """What is measured for a KPI, as a sentence."""
     text = _measured(plan, kpi.measure)
     if plan.limits is not None and not isinstance(kpi.measure, (EventValue, ResultValue)):
         text = _(

@@ -5,6 +5,7 @@ Numbers that are not known are `None`, never NaN. Times are aware UTC; `identifi
 All texts are plain sentences, ready to print, never markup.
 """
 
+import operator
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -87,6 +88,34 @@ class PlannedCriterion(Value):
     text: str
 
 
+class FormerVersion(Value):
+    """An earlier version of the locked plan, which a later one has replaced."""
+
+    version: int
+    locked_at: datetime
+    locked_by: str
+    sha256: str
+
+
+class PlanChange(Value):
+    """One thing that a later version of the locked plan changed."""
+
+    version: int
+    """Of the plan since when it holds."""
+    at: datetime
+    by: str
+    what: str
+    """e.g. "break-even"."""
+    before: str
+    after: str
+    criterion: bool
+    """Whether what is found, or how it is judged, depends on it."""
+    runs_made: int
+    """How many runs had been started before."""
+    reason: str
+    sentence: str
+
+
 class LockedPlan(Value):
     """The analysis plan as it was locked."""
 
@@ -100,6 +129,12 @@ class LockedPlan(Value):
     written_after_data: bool
     written_after_data_sentence: str | None
     """To be printed wherever the criteria are, when the flag is set."""
+    former: tuple[FormerVersion, ...] = Field(default=(), exclude_if=operator.not_)
+    """Earlier versions, the first one first."""
+    changes: tuple[PlanChange, ...] = Field(default=(), exclude_if=operator.not_)
+    """What later versions changed, in their order."""
+    changed_after_runs: str | None = Field(default=None, exclude_if=operator.not_)
+    """To be printed wherever the criteria are, if one was changed after runs had been made."""
 
 
 class SignalSetup(Value):

@@ -66,15 +66,30 @@ def plan(results: Results, words: Words) -> Section:
         Fact(words["hypothesis"], locked.hypothesis),
         Fact(words["locked"], words.say("locked_text", time=time, person=locked.locked_by, version=locked.version)),
         Fact(words["plan_hash"], locked.sha256, code=True),
+        *_former(results, words),
     )
     criteria = Table(
         words["criteria"],
         (Column(words["col_kpi"], share=1), Column(words["col_criterion"], share=2)),
         tuple((criterion.label, criterion.text) for criterion in locked.criteria),
     )
-    blocks: list[Block] = [Notice(late)] if late else []
-    blocks += [Facts(facts), criteria, Heading(words["verdict_rule"]), Paragraph(results.verdict_rule)]
+    blocks: list[Block] = [Notice(said) for said in (late, locked.changed_after_runs) if said]
+    blocks += [Facts(facts), criteria]
+    if locked.changes:
+        blocks += [Heading(words["plan_changes"]), Bullets(tuple(change.sentence for change in locked.changes))]
+    blocks += [Heading(words["verdict_rule"]), Paragraph(results.verdict_rule)]
     return Section("plan", words["section_plan"], tuple(blocks))
+
+
+def _former(results: Results, words: Words) -> tuple[Fact, ...]:
+    """The versions before, each with its hash, which the company got by mail."""
+    zone = results.identification.time_zone
+    facts: list[Fact] = []
+    for one in results.plan.former:
+        time = write_time(one.locked_at, zone)
+        text = words.say("locked_text", time=time, person=one.locked_by, version=one.version)
+        facts += [Fact(words["former_version"], text), Fact(words["former_hash"], one.sha256, code=True)]
+    return tuple(facts)
 
 
 def set_up(results: Results, words: Words) -> Section:
