@@ -1,4 +1,4 @@
-"""What a company gets by mail when its plan is locked: the hash, so that nobody can change the plan unseen."""
+"""What a company gets by mail when its plan is locked, and at each later version: the hash, so that nothing is unseen."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from lab.people.rules import mail_language
 from lab.pilots.models import Pilot, Plan
+from lab.pilots.plans import AmendedPlan, Amendment, read_plan
 from lab.post.messages import is_mail_address
 from lab.post.service import queue_mail
 from lab.reports.afterwards.repository import members_of
@@ -48,6 +49,9 @@ def tell_of_lock(session: Session, plan_id: str, *, time_zone: str, language: La
 def _write(name: str, pilot: Pilot, plan: Plan, *, by: str, zone: str) -> tuple[str, str]:
     """Subject and text, in the present language."""
     when = write_time(plan.locked_at, zone)
+    document = read_plan(plan.document)
+    if isinstance(document, AmendedPlan):
+        return _write_change(name, pilot, plan, document.amends, by=by, when=when)
     paragraphs = [
         _("Dear {name},", name=name),
         _(
@@ -58,13 +62,37 @@ def _write(name: str, pilot: Pilot, plan: Plan, *, by: str, zone: str) -> tuple[
         ),
         _("SHA-256 of the plan: {hash}", hash=plan.sha256),
         _(
-            "Please keep this mail. The report prints this hash beside the criteria; if it is the same, nothing was "
-            "changed after the lock."
+            "Please keep this mail. The report prints this hash beside the criteria; if it is the only one there, "
+            "nothing was changed after the lock."
         ),
         _(
-            "From now on neither you nor the lab can change the question, the criteria, the design, the number of runs "
-            "or their order. Slots can still be moved, and runs can be left out for a reason. Runs made in another "
-            "order or left out are printed in the report as deviations."
+            "From now on neither you nor the lab can change the design, the number of runs or their order, and nothing "
+            "else unseen: if the lab must correct the plan, you get the new hash and the reason by mail. Slots can "
+            "still be moved, and runs can be left out for a reason. Corrections, runs made in another order and runs "
+            "left out are printed in the report as deviations."
         ),
     ]
     return _("The plan of pilot {number} is locked", number=pilot.number), "\n\n".join(paragraphs) + "\n"
+
+
+def _write_change(name: str, pilot: Pilot, plan: Plan, amends: Amendment, *, by: str, when: str) -> tuple[str, str]:
+    paragraphs = [
+        _("Dear {name},", name=name),
+        _(
+            "the locked analysis plan of the pilot “{title}” was changed: {time}, by {who}. Version {version} is in "
+            "force now.",
+            title=pilot.title,
+            time=when,
+            who=by,
+            version=plan.version,
+        ),
+        _("Reason: {reason}", reason=amends.reason),
+        _("SHA-256 of version {version}, as you know it: {hash}", version=amends.version, hash=amends.sha256),
+        _("SHA-256 of version {version}, from now on: {hash}", version=plan.version, hash=plan.sha256),
+        _(
+            "Please keep this mail. The runs keep their order. The report prints both hashes, and every change as a "
+            "deviation: what it was, what it is, when, by whom, why and after how many runs."
+        ),
+        _("Do you not agree? Please tell the lab before the data are sealed."),
+    ]
+    return _("The plan of pilot {number} was changed", number=pilot.number), "\n\n".join(paragraphs) + "\n"
