@@ -1,4 +1,4 @@
-"""What a company gets by mail when its plan is locked, and at each later version: the hash, so that nothing is unseen."""
+"""What a company gets by mail when its plan is locked, and at every change of it: the hash, so that all is seen."""
 
 from datetime import datetime
 

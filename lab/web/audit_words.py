@@ -65,6 +65,7 @@ DEEDS = {
     "offered": N_("%(thing)s offered"),
     "opened": N_("%(thing)s opened"),
     "password-reset": N_("%(thing)s given a new password"),
+    "plan amended": N_("%(thing)s: locked plan changed"),
     "published": N_("%(thing)s published"),
     "queued": N_("%(thing)s sent again"),
     "referred": N_("%(thing)s referred"),

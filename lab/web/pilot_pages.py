@@ -1,5 +1,8 @@
 """Pilots: the list, and one pilot with its plan, runs and reports."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
@@ -14,8 +17,8 @@ from lab.pilots.documents.service import list_documents
 from lab.pilots.drafts import awaits_engineer
 from lab.pilots.errors import PlanMissingError
 from lab.pilots.models import Plan, Run
-from lab.pilots.plans import AnalysisPlan, read_plan
-from lab.pilots.service import get_pilot, get_plan, list_pilots, planned_runs
+from lab.pilots.plans import AmendedPlan, AnalysisPlan, read_plan
+from lab.pilots.service import get_pilot, get_plan, list_pilots, plan_versions, planned_runs
 from lab.reports.afterwards.service import follow_ups, get_acceptance
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
@@ -26,6 +29,18 @@ from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
 
 router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version of the plan, for the page."""
+
+    version: int
+    locked_at: datetime | None
+    by: str
+    reason: str
+    """Why it replaced the one before; empty of the first."""
+    sha256: str
 
 
 @router.get("/pilots")
@@ -64,6 +79,7 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
             sketched=row is not None and awaits_engineer(session, row),
             tried=design_text(plan) if plan else "",
             locked_by=locked_by.name if locked_by else "",
+            versions=_versions(session, principal, pilot_id),
             arm_labels={arm.name: arm.label for arm in plan.arms} if plan else {},
             runs=runs,
             finished=sum(run.ended_at is not None for run in runs),
@@ -90,6 +106,18 @@ def _plan(session: Session, principal: Principal, pilot_id: str) -> tuple[Plan |
     except PlanMissingError:
         return None, None
     return row, read_plan(row.document)
+
+
+def _versions(session: Session, principal: Principal, pilot_id: str) -> list[_Version]:
+    """Every version of a plan that was changed after its lock, the newest first; else none."""
+    rows = plan_versions(session, principal, pilot_id)
+    return [_version(session, row) for row in reversed(rows)] if len(rows) > 1 else []
+
+
+def _version(session: Session, row: Plan) -> _Version:
+    plan, by = read_plan(row.document), people.account(session, row.locked_by or "")
+    reason = plan.amends.reason if isinstance(plan, AmendedPlan) else ""
+    return _Version(row.version, row.locked_at, by.name if by else row.locked_by or "", reason, row.sha256 or "")
 
 
 def _bookings_of(session: Session, principal: Principal, pilot_id: str) -> list[Booking]:
