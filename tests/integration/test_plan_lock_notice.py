@@ -60,8 +60,11 @@ def test_the_company_gets_time_person_and_hash_of_the_plan_that_was_locked(compa
     assert "Dear Ewa Lis," in said
     flat = " ".join(said.split())
     assert "“Feed” was locked: 2026-11-23 08:00, by Member" in flat  # the lab's wall clock
-    assert "neither you nor the lab can change the question, the criteria" in flat
-    assert "left out are printed in the report as deviations" in flat
+    assert (
+        "neither you nor the lab can change the design, the number of runs or their order, and nothing else unseen"
+        in flat
+    )
+    assert "runs left out are printed in the report as deviations" in flat
 
 
 def test_only_people_of_the_company_who_can_sign_in_are_told_and_each_once(company):

@@ -13,7 +13,15 @@ import pyarrow as pa
 from lab.core.time import to_nanoseconds
 from lab.pilots.examples import RECORDED_FEEDS, RECORDING_DEVICE, recording_plan
 from lab.pilots.plans import AnalysisPlan, plan_sha256
-from lab.reports.sealed import SealedDevice, SealedEvent, SealedMessages, SealedPilot, SealedRun, SealedSignal
+from lab.reports.sealed import (
+    SealedDevice,
+    SealedEvent,
+    SealedMessages,
+    SealedPilot,
+    SealedPlanVersion,
+    SealedRun,
+    SealedSignal,
+)
 from lab.reports.sealing import DataSetContent, write_data_set
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
@@ -127,6 +135,7 @@ def write_pilot(
     devices: Sequence[SealedDevice],
     samples_of: Callable[[SealedRun], Iterable[pa.Table]],
     events: Sequence[SealedEvent] = (),
+    former: Sequence[tuple[SealedPlanVersion, Mapping[str, Any]]] = (),
     **facts: Any,
 ) -> str:
     """Seal a made-up pilot, whose machine reports when its runs begin and end; gives the manifest's SHA-256."""
@@ -136,6 +145,7 @@ def write_pilot(
         runs=tuple(runs),
         events=(*(event for run in runs for event in limit_events(plan, run)), *events),
         devices=tuple(devices),
+        former=tuple(former),
     )
     return write_data_set(folder, content, samples_of)
 
