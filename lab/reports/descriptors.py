@@ -241,6 +241,11 @@ def readme(results: Results, sealed: Sequence[ManifestEntry]) -> bytes:
         "  runs.csv                   one line a run: when, which way of working, what was found",
         "  data/run-NN.parquet        everything the machines sent during run NN (pandas, DuckDB and others read it)",
         "  plan.json                  the analysis plan as it was locked",
+        *(
+            ["  plan-v1.json …             versions of the plan that a later one has replaced"]
+            if results.plan.former
+            else []
+        ),
         "  issue.json                 what people say in the report, and who stands for it",
         "  manifest.json              the list of the sealed files; its hash is printed in the report",
         "  charts/                    the charts of the report",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -199,6 +200,8 @@ def test_the_deviations_are_computed_again_from_the_package_alone(sealed, tmp_pa
     findings = verify_package(tmp_path / "report" / "package.zip")
     assert [one for one in findings if one.level == "wrong"] == []
     assert findings[-1].fact.startswith("SAME")
+    with zipfile.ZipFile(tmp_path / "report" / "package.zip") as archive:
+        assert "plan-v1.json" in archive.read("README.txt").decode()
 
 
 def test_the_mailed_hash_is_that_of_the_file_of_the_former_version(sealed):
