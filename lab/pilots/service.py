@@ -142,7 +142,8 @@ def write_plan(session: Session, principal: Principal, pilot_id: str, plan: Anal
         session.add(row)
     elif row.locked_at is not None:
         raise PlanLockedError(
-            f"the plan of {pilot.number} was locked on {row.locked_at:%Y-%m-%d %H:%M} UTC and does not change",
+            f"the plan of {pilot.number} was locked on {row.locked_at:%Y-%m-%d %H:%M} UTC and does not change; "
+            "the staff of the lab can put a new version in its place, with a reason",
             field="plan",
             rule="locked",
             sha256=row.sha256,

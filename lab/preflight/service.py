@@ -89,7 +89,7 @@ def _plan_of(session: Session, booking: Booking) -> tuple[AnalysisPlan | None, l
     plan = read_plan(row.document)
     lines = []
     if row.locked_at is None:
-        todo = "lock it before the first run; afterwards it does not change"
+        todo = "lock it before the first run; afterwards nobody changes it unseen"
         lines.append(Finding("mind", "plan", "the analysis plan is not locked yet", todo))
     missing = sorted(plan.devices() - {one.device_id for one in booking.devices})
     if missing:

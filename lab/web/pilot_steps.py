@@ -90,7 +90,7 @@ def _plan_fact(plan: Plan | None) -> str:
 def _locked_fact(locked: datetime | None) -> str:
     if locked is None:
         return _("Before the first run the criteria are locked, so that nobody can bend them to the result.")
-    return _("The criteria cannot change any more.")
+    return _("The criteria cannot change unseen any more.")
 
 
 def _slots_fact(held: Sequence[Booking]) -> str:

@@ -54,7 +54,7 @@ FINDINGS = (
     N_("see the alarm, and clear its cause"),
     N_("see that the store of samples runs"),
     N_("the analysis plan is not locked yet"),
-    N_("lock it before the first run; afterwards it does not change"),
+    N_("lock it before the first run; afterwards nobody changes it unseen"),
     N_("the analysis plan needs %(machines)s, which is not booked"),
     N_("book it for the same time"),
     N_("is locked, and everything that it needs is booked"),
