@@ -110,7 +110,7 @@ class Installation:
         self.starts = 0
         self.manager_password = ""
 
-    def start(self, *options: str, seconds: float = 30) -> "Installation":
+    def start(self, *options: str, seconds: float = 120) -> "Installation":
         """Start it and wait for the first page."""
         self.launch(*options)
         wait_until(self._answers, "the first page", seconds=seconds)
