@@ -168,6 +168,22 @@ def claim(
     return None
 
 
+def find_job(session: Session, key: str) -> Job | None:
+    """The job that makes an effect happen, whatever has become of it."""
+    return session.scalars(sa.select(Job).where(Job.key == key)).one_or_none()
+
+
+def try_anew(session: Session, key: str, *, now: datetime) -> bool:
+    """Have a job that was given up tried again, as often as a new one: a person has mended the cause.
+
+    Returns:
+        Whether there was one; others are left alone.
+    """
+    given_up = sa.update(Job).where(Job.key == key, Job.state == "failed")
+    anew = given_up.values(state="queued", attempts=0, run_at=now, finished_at=None).returning(Job.id)
+    return session.scalar(anew.execution_options(synchronize_session="fetch")) is not None
+
+
 def finish(session: Session, job_id: str, *, now: datetime) -> None:
     """Note that the effect is there."""
     session.execute(sa.update(Job).where(Job.id == job_id).values(state="done", finished_at=now, last_error=None))

@@ -145,7 +145,7 @@ def gather_runs(session: Session, pilot_id: str) -> tuple[SealedRun, ...]:
         PilotUnfinishedError: if a run is neither made nor excluded, or none was made.
     """
     runs = pilots.planned_runs(session, pilot_id)
-    waiting = [run.number for run in runs if run.ended_at is None and (run.excluded is None or run.started_at)]
+    waiting = unfinished_runs(runs)
     if waiting or not any(run.ended_at for run in runs):
         numbers = ", ".join(str(number) for number in waiting) or "all"
         raise PilotUnfinishedError(
@@ -154,8 +154,26 @@ def gather_runs(session: Session, pilot_id: str) -> tuple[SealedRun, ...]:
             rule="all-made",
             runs=waiting,
         )
-    booked = repository.booked_devices(session, {run.booking_id for run in runs if run.booking_id is not None})
+    booked = repository.booked_devices(session, bookings_of_runs(runs))
     return tuple(_run(session, run, booked.get(run.booking_id or "", [])) for run in runs)
+
+
+def unfinished_runs(runs: Sequence[Run]) -> list[int]:
+    """The numbers of those that are neither made nor excluded."""
+    return [run.number for run in runs if run.ended_at is None and (run.excluded is None or run.started_at)]
+
+
+def bookings_of_runs(runs: Sequence[Run]) -> set[str]:
+    """The bookings that runs were made in."""
+    return {run.booking_id for run in runs if run.booking_id is not None}
+
+
+def incomplete_messages(session: Session, runs: Sequence[Run]) -> list[tuple[Run, SealedMessages]]:
+    """Of runs that were made, what machines sent and did not arrive, or did not say how far they had counted."""
+    booked = repository.booked_devices(session, bookings_of_runs(runs))
+    made = [run for run in runs if run.ended_at is not None and run.excluded is None]
+    found = [(run, _messages(session, run, device)) for run in made for device in booked.get(run.booking_id or "", [])]
+    return [(run, messages) for run, messages in found if messages.missing or messages.expected is None]
 
 
 def _bookings(session: Session, pilot_id: str, runs: Sequence[SealedRun]) -> tuple[SealedBooking, ...]:

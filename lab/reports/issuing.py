@@ -37,11 +37,11 @@ from lab.reports.files import building_beside, give_name, write_report
 from lab.reports.issue import Change, Maturity, ReportIssue, Signature, Statement, Status, report_number
 from lab.reports.language import marked
 from lab.reports.models import DataSet, Report
+from lab.reports.progress import WRITE_JOB, write_key
 from lab.reports.results import Results
 from lab.reports.sealing import file_sha256, sync_folder
 from lab.reports.telling import tell_of_approval
 
-WRITE_JOB = "write-report"
 _ROLES = {Role.ENGINEER: marked("Lab engineer"), Role.MANAGER: marked("Lab manager")}
 
 
@@ -415,5 +415,4 @@ def _note(
 
 
 def _ask_for_writing(session: Session, report: Report, now: datetime) -> None:
-    key = f"{WRITE_JOB}:{report.id}:{report.revision}"
-    enqueue(session, kind=WRITE_JOB, key=key, payload={"report_id": report.id}, now=now)
+    enqueue(session, kind=WRITE_JOB, key=write_key(report), payload={"report_id": report.id}, now=now)

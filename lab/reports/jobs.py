@@ -9,9 +9,10 @@ from lab.core.jobs import ClaimedJob, Handler, enqueue
 from lab.people.principals import SYSTEM
 from lab.pilots.service import PLAN_LOCKED_JOB
 from lab.reports.afterwards.service import REMIND_JOB, remind
-from lab.reports.issuing import WRITE_JOB, make_report, write_again
+from lab.reports.issuing import make_report, write_again
 from lab.reports.language import Language
 from lab.reports.lock_notices import tell_of_lock
+from lab.reports.progress import REPORT_JOB, SEAL_JOB, WRITE_JOB, report_key
 from lab.reports.service import LAB_TIME_ZONE, seal_pilot
 from telemetry.stores.interface import SampleStore
 
@@ -46,8 +47,8 @@ def report_handlers(
         database.transact(
             lambda session: enqueue(
                 session,
-                kind="report",
-                key=f"report:{data_set.id}",
+                kind=REPORT_JOB,
+                key=report_key(data_set),
                 payload={
                     "data_set_id": data_set.id,
                     "reason": job.payload.get("reason"),
@@ -82,8 +83,8 @@ def report_handlers(
         )
 
     return {
-        "seal": seal,
-        "report": report,
+        SEAL_JOB: seal,
+        REPORT_JOB: report,
         WRITE_JOB: write,
         REMIND_JOB: ask_company,
         PLAN_LOCKED_JOB: tell_company,

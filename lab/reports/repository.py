@@ -28,6 +28,13 @@ def latest_data_set(session: Session, pilot_id: str) -> DataSet | None:
     )
 
 
+def data_sets(session: Session, pilot_id: str) -> list[DataSet]:
+    """Every version of a pilot's sealed data, the newest first."""
+    return list(
+        session.scalars(sa.select(DataSet).where(DataSet.pilot_id == pilot_id).order_by(DataSet.version.desc()))
+    )
+
+
 def report_of(session: Session, data_set_id: str) -> Report | None:
     """The newest report on a data set."""
     query = sa.select(Report).where(Report.data_set_id == data_set_id)

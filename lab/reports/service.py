@@ -10,7 +10,7 @@ from lab.core.audit import note_change
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.ids import new_id
-from lab.core.jobs import Job, enqueue
+from lab.core.jobs import Job, enqueue, find_job
 from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
 from lab.pilots.documents.service import note_sealed
@@ -21,6 +21,7 @@ from lab.reports.errors import ReportUnknownError
 from lab.reports.files import building_beside, give_name
 from lab.reports.gathering import gather, gather_attachments, gather_runs, grant_of_company, samples_of
 from lab.reports.models import DataSet, Report
+from lab.reports.progress import SEAL_JOB, seal_key, try_again
 from lab.reports.sealing import DataSetContent, sync_folder, write_data_set
 from telemetry.stores.interface import SampleStore
 
@@ -37,6 +38,8 @@ def ask_to_seal(
     reason: str | None = None,
 ) -> Job:
     """Have a pilot's data sealed and reported on, as a job; asking again gives the same job.
+
+    What was given up after many attempts, of the job itself or of what follows from it, is tried again.
 
     Args:
         session: a write session.
@@ -56,6 +59,10 @@ def ask_to_seal(
     runs = gather_runs(session, pilot.id)
     sealed = repository.latest_data_set(session, pilot.id)
     version = 1 if sealed is None else sealed.version + (reason is not None)
+    try_again(session, principal, pilot.id, now=now)
+    known = find_job(session, seal_key(pilot.id, version))
+    if known is not None:
+        return known
     if sealed is not None and reason is not None:
         note_change(
             session,
@@ -71,8 +78,8 @@ def ask_to_seal(
     last = repository.last_end(session, {run.booking_id for run in runs if run.booking_id is not None})
     return enqueue(
         session,
-        kind="seal",
-        key=f"seal:{pilot.id}:{version}",
+        kind=SEAL_JOB,
+        key=seal_key(pilot.id, version),
         payload={"pilot_id": pilot.id, "version": version, "reason": reason, "by": principal.name},
         now=now,
         run_at=now if last is None else max(now, last + settling),

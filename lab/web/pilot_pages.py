@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bookings.models import Booking
 from bookings.service import list_bookings
-from lab.core.http import DatabaseDep
+from lab.core.http import ClockDep, DatabaseDep
 from lab.people import repository as people
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal
@@ -20,6 +20,7 @@ from lab.pilots.models import Plan, Run
 from lab.pilots.plans import AmendedPlan, AnalysisPlan, read_plan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, plan_versions, planned_runs
 from lab.reports.afterwards.service import follow_ups, get_acceptance
+from lab.reports.progress import progress_of_pilot
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
@@ -59,7 +60,9 @@ def show_pilots(request: Request, principal: PrincipalDep, database: DatabaseDep
 
 
 @router.get("/pilots/{pilot_id}")
-def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep) -> Response:
+def show_pilot(
+    request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> Response:
     """One pilot: the question, the plan as it is locked, the runs, the reports."""
     with database.read() as session:
         pilot = get_pilot(session, principal, pilot_id)
@@ -92,6 +95,7 @@ def show_pilot(request: Request, pilot_id: str, principal: PrincipalDep, databas
                 runs,
                 bookings,
                 reports,
+                progress=progress_of_pilot(session, pilot_id, now=clock.now()),
                 acceptance=get_acceptance(session, principal, reports[0].id) if reports else None,
                 follow_ups=follow_ups(session, principal, pilot_id),
             ),

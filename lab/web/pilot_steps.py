@@ -8,7 +8,9 @@ from typing import Literal
 from bookings.models import Booking
 from lab.pilots.models import Pilot, Plan, Run
 from lab.reports.afterwards.models import FollowUp, ReportAcceptance
+from lab.reports.gathering import bookings_of_runs
 from lab.reports.models import Report
+from lab.reports.progress import Progress
 from lab.web.languages import gettext as _
 
 
@@ -38,6 +40,7 @@ def pilot_steps(
     bookings: Sequence[Booking],
     reports: Sequence[Report],
     *,
+    progress: Progress,
     acceptance: ReportAcceptance | None,
     follow_ups: Sequence[FollowUp],
 ) -> list[Step]:
@@ -49,11 +52,13 @@ def pilot_steps(
         runs: as laid out by the locked plan.
         bookings: of this pilot.
         reports: the newest first.
+        progress: of sealing and the report.
         acceptance: of the newest report.
         follow_ups: the first one first; none before the report is approved.
     """
     locked = plan.locked_at if plan is not None else None
-    held = [booking for booking in bookings if booking.state not in {"cancelled", "no_show"}]
+    held = {booking.id for booking in bookings if booking.state not in {"cancelled", "no_show"}}
+    held |= bookings_of_runs(runs)  # a booking of the company may not name the pilot
     finished = sum(run.ended_at is not None for run in runs)
     sealed = pilot.state in {"sealed", "reported"}
     report = reports[0] if reports else None
@@ -61,9 +66,9 @@ def pilot_steps(
         (_("Question"), True, pilot.question, pilot.created_at, ""),
         (_("Plan"), plan is not None, _plan_fact(plan), None, f"/pilots/{pilot.id}#plan"),
         (_("Plan locked"), locked is not None, _locked_fact(locked), locked, f"/pilots/{pilot.id}#plan"),
-        (_("Slots booked"), bool(held), _slots_fact(held), None, f"/bookings/new?pilot={pilot.id}"),
+        (_("Slots booked"), bool(held), _slots_fact(len(held)), None, f"/bookings/new?pilot={pilot.id}"),
         (_("Runs"), bool(runs) and finished == len(runs), _runs_fact(runs, finished), None, f"/pilots/{pilot.id}#runs"),
-        (_("Data sealed"), sealed, _sealed_fact(sealed=sealed), None, ""),
+        (_("Data sealed"), sealed, _sealed_fact(progress), None, f"/pilots/{pilot.id}/seal"),
         (_("Report"), report is not None and report.is_final, _report_fact(report), None, _report_address(report)),
         (
             _("Accepted"), acceptance is not None, _acceptance_fact(acceptance),
@@ -93,10 +98,10 @@ def _locked_fact(locked: datetime | None) -> str:
     return _("The criteria cannot change unseen any more.")
 
 
-def _slots_fact(held: Sequence[Booking]) -> str:
+def _slots_fact(held: int) -> str:
     if not held:
         return _("Book time on the machines.")
-    return _("%(number)s slots on the machines.", number=len(held)) if len(held) > 1 else _("One slot on the machines.")
+    return _("%(number)s slots on the machines.", number=held) if held > 1 else _("One slot on the machines.")
 
 
 def _runs_fact(runs: Sequence[Run], finished: int) -> str:
@@ -105,9 +110,15 @@ def _runs_fact(runs: Sequence[Run], finished: int) -> str:
     return _("%(finished)s of %(all)s finished.", finished=finished, all=len(runs))
 
 
-def _sealed_fact(*, sealed: bool) -> str:
-    if sealed:
+def _sealed_fact(progress: Progress) -> str:
+    if progress.data_set is not None:
         return _("What the machines said is complete and cannot change.")
+    if progress.state == "waiting":
+        return _("Asked for; it waits until the slot is over and late messages are in.")
+    if progress.state in {"working", "stumbled"}:
+        return _("The data are being sealed.")
+    if progress.state == "failed":
+        return _("It did not work; the lab looks after it.")
     return _("After the last run the lab checks that nothing is missing, and seals the data.")
 
 

@@ -74,6 +74,17 @@ CLAUSES = (
     N_("please try again later, or phone the lab"),
     N_("run %(number)s is still going"),
     N_("stop it first"),
+    N_("this pilot has no analysis plan yet"),
+    N_("the plan is not locked yet"),
+    N_("lock it before the first run"),
+    N_("the stored plan is not the one that was locked: its SHA-256 differs"),
+    # sealing and reports
+    N_("these runs are neither made nor excluded: %(numbers)s"),
+    N_("make them or exclude them with a reason"),
+    N_("a run changed while the data were being sealed"),
+    N_("the plan changed while the data were being sealed"),
+    N_("a document changed while the data were being sealed"),
+    N_("seal again"),
     # connecting machines
     N_("there is a device %(device)s already"),
     N_("%(device)s has a signal %(signal)s already"),

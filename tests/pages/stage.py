@@ -45,6 +45,7 @@ from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
 from tests.pages.drawer import fill_drawer
+from tests.pages.finished import make_finished_pilot
 from tests.pages.unplaced import fill_unplaced
 from tests.placed_bookings import place_booking
 from tests.unit.reports.report_examples import example_document, example_plan
@@ -101,6 +102,8 @@ def served_stage(
     stage = Stage(f"http://127.0.0.1:{listener.getsockname()[1]}", Town(database, clock), clock, store)
     database.transact(lambda session: _fill(session, stage, folder))
     _fill_samples(store, clock)
+    start = NOW - timedelta(days=4)
+    stage.ids["finished"] = make_finished_pilot(stage.town, store, title="Fewer rejects", start=start)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:

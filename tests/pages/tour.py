@@ -59,6 +59,8 @@ TOUR = (
     Stop("documents-of-the-staff", "engineer", "/pilots/{planned}/documents"),
     Stop("afterwards-of-the-staff", "engineer", "/pilots/{pilot}/afterwards"),
     Stop("console", "engineer", "/pilots/{planned}/console"),
+    Stop("seal", "engineer", "/pilots/{finished}/seal"),
+    Stop("seal-in-the-way", "engineer", "/pilots/{planned}/seal"),
     Stop("manage", "manager", "/manage"),
     Stop("catalogue", "manager", "/manage/devices"),
     Stop("catalogue-device", "manager", "/manage/devices/mill-1"),

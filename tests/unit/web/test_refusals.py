@@ -18,7 +18,7 @@ _SPEAKERS = (
     "telemetry",
     "lab/people",
     "lab/pilots",
-    "lab/reports/afterwards",
+    "lab/reports",
     "lab/web/wording.py",
     "lab/app.py",
     "lab/core",

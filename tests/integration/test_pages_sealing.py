@@ -1,0 +1,240 @@
+"""From the last run to the report by pages: what is in the way, sealing, and what is told when it fails."""
+
+from datetime import timedelta
+
+import pytest
+
+from bookings.models import Booking
+from lab.app import create_app
+from lab.core.jobs import Job, Worker
+from lab.core.settings import Settings
+from lab.people.endpoints import SESSION_COOKIE
+from lab.people.principals import Role
+from lab.people.service import open_session
+from lab.pilots import service as pilots
+from lab.pilots.models import Run
+from lab.reports import service
+from lab.reports.jobs import report_handlers
+from lab.reports.models import DataSet, Report
+from tests.factories import make_account, principal
+from tests.integration.test_reports import Lab, quick_layout  # noqa: F401 - a fixture
+from tests.web_client import Client, browser
+
+
+class Office:
+    """The pages in the browsers of the lab's people, and the worker behind them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        with lab.database.write() as session:
+            row = make_account(session, Role.MANAGER, organisation_id=lab.engineer.organisation_id)
+            lab.people["manager"] = principal(row.role, row.organisation_id, account_id=row.id)
+        settings = Settings(data_dir=lab.folder)
+        self.app = create_app(settings=settings, database=lab.database, clock=lab.clock, store=lab.store, live=None)
+        handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock)
+        self.worker = Worker(lab.database, lab.clock, {**handlers, "mail": lambda _job: None})
+        self.seal = f"/pilots/{lab.pilot_id}/seal"
+
+    def as_(self, who: str, language: str = "en") -> Client:
+        client = browser(self.app)
+        with self.lab.database.write() as session:
+            secret = open_session(session, self.lab.people[who].account_id, now=self.lab.clock.now())
+        client.cookies.set(SESSION_COOKIE, secret)
+        client.cookies.set("pilotlab_language", language)
+        return client
+
+    def end_slot(self) -> None:
+        self.lab.clock.advance(timedelta(hours=4))
+
+    def jobs(self, kind: str) -> list[Job]:
+        with self.lab.database.read() as session:
+            return [job for job in session.query(Job) if job.kind == kind]
+
+    def give_up(self, kind: str, error: str) -> None:
+        """The job of this kind has failed as often as it may."""
+        with self.lab.database.write() as session:
+            for job in session.query(Job).filter(Job.kind == kind):
+                job.state, job.attempts, job.last_error = "failed", job.max_attempts, error
+
+
+@pytest.fixture
+def lab(database, tmp_path, quick_layout):  # noqa: F811
+    found = Lab(database, tmp_path / "data")
+    yield found
+    found.store.close()
+
+
+@pytest.fixture
+def office(lab):
+    return Office(lab.make_runs())
+
+
+def test_the_step_leads_to_sealing_and_from_there_to_the_report(office):
+    engineer, member = office.as_("engineer"), office.as_("member")
+    pilot = engineer.get(f"/pilots/{office.lab.pilot_id}").text
+    assert f'href="{office.seal}"' in pilot
+    office.end_slot()
+    page = engineer.get(office.seal).text
+    assert "All runs are finished" in page
+    assert "The last slot is over" in page
+    assert "Every message of the machines has arrived" not in page  # the meter's second message of each run is missing
+    assert "Run 1, Meter 1: 1 of 3 messages are missing." in page
+    assert "Yes, seal them" in page
+    assert "Yes, seal them" not in member.get(office.seal).text
+    asked = engineer.post(office.seal)
+    assert (asked.status_code, asked.headers["location"]) == (303, f"{office.seal}?done=asked")
+    assert "The data are being sealed" in engineer.get(asked.headers["location"]).text
+    assert "The data are being sealed" in member.get(f"/pilots/{office.lab.pilot_id}").text
+    assert engineer.post(office.seal).status_code == 303  # pressed twice
+    assert len(office.jobs("seal")) == 1
+    office.worker.run_due()
+    page = engineer.get(office.seal).text
+    assert "The data are sealed since" in page
+    assert "To the report PL-2026-001-R1" in page
+    assert "every 3s" not in page
+    assert "To the report PL-2026-001-R1" in member.get(office.seal).text
+    assert (office.lab.count(DataSet), office.lab.count(Report)) == (1, 1)
+
+
+def test_before_the_slot_is_over_sealing_waits_and_says_until_when(office):
+    engineer = office.as_("engineer")
+    with office.lab.database.read() as session:
+        due = session.get_one(Booking, office.lab.booking_id).end_at + timedelta(minutes=10)
+    assert "it is done at Mon 23 Nov 2026, 11:10 CET" in engineer.get(office.seal).text
+    engineer.post(office.seal)
+    for who in ("engineer", "member"):
+        assert "sealed at Mon 23 Nov 2026, 11:10 CET" in office.as_(who).get(office.seal).text
+    assert "waits until the slot is over" in office.as_("member").get(f"/pilots/{office.lab.pilot_id}").text
+    office.worker.run_due()
+    assert office.lab.count(DataSet) == 0
+    office.lab.clock.advance(due - office.lab.clock.now())
+    office.worker.run_due()
+    assert office.lab.count(Report) == 1
+
+
+def test_unfinished_runs_are_named_and_nothing_is_asked_for(lab):
+    office = Office(lab)
+    engineer = office.as_("engineer")
+    lab.make_run(1, 7.2)
+    page = engineer.get(office.seal).text
+    assert "These runs are neither finished nor left out: 2, 3, 4, 5, 6." in page
+    assert "Yes, seal them" not in page
+    refused = engineer.post(office.seal)
+    assert refused.status_code == 422
+    assert "These runs are neither made nor excluded: 2, 3, 4, 5, 6; make them or exclude them" in refused.text
+    polish = office.as_("engineer", "pl").post(office.seal).text
+    assert "Te przebiegi nie są ani wykonane, ani pominięte: 2, 3, 4, 5, 6;" in polish
+    assert office.jobs("seal") == []
+    for number in range(2, 7):
+        lab.write(
+            lambda s, number=number: pilots.exclude_run(
+                s, lab.engineer, lab.pilot_id, number, reason="No time.", now=lab.clock.now()
+            )
+        )
+    assert "Yes, seal them" in engineer.get(office.seal).text
+
+
+def test_a_pilot_without_a_locked_plan_says_so(office):
+    lab = office.lab
+    with lab.database.write() as session:
+        new = pilots.create_pilot(
+            session, lab.member, organisation_id=lab.organisation_id, title="New", question="Q?", now=lab.clock.now()
+        ).id
+    page = office.as_("engineer").get(f"/pilots/{new}/seal").text
+    assert "The plan is not locked yet." in page
+    assert "No run has been made yet." in page
+    refused = office.as_("engineer", "pl").post(f"/pilots/{new}/seal")
+    assert refused.status_code == 422
+    assert "Ten pilotaż nie ma jeszcze planu analizy." in refused.text
+
+
+def test_companies_seal_nothing_and_strangers_see_nothing(office):
+    office.end_slot()
+    for path in (office.seal, f"{office.seal}/again"):
+        assert office.as_("member").post(path).status_code == 403
+        assert office.as_("recipient").post(path).status_code == 403
+        assert office.as_("stranger").post(path).status_code == 403
+        assert browser(office.app).post(path).headers["location"].startswith("/sign-in")
+    assert office.as_("stranger").get(office.seal).status_code == 404
+    for path in ("/pilots/plt_nothing/seal", "/pilots/a%00b/seal", "/pilots/plt_nothing/seal/again"):
+        assert office.as_("engineer").post(path).status_code == 404
+    assert office.jobs("seal") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "why", "way_out"),
+    [
+        (
+            "seal",
+            "PilotStateError: a run changed while the data were being sealed; seal again",
+            "A run changed while the data were being sealed; seal again.",
+            "Look that nobody is changing runs",
+        ),
+        ("seal", "OSError: [Errno 28] No space left on device", "The disk of the lab&#39;s computer is full.", "room"),
+        (
+            "report",
+            "DataSetAlteredError: runs.json of the sealed data is missing",
+            "A file of the sealed data is missing or was changed: runs.json.",
+            "from a backup",
+        ),
+        ("report", "KeyError: 'x'", "Something went wrong on the lab&#39;s computer: KeyError", "Nothing is lost."),
+    ],
+)
+def test_what_was_given_up_says_why_and_is_tried_again(office, kind, error, why, way_out):
+    engineer, member = office.as_("engineer"), office.as_("member")
+    office.end_slot()
+    engineer.post(office.seal)
+    if kind == "report":
+        with office.lab.database.write() as session:
+            session.query(Job).filter(Job.kind == "seal").one().state = "failed"  # kept from running twice
+        sealed = office.lab.seal()
+        assert sealed.version == 1
+        with office.lab.database.write() as session:
+            session.query(Job).filter(Job.kind == "seal").one().state = "queued"
+        office.worker.run_due()
+        with office.lab.database.write() as session:
+            session.query(Report).delete()
+    office.give_up(kind, error)
+    page = engineer.get(office.seal).text
+    assert why in page
+    assert way_out in page
+    theirs = member.get(office.seal).text
+    assert why not in theirs
+    assert "Try again" not in theirs
+    again = engineer.post(f"{office.seal}/again")
+    assert again.headers["location"] == f"{office.seal}?done=again"
+    assert "It is tried again." in engineer.get(again.headers["location"]).text
+    office.worker.run_due()
+    assert "To the report" in engineer.get(office.seal).text
+    assert engineer.post(f"{office.seal}/again").headers["location"] == office.seal  # nothing is left to be tried
+
+
+def test_asking_over_http_tries_again_as_well(office):
+    office.end_slot()
+    engineer = office.as_("engineer")
+    engineer.post(office.seal)
+    office.give_up("seal", "OSError: [Errno 28] No space left on device")
+    lab = office.lab
+    job = lab.write(lambda s: service.ask_to_seal(s, lab.engineer, lab.pilot_id, now=lab.clock.now()))
+    assert (job.state, job.attempts) == ("queued", 0)
+    office.worker.run_due()
+    assert lab.count(Report) == 1
+
+
+def test_a_run_that_changes_meanwhile_is_tried_again_by_itself_and_the_page_says_so(office, monkeypatch):
+    office.end_slot()
+    engineer = office.as_("engineer")
+    engineer.post(office.seal)
+
+    def change(*_):
+        with office.lab.database.write() as session:
+            session.query(Run).filter(Run.number == 1).one().result = {"finished": True, "passed": False}
+        monkeypatch.undo()
+
+    monkeypatch.setattr("lab.reports.service.sync_folder", change)
+    office.worker.run_due()
+    page = engineer.get(office.seal).text
+    assert "It did not work at once. A run changed while the data were being sealed" in page
+    office.lab.clock.advance(timedelta(minutes=1))
+    office.worker.run_due()
+    assert "The data are sealed since" in engineer.get(office.seal).text
