@@ -264,6 +264,11 @@ def _next_issue(session: Session, data_set: DataSet, *, reason: str | None, by: 
     return _following(session, newest, change)
 
 
+def known_maturity(session: Session, report: Report) -> tuple[Maturity, ...]:
+    """The digital maturity of a report's company as it is known by now; what the report says already fills in."""
+    return _assessed(session, report.pilot_id, ReportIssue.model_validate(report.issue).statement.maturity)
+
+
 def _assessed(session: Session, pilot_id: str, said: Sequence[Maturity] = ()) -> tuple[Maturity, ...]:
     """What is known of the company's digital maturity by now, for a first draft; what was said before fills in."""
     found = {one.stage: one for one in said}

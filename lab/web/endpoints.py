@@ -36,6 +36,7 @@ from lab.web import (
     session_pages,
     shared_report_pages,
     sketch_pages,
+    statement_pages,
     waitlist_pages,
 )
 
@@ -63,6 +64,7 @@ for pages in (
     console_pages,
     seal_pages,
     report_pages,
+    statement_pages,
     shared_report_pages,
     manage_pages,
     catalogue_pages,

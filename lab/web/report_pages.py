@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from lab.core.errors import ConflictError, StaleError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
+from lab.core.settings import Settings
 from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Principal, Role
 from lab.reports import issuing
@@ -18,7 +19,9 @@ from lab.reports.endpoints import get_package, get_pdf, photo_file
 from lab.reports.errors import SameReviewerError
 from lab.reports.links import service as links
 from lab.reports.models import Report
+from lab.reports.progress import progress_of_report, try_writing_again
 from lab.reports.service import get_report, list_reports
+from lab.web.job_words import what_to_do, why_given_up
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
@@ -32,6 +35,8 @@ Said = Annotated[str, Form(max_length=2000)]
 _DONE = {
     "reviewed": ("good", N_("You have reviewed this report. Somebody else can approve it now.")),
     "approved": ("good", N_("The report is approved. Its company is told.")),
+    "written": ("good", N_("What you have written is kept in this report.")),
+    "again": ("good", N_("It is tried again.")),
     "sent-back": ("good", N_("The report is a draft again.")),
     "closed": ("good", N_("The link is closed.")),
     "accepted": ("good", N_("Thank you. The lab knows now that you accept this report.")),
@@ -145,6 +150,44 @@ def submit_closing(
     return _back(report_id, "closed")
 
 
+@router.get("/reports/{report_id}/writing")
+def show_writing(
+    request: Request,
+    report_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> Response:
+    """The piece of the page that says how far the writing is; once it is done, the browser takes the page anew."""
+    with database.read() as session:
+        report = get_report(session, principal, report_id)
+        if report.is_written:
+            return Response(headers={"HX-Refresh": "true"})
+        return page(
+            request,
+            "report-writing.html",
+            title="",
+            principal=principal,
+            report=report,
+            **_writing(session, report, settings, clock.now()),
+        )
+
+
+@router.post("/reports/{report_id}/writing/again")
+def submit_writing_again(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+) -> RedirectResponse:
+    """Its files could not be written, and somebody has mended the cause."""
+
+    def again(session: Session) -> bool:
+        report = get_report(session, principal, report_id)
+        return try_writing_again(session, principal, report, now=clock.now())
+
+    tried = database.transact(again)
+    return _back(report_id, "again" if tried else "late")
+
+
 @router.get("/reports/{report_id}/photos/{name}")
 def show_photo(
     report_id: str, name: str, principal: PrincipalDep, database: DatabaseDep, settings: SettingsDep
@@ -187,6 +230,7 @@ def _show(
             if report.is_final and principal.role is not Role.RECIPIENT
             else []
         )
+        writing = _writing(session, report, settings, request.app.state.clock.now())
     tone, words = _DONE.get(done, ("good", ""))
     return page(
         request,
@@ -203,8 +247,16 @@ def _show(
         address=address,
         until=until,
         report_language=language_of(report),
+        **writing,
         fragment=fragment_of(report, settings.data_dir, address=f"/reports/{report.id}"),
     )
+
+
+def _writing(session: Session, report: Report, settings: Settings, now: datetime) -> dict[str, Any]:
+    """How far the files of a report are."""
+    progress = progress_of_report(session, report, now=now)
+    why = why_given_up(progress.job, settings.time_zone)
+    return {"progress": progress, "why": why, "to_do": what_to_do(progress.job)}
 
 
 def _changed(report_id: str, done: str, change: Callable[[], object]) -> Response:

@@ -66,6 +66,8 @@ FORMS = {
     "/pilots/{bad}/follow-ups/6": ("invested", "amount", "funding", "source", "comment"),
     "/pilots/{bad}/maturity": ("stage", "assessed_on", "source", "strategy"),
     "/reports/{bad}/accept": ("comment",),
+    "/reports/{bad}/statement": ("language", "authors", "transfer", "risk_1_text", "step_1_due", "revision", "more"),
+    "/reports/{bad}/writing/again": (),
 }
 PAGES = (
     "/machines?words={bad}&can={bad}",
@@ -91,6 +93,8 @@ PAGES = (
     "/manage/heard/device?device={bad}",
     "/manage/letters?device={bad}&reason={bad}&cursor={bad}",
     "/manage/letters/{bad}",
+    "/reports/{bad}/statement",
+    "/reports/{bad}/writing",
     "/reports/{bad}/photos/{bad}",
     "/shared/{bad}/photos/{bad}",
     "/?wall={bad}",

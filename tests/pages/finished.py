@@ -54,6 +54,12 @@ def make_finished_pilot(town: Town, store: DuckDBStore, *, title: str, start: da
     return pilot_id
 
 
+def send_late(store: DuckDBStore, start: datetime) -> None:
+    """Seven values of the second run that the meter kept to itself."""
+    first_ns = to_nanoseconds(start + timedelta(minutes=4)) + 500_000_000
+    store.write(_samples(first_ns, first_ns + 6_000_000_000, 7.0), watermark=next(_BATCHES))
+
+
 def _make_run(session: Session, town: Town, pilot_id: str, booking_id: str, number: int, span: Span) -> None:
     engineer, boot = town.principal("engineer"), new_id("boot")
     pilots.start_run(session, engineer, pilot_id, number, booking_id, now=span.start)

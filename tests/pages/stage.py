@@ -36,6 +36,7 @@ from lab.reports.afterwards.service import plan_follow_ups
 from lab.reports.charts import draw_charts
 from lab.reports.links.service import create_link
 from lab.reports.models import DataSet, Report
+from lab.reports.service import seal_pilot
 from lab.serving import listen
 from telemetry.alarms import service as alarms
 from telemetry.alarms.definitions import LimitDefinition
@@ -45,7 +46,7 @@ from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
 from tests.pages.drawer import fill_drawer
-from tests.pages.finished import make_finished_pilot
+from tests.pages.finished import make_finished_pilot, send_late
 from tests.pages.unplaced import fill_unplaced
 from tests.placed_bookings import place_booking
 from tests.unit.reports.report_examples import example_document, example_plan
@@ -65,6 +66,7 @@ class Stage:
     town: Town
     clock: LabClock
     store: DuckDBStore
+    folder: Path
     ids: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -99,11 +101,10 @@ def served_stage(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3, ws="none")
     )
     listener = listen("127.0.0.1", 0)
-    stage = Stage(f"http://127.0.0.1:{listener.getsockname()[1]}", Town(database, clock), clock, store)
+    stage = Stage(f"http://127.0.0.1:{listener.getsockname()[1]}", Town(database, clock), clock, store, folder)
     database.transact(lambda session: _fill(session, stage, folder))
     _fill_samples(store, clock)
-    start = NOW - timedelta(days=4)
-    stage.ids["finished"] = make_finished_pilot(stage.town, store, title="Fewer rejects", start=start)
+    _fill_finished(stage, folder)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:
@@ -218,18 +219,39 @@ def _pilots(session: Session, stage: Stage) -> tuple[str, str]:
     return made[0].id, made[1].id
 
 
-def _report(session: Session, pilot_id: str, folder: Path) -> str:
+def _fill_finished(stage: Stage, folder: Path) -> None:
+    """A pilot that is ready to be sealed, and one that is sealed and drafted, to which something came later."""
+    town, store = stage.town, stage.store
+    start = NOW - timedelta(days=4)
+    stage.ids["finished"] = make_finished_pilot(town, store, title="Fewer rejects", start=start)
+    late = make_finished_pilot(town, store, title="Blunt tools", start=start + 2 * _HOUR)
+    data_set = seal_pilot(stage.database, store, SYSTEM, late, data_dir=folder, clock=stage.clock)
+    send_late(store, start + 2 * _HOUR)
+    with stage.database.write() as session:
+        draft = _report(session, late, folder, data_set_id=data_set.id, number="R-2026-002", status="draft")
+    stage.ids |= {"late": late, "draft": draft}
+
+
+def _report(
+    session: Session,
+    pilot_id: str,
+    folder: Path,
+    *,
+    data_set_id: str = "",
+    number: str = "R-2026-001",
+    status: str = "approved",
+) -> str:
     document = example_document()
-    data_set = DataSet(
-        id=new_id("dst"), pilot_id=pilot_id, version=1, sealed_at=NOW, folder="pilots/data", manifest_sha256="0" * 64
-    )
-    session.add(data_set)
-    session.flush()
+    if not data_set_id:
+        data_set_id = new_id("dst")
+        facts = {"version": 1, "sealed_at": NOW, "folder": "pilots/data", "manifest_sha256": "0" * 64}
+        session.add(DataSet(id=data_set_id, pilot_id=pilot_id, **facts))
+        session.flush()
     report = Report(
         id=new_id("rpt"),
         pilot_id=pilot_id,
-        data_set_id=data_set.id,
-        number="R-2026-001",
+        data_set_id=data_set_id,
+        number=number,
         version=1,
         created_at=NOW,
         verdict="Invest",
@@ -237,7 +259,7 @@ def _report(session: Session, pilot_id: str, folder: Path) -> str:
         pdf_sha256="0" * 64,
         package_sha256="0" * 64,
         folder=f"reports/{pilot_id}",
-        status="approved",
+        status=status,
     )
     session.add(report)
     session.flush()
