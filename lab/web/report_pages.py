@@ -42,6 +42,11 @@ _DONE = {
     "accepted": ("good", N_("Thank you. The lab knows now that you accept this report.")),
     "late": ("warn", N_("Somebody was faster, or the report is just being written; this is how it stands now.")),
     "four-eyes": ("warn", N_("You have reviewed this report yourself; somebody else has to approve it.")),
+    "begun": (
+        "good",
+        N_("The correction is begun as a new draft. The approved report stays as it is until this one replaces it."),
+    ),
+    "correct-reason": ("warn", N_("Please say what is corrected; the new report prints it.")),
     "reason": ("warn", N_("Please say what has to be changed.")),
 }
 
@@ -104,6 +109,24 @@ def submit_sending_back(
             )
         ),
     )
+
+
+@router.post("/reports/{report_id}/correct")
+def submit_correction(
+    report_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, reason: Said = ""
+) -> RedirectResponse:
+    """A new draft that replaces an approved report, with a reason that it prints; the old one stays."""
+    principal.require_staff("correct reports")
+    said = one_line(reason)
+    if not said:
+        return _back(report_id, "correct-reason")
+    try:
+        begun = database.transact(
+            lambda session: issuing.correct_report(session, principal, report_id, reason=said, now=clock.now()).id
+        )
+    except ConflictError:
+        return _back(report_id, "late")
+    return _back(begun, "begun")
 
 
 @router.post("/reports/{report_id}/accept")

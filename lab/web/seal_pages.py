@@ -29,8 +29,9 @@ router = APIRouter(prefix="/pilots/{pilot_id}")
 
 _MOST_GAPS = 12
 _DONE = {
-    "asked": N_("It is asked for. You can close this page; it goes on by itself."),
-    "again": N_("It is tried again."),
+    "asked": ("good", N_("It is asked for. You can close this page; it goes on by itself.")),
+    "again": ("good", N_("It is tried again.")),
+    "late": ("warn", N_("Somebody was faster; this is how it stands now.")),
 }
 
 
@@ -45,8 +46,7 @@ def show_sealing(
     done: str = "",
 ) -> Response:
     """For the staff what is in the way and the button; for the company how it stands."""
-    told = _(_DONE[done]) if done in _DONE else ""
-    return _page(request, pilot_id, principal, database, clock, settings, done=told)
+    return _page(request, pilot_id, principal, database, clock, settings, done=done)
 
 
 @router.post("/seal")
@@ -95,6 +95,7 @@ def _page(
     problem: str = "",
 ) -> Response:
     now = clock.now()
+    tone, told = _DONE.get(done, ("good", ""))
     with database.read() as session:
         pilot = get_pilot(session, principal, pilot_id)
         progress = progress_of_pilot(session, pilot.id, now=now)
@@ -114,7 +115,8 @@ def _page(
             outlook=_outlook(session, pilot, timedelta(minutes=settings.seal_settling_minutes), now) if waits else None,
             data_sets=repository.data_sets(session, pilot.id),
             reports={data_set: [one for one in reports if one.data_set_id == data_set] for data_set in _sets(reports)},
-            done=done,
+            done=_(told) if told and (progress.under_way or tone == "warn") else "",
+            tone=tone,
             problem=problem,
         )
 

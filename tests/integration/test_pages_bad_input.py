@@ -57,6 +57,7 @@ FORMS = {
     "/pilots/{bad}/console/note": ("text", "staff_only"),
     "/pilots/{bad}/console/exclude": ("reason",),
     "/pilots/{bad}/seal": (),
+    "/pilots/{bad}/late-arrivals": ("version", "reason"),
     "/pilots/{bad}/seal/again": (),
     "/pilots/{bad}/documents": ("caption",),
     "/pilots/{bad}/sketch": ("better", "unit", "pays"),
@@ -66,6 +67,7 @@ FORMS = {
     "/pilots/{bad}/follow-ups/6": ("invested", "amount", "funding", "source", "comment"),
     "/pilots/{bad}/maturity": ("stage", "assessed_on", "source", "strategy"),
     "/reports/{bad}/accept": ("comment",),
+    "/reports/{bad}/correct": ("reason",),
     "/reports/{bad}/statement": ("language", "authors", "transfer", "risk_1_text", "step_1_due", "revision", "more"),
     "/reports/{bad}/writing/again": (),
 }
@@ -81,6 +83,7 @@ PAGES = (
     "/bookings/{bad}/light",
     "/pilots/{bad}/console",
     "/pilots/{bad}/seal?done={bad}",
+    "/pilots/{bad}/late-arrivals",
     "/pilots/{bad}/documents?done={bad}",
     "/pilots/{bad}/documents/{bad}/content",
     "/pilots/{bad}/afterwards?done={bad}",

@@ -6,6 +6,7 @@ import pytest
 
 from bookings.models import Booking
 from lab.app import create_app
+from lab.core.audit import changes_of
 from lab.core.jobs import Job, Worker
 from lab.core.settings import Settings
 from lab.people.endpoints import SESSION_COOKIE
@@ -17,6 +18,7 @@ from lab.reports import service
 from lab.reports.jobs import report_handlers
 from lab.reports.models import DataSet, Report
 from tests.factories import make_account, principal
+from tests.integration.test_report_late_data import send_late
 from tests.integration.test_reports import Lab, quick_layout  # noqa: F401 - a fixture
 from tests.web_client import Client, browser
 
@@ -238,3 +240,95 @@ def test_a_run_that_changes_meanwhile_is_tried_again_by_itself_and_the_page_says
     office.lab.clock.advance(timedelta(minutes=1))
     office.worker.run_due()
     assert "The data are sealed since" in engineer.get(office.seal).text
+
+
+# What comes after the sealing
+
+
+def late_lab(office):
+    """Sealed and reported; then seven values come that the meter kept to itself."""
+    office.end_slot()
+    office.as_("engineer").post(office.seal)
+    office.worker.run_due()
+    send_late(office.lab)
+    return f"/pilots/{office.lab.pilot_id}/late-arrivals"
+
+
+def test_what_came_late_is_listed_and_sealed_again_with_a_reason_as_a_new_version(office):
+    late = late_lab(office)
+    engineer = office.as_("engineer")
+    assert f'href="{late}"' in engineer.get(office.seal).text
+    page = engineer.get(late).text
+    assert "Meter 1" in page
+    assert ">+7<" in page
+    assert "Seal again, as version 2" in page
+    refused = engineer.post(late, data={"version": "1", "reason": " \n"})
+    assert refused.status_code == 422
+    assert "Please say why the data are sealed again" in refused.text
+    asked = engineer.post(late, data={"version": "1", "reason": "The meter sent\nseven values late."})
+    assert (asked.status_code, asked.headers["location"]) == (303, f"{office.seal}?done=asked")
+    assert "Something is under way" in engineer.get(late).text
+    twice = engineer.post(late, data={"version": "1", "reason": "Again."})
+    assert twice.headers["location"] == f"{office.seal}?done=late"
+    assert "Somebody was faster" in engineer.get(twice.headers["location"]).text
+    office.worker.run_due()
+    assert (office.lab.count(DataSet), office.lab.count(Report)) == (2, 2)
+    page = engineer.get(office.seal).text
+    assert "To the report PL-2026-001-R2" in page
+    assert "as version 2" in page
+    assert "Nothing came later: the sealed data, version 2" in engineer.get(late).text
+    with office.lab.database.read() as session:
+        newest = session.query(Report).filter(Report.version == 2).one()
+        assert newest.issue["changes"][0]["reason"] == "The meter sent seven values late."
+        (told,) = changes_of(session, "pilot", office.lab.pilot_id)
+        assert told.reason == "The meter sent seven values late."
+    stale = engineer.post(late, data={"version": "1", "reason": "Again."})
+    assert stale.headers["location"] == f"{office.seal}?done=late"
+    assert office.lab.count(DataSet) == 2
+
+
+def test_the_company_sees_what_came_late_and_decides_nothing(office):
+    late = late_lab(office)
+    member = office.as_("member")
+    page = member.get(late).text
+    assert ">+7<" in page
+    assert "Seal again" not in page
+    assert member.post(late, data={"version": "1", "reason": "We want it."}).status_code == 403
+    assert office.as_("stranger").get(late).status_code == 404
+    assert office.as_("stranger").post(late, data={"version": "1", "reason": "x"}).status_code == 403
+    assert office.as_("recipient").get(late).status_code == 404
+    for version in ("x", "-1", "99999999999"):
+        assert office.as_("engineer").post(late, data={"version": version, "reason": "x"}).status_code == 422
+    assert office.as_("engineer").post("/pilots/plt_no/late-arrivals", data={"reason": "x"}).status_code == 404
+    assert len(office.jobs("seal")) == 1
+
+
+def test_before_the_sealing_nothing_is_late_and_sealed_files_that_changed_are_told(office):
+    engineer = office.as_("engineer")
+    late = f"/pilots/{office.lab.pilot_id}/late-arrivals"
+    assert "The data are not sealed yet" in engineer.get(late).text
+    assert engineer.post(late, data={"version": "0", "reason": "x"}).headers["location"].endswith("done=late")
+    assert office.jobs("seal") == []
+    late_lab(office)
+    with office.lab.database.read() as session:
+        folder = office.lab.folder / session.query(DataSet).one().folder
+    (folder / "runs.json").write_text("[]")
+    page = engineer.get(late)
+    assert page.status_code == 409
+    assert "Runs.json of the sealed data is not what was sealed" in page.text
+    assert "Seal again, as" not in page.text
+
+
+def test_sealing_again_that_failed_is_tried_again_with_its_reason(office):
+    late = late_lab(office)
+    engineer = office.as_("engineer")
+    engineer.post(late, data={"version": "1", "reason": "The meter was late."})
+    with office.lab.database.write() as session:
+        job = session.query(Job).filter(Job.key.endswith(":2"), Job.kind == "seal").one()
+        job.state, job.attempts, job.last_error = "failed", 8, "OSError: [Errno 28] No space left on device"
+    assert "The data could not be sealed." in engineer.get(office.seal).text
+    assert engineer.post(f"{office.seal}/again").headers["location"].endswith("done=again")
+    office.worker.run_due()
+    with office.lab.database.read() as session:
+        newest = session.query(Report).filter(Report.version == 2).one()
+        assert newest.issue["changes"][0]["reason"] == "The meter was late."

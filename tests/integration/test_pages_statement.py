@@ -221,3 +221,59 @@ def test_files_that_could_not_be_written_are_told_to_the_staff_and_tried_again(d
     with desk.lab.database.read() as session:
         assert {job.state for job in session.query(Job).filter(Job.kind == "write-report")} == {"done"}
     assert engineer.post(f"/reports/{desk.report_id}/writing/again").headers["location"].endswith("done=late")
+
+
+# Correcting an approved report
+
+
+def approve(desk):
+    lab = desk.lab
+    for step, who, revision in (
+        (issuing.review_report, "engineer", 1),
+        (issuing.approve_report, "manager", 2),
+    ):
+        lab.write(
+            lambda s, step=step, who=who, revision=revision: step(
+                s, lab.people[who], desk.report_id, version=revision, now=lab.clock.now()
+            )
+        )
+        desk.worker.run_due()
+
+
+def test_an_approved_report_is_corrected_by_a_new_draft_and_stays(desk):
+    engineer, correct = desk.as_("engineer"), f"/reports/{desk.report_id}/correct"
+    assert correct not in engineer.get(f"/reports/{desk.report_id}").text
+    assert engineer.post(correct, data={"reason": "Typo."}).headers["location"].endswith("done=late")
+    approve(desk)
+    assert correct in engineer.get(f"/reports/{desk.report_id}").text
+    unsaid = engineer.post(correct, data={"reason": "  "})
+    assert "Please say what is corrected" in engineer.get(unsaid.headers["location"]).text
+    begun = engineer.post(correct, data={"reason": "The customer's name\nwas misspelt."}).headers["location"]
+    new_id = begun.split("/")[2].split("?")[0]
+    assert new_id != desk.report_id
+    page = engineer.get(begun).text
+    assert "The correction is begun as a new draft." in page
+    assert "being written again" in page
+    assert "report.pdf" not in page  # there is none yet
+    assert desk.as_("member").get(f"/reports/{new_id}").status_code == 200
+    assert engineer.post(correct, data={"reason": "Again."}).headers["location"].endswith("done=late")
+    desk.worker.run_due()
+    with desk.lab.database.read() as session:
+        new, old = session.get_one(Report, new_id), session.get_one(Report, desk.report_id)
+        assert (new.number, new.status, new.is_written) == ("PL-2026-001-R2", "draft", True)
+        assert new.issue["changes"][0]["reason"] == "The customer's name was misspelt."
+        assert old.is_final
+    page = engineer.get(f"/reports/{desk.report_id}").text
+    assert "There is a newer report of this pilot:" in page
+    assert correct not in page
+    assert "report.pdf" in engineer.get(f"/reports/{new_id}").text
+
+
+def test_only_the_staff_corrects(desk):
+    approve(desk)
+    correct = f"/reports/{desk.report_id}/correct"
+    for who in ("member", "recipient", "stranger"):
+        assert desk.as_(who).post(correct, data={"reason": "We do not like it."}).status_code == 403
+        assert correct not in desk.as_(who).get(f"/reports/{desk.report_id}").text
+    assert desk.as_("engineer").post("/reports/rep_nothing/correct", data={"reason": "x"}).status_code == 404
+    assert desk.lab.count(Report) == 1

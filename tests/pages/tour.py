@@ -60,6 +60,8 @@ TOUR = (
     Stop("afterwards-of-the-staff", "engineer", "/pilots/{pilot}/afterwards"),
     Stop("console", "engineer", "/pilots/{planned}/console"),
     Stop("seal", "engineer", "/pilots/{finished}/seal"),
+    Stop("late-arrivals", "engineer", "/pilots/{late}/late-arrivals"),
+    Stop("report-of-the-staff", "engineer", "/reports/{report}"),
     Stop("sealed", "founder", "/pilots/{late}/seal"),
     Stop("statement", "engineer", "/reports/{draft}/statement"),
     Stop("draft", "engineer", "/reports/{draft}"),
