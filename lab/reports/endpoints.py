@@ -44,10 +44,11 @@ def seal_pilot(
     settings: SettingsDep,
     request: Reasoned | None = None,
 ) -> SealAnswer:
-    """Have a pilot's data sealed and its report made; for the staff. Asking again gives the same job.
+    """Have a pilot's data sealed and its report made; for the staff.
 
-    It is done some minutes after the end of the last slot, when late messages are in. With a reason, data that are
-    sealed already are sealed again as a new version, with what came late.
+    Asking again gives the same job; one that was given up is tried again. It is done some minutes after the end of the
+    last slot, when late messages are in. With a reason, data that are sealed already are sealed again as a new version,
+    with what came late.
     """
     settling = timedelta(minutes=settings.seal_settling_minutes)
     return database.transact(
