@@ -14,6 +14,7 @@ told the spread that such a machine has.
 import math
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -74,8 +75,10 @@ class _Counts:
 class _InMemory(SealedData):
     """Sealed data whose samples were never written."""
 
-    def samples(self, run: SealedRun, *, device: str, signal: str) -> pa.Table:
-        return _TABLES[run.number]
+    def portions(
+        self, run: SealedRun, *, device: str, signal: str | None = None, columns: Sequence[str]
+    ) -> Iterator[tuple[str, pa.Table]]:
+        yield _SIGNAL, _TABLES[run.number].select(columns)
 
 
 _TABLES: dict[int, pa.Table] = {}
