@@ -24,12 +24,21 @@ from lab.reports.progress import progress_of_pilot
 from lab.reports.service import list_reports
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
+from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.pilot_steps import pilot_steps
+from lab.web.plan_pages import seen_plan
 from lab.web.plan_words import design_text
 from lab.web.rendering import page
 from lab.web.report_pages import newest_reports
 
 router = APIRouter()
+
+_DONE = {
+    "written": ("good", N_("The plan is kept. Look it through; it is locked before the first run.")),
+    "amended": ("good", N_("The new version is in its place. The company is told by mail.")),
+    "locked": ("good", N_("The plan is locked and its runs are laid out. The company gets its fingerprint by mail.")),
+    "changed": ("warn", N_("Nothing is locked: the plan was changed meanwhile. This is how it stands now.")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,12 @@ def show_pilots(request: Request, principal: PrincipalDep, database: DatabaseDep
 
 @router.get("/pilots/{pilot_id}")
 def show_pilot(
-    request: Request, pilot_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+    request: Request,
+    pilot_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    done: str = "",
 ) -> Response:
     """One pilot: the question, the plan as it is locked, the runs, the reports."""
     with database.read() as session:
@@ -70,6 +84,8 @@ def show_pilot(
         runs = planned_runs(session, pilot_id)
         bookings = _bookings_of(session, principal, pilot_id)
         reports = list_reports(session, principal, pilot_id)
+        sketched = row is not None and awaits_engineer(session, row)
+        tone, said = _DONE.get(done, ("", ""))
         locked_by = people.account(session, row.locked_by) if row is not None and row.locked_by else None
         return page(
             request,
@@ -79,7 +95,11 @@ def show_pilot(
             pilot=pilot,
             row=row,
             plan=plan,
-            sketched=row is not None and awaits_engineer(session, row),
+            sketched=sketched,
+            seen=seen_plan(row),
+            may_lock=row is not None and row.locked_at is None and (principal.is_staff or not sketched),
+            done=_(said) if said else "",
+            tone=tone,
             tried=design_text(plan) if plan else "",
             locked_by=locked_by.name if locked_by else "",
             versions=_versions(session, principal, pilot_id),

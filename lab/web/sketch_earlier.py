@@ -41,7 +41,7 @@ def offers_of(known: Sequence[KnownSpread], typed: dict[str, str]) -> list[dict[
                 better=one.label,
                 machines=", ".join(one.machines),
                 differ=quantity(one.spread.sd, unit),
-                source=_source(one.spread),
+                source=source_words(one.spread),
             ),
             "address": urlencode(typed | {"differ": as_typed(one.spread.sd)}),
         }
@@ -50,7 +50,7 @@ def offers_of(known: Sequence[KnownSpread], typed: dict[str, str]) -> list[dict[
     ]
 
 
-def _source(spread: Spread) -> str:
+def source_words(spread: Spread) -> str:
     """From which runs of which trials a spread comes."""
     days = [lab_date(trial.day, "") if trial.day is not None else trial.pilot for trial in spread.trials]
     runs = spread.runs or 0
@@ -72,7 +72,7 @@ def earlier_sentence(typed: dict[str, str], spread: Spread) -> str:
     return _(
         "How much parts differ is taken %(source)s: %(differ)s. From so many it may be up to %(most)s, "
         "which is reckoned with.",
-        source=_source(spread),
+        source=source_words(spread),
         differ=quantity(spread.sd, unit),
         most=quantity(spread.reckoned, unit),
     )

@@ -166,7 +166,10 @@ def file_size(size: int) -> str:
 
 def typed_number(value: float | None) -> str:
     """A number in a field, to be changed: all of its digits; empty: there is none."""
-    return "" if value is None else number_text(f"{value:.15g}")
+    if value is None:
+        return ""
+    short = f"{value:.15g}"
+    return number_text(short if float(short) == value else repr(float(value)))
 
 
 def number_text(written: str) -> str:

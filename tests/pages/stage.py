@@ -130,6 +130,7 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     foundry, joinery = town.foundry.id, town.joinery.id
     slot = Span(NOW - _HOUR, NOW + 2 * _HOUR)
     ids["pilot"], ids["planned"] = _pilots(session, stage)
+    ids["drafted"] = _drafted(session, stage)
     running = place_booking(
         session, foundry, slot, "meter-1", "mill-1", title="Feed trial", price_cents=25200, pilot_id=ids["planned"]
     )
@@ -230,6 +231,17 @@ def _fill_finished(stage: Stage, folder: Path) -> None:
     with stage.database.write() as session:
         draft = _report(session, late, folder, data_set_id=data_set.id, number="R-2026-002", status="draft")
     stage.ids |= {"late": late, "draft": draft}
+
+
+def _drafted(session: Session, stage: Stage) -> str:
+    """The joinery's pilot, whose plan an engineer is writing."""
+    engineer = stage.town.principal("engineer")
+    pilot = pilots.create_pilot(
+        session, engineer, organisation_id=stage.town.joinery.id, title="Finer tool", question="Does a finer tool pay?",
+        now=NOW - _HOUR,
+    )  # fmt: skip
+    pilots.write_plan(session, engineer, pilot.id, example_plan(), now=NOW - _HOUR)
+    return pilot.id
 
 
 def _report(

@@ -29,7 +29,7 @@ def check_inputs(inputs: EconomicInputs) -> None:
         highest = _HIGHEST.get(name, math.inf)
         if estimate.highest > highest:
             raise EconomicRangeError(
-                f"{name} can be {highest:g} at most, its high value too; shares are written as 0.08 for 8 %"
+                f"{name} can be {highest:g} at most, its high value too; a share of 8 per cent is written as 0.08"
                 if highest == 1
                 else f"{name} can be {highest:g} at most, its high value too",
                 field=field,

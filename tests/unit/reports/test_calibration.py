@@ -1,4 +1,4 @@
-"""The simulation behind `benchmarks/calibration.py` still goes through the product; there it is done by the thousand."""
+"""The simulation behind `benchmarks/calibration.py` goes through the product; there it runs by the thousand."""
 
 import pytest
 from scipy import stats
