@@ -56,7 +56,7 @@ LABELS = MEASURE_LABELS | {
     "kpis": N_("What is measured"),
     "factors": N_("Other factors"),
     "label": N_("Name"),
-    "role": N_("Part"),
+    "role": N_("Role"),
     "settings": N_("Settings"),
     "kind": N_("A number, or yes or no"),
     "direction": N_("Better is"),

@@ -140,7 +140,7 @@ def test_names_for_programs_are_made_from_what_people_type_and_are_all_different
         ({"kpis-0-signals-0": "", "kpis-0-signals-1": ""}, "Signals, added up"),
         ({"kpis-1-direction": "sideways"}, "Better is"),
         ({"kpis-2-margin": "-1"}, "May get worse by at most"),
-        ({"arms-1-role": "boss"}, "Part"),
+        ({"arms-1-role": "boss"}, "Role"),
         ({"runs_per_arm": "1.5"}, "Runs of each way of working"),
         ({"economics": "yes", "investment_cents-likely": "8400.005"}, "Investment"),
     ],
