@@ -10,7 +10,7 @@ from lab.core.audit import note_change
 from lab.core.clock import Clock
 from lab.core.database import Database
 from lab.core.ids import new_id
-from lab.core.jobs import Job, enqueue, find_job
+from lab.core.jobs import Job, enqueue, find_job, hasten
 from lab.people.principals import Principal, Role
 from lab.pilots import service as pilots
 from lab.pilots.documents.service import note_sealed
@@ -39,7 +39,8 @@ def ask_to_seal(
 ) -> Job:
     """Have a pilot's data sealed and reported on, as a job; asking again gives the same job.
 
-    What was given up after many attempts, of the job itself or of what follows from it, is tried again.
+    What was given up after many attempts, of the job itself or of what follows from it, is tried again; what waits for
+    the end of a slot that has ended early does not wait any longer.
 
     Args:
         session: a write session.
@@ -60,8 +61,11 @@ def ask_to_seal(
     sealed = repository.latest_data_set(session, pilot.id)
     version = 1 if sealed is None else sealed.version + (reason is not None)
     try_again(session, principal, pilot.id, now=now)
+    last = repository.last_end(session, {run.booking_id for run in runs if run.booking_id is not None})
+    due = now if last is None else max(now, last + settling)
     known = find_job(session, seal_key(pilot.id, version))
     if known is not None:
+        hasten(session, known.key, run_at=due)
         return known
     if sealed is not None and reason is not None:
         note_change(
@@ -75,14 +79,13 @@ def ask_to_seal(
             after={"data_set_version": version},
             reason=reason,
         )
-    last = repository.last_end(session, {run.booking_id for run in runs if run.booking_id is not None})
     return enqueue(
         session,
         kind=SEAL_JOB,
         key=seal_key(pilot.id, version),
         payload={"pilot_id": pilot.id, "version": version, "reason": reason, "by": principal.name},
         now=now,
-        run_at=now if last is None else max(now, last + settling),
+        run_at=due,
     )
 
 

@@ -14,6 +14,8 @@ _SPEAKING: tuple[type[PilotLabError], ...] = (
     PlanAlteredError,
 )
 """Errors whose message is a sentence for people."""
+_CALL = "; seal again"
+"""Said to programs; the page has a button, or tries by itself."""
 _FULL_DISK = "No space left on device"
 
 
@@ -23,7 +25,7 @@ def why_given_up(job: Job | None, zone: str) -> str:
         return ""
     name, _colon, message = job.last_error.partition(": ")
     if name in {error.__name__ for error in _SPEAKING}:
-        return sentence(message, zone)
+        return sentence(message.removesuffix(_CALL), zone)
     if name == DataSetAlteredError.__name__:
         return _("A file of the sealed data is missing or was changed: %(file)s.", file=message.partition(" ")[0])
     if _FULL_DISK in job.last_error:
@@ -39,7 +41,7 @@ def what_to_do(job: Job | None) -> str:
     if name in {PilotStateError.__name__, PilotUnfinishedError.__name__}:
         return _("Look that nobody is changing runs, plan or documents any more, then try again.")
     if name in {DataSetAlteredError.__name__, PlanAlteredError.__name__}:
-        return _("Whoever looks after the lab's computer puts it back from a backup; then try again.")
+        return _("Ask whoever looks after the lab's computer to put it back from a backup, then try again.")
     if _FULL_DISK in job.last_error:
-        return _("Whoever looks after it makes room; then try again.")
+        return _("Ask whoever looks after it to make room, then try again.")
     return _("Tell whoever looks after it these words, then try again. Nothing is lost.")

@@ -84,7 +84,6 @@ CLAUSES = (
     N_("a run changed while the data were being sealed"),
     N_("the plan changed while the data were being sealed"),
     N_("a document changed while the data were being sealed"),
-    N_("seal again"),
     # connecting machines
     N_("there is a device %(device)s already"),
     N_("%(device)s has a signal %(signal)s already"),

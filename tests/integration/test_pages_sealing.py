@@ -114,6 +114,23 @@ def test_before_the_slot_is_over_sealing_waits_and_says_until_when(office):
     assert office.lab.count(Report) == 1
 
 
+def test_a_slot_that_ends_early_is_waited_for_no_longer(office):
+    engineer, lab = office.as_("engineer"), office.lab
+    engineer.post(office.seal)
+    assert "Wait no longer" not in engineer.get(office.seal).text
+    with lab.database.write() as session:
+        session.get_one(Booking, lab.booking_id).end_at = lab.clock.now()
+    assert "Wait no longer" in engineer.get(office.seal).text
+    assert "Wait no longer" not in office.as_("member").get(office.seal).text
+    assert engineer.post(office.seal).status_code == 303
+    page = engineer.get(office.seal).text
+    assert "Mon 23 Nov 2026, 08:19 CET" in page  # ten minutes for late messages
+    assert "Wait no longer" not in page
+    lab.clock.advance(timedelta(minutes=10))
+    office.worker.run_due()
+    assert (len(office.jobs("seal")), lab.count(Report)) == (1, 1)
+
+
 def test_unfinished_runs_are_named_and_nothing_is_asked_for(lab):
     office = Office(lab)
     engineer = office.as_("engineer")
@@ -169,7 +186,7 @@ def test_companies_seal_nothing_and_strangers_see_nothing(office):
         (
             "seal",
             "PilotStateError: a run changed while the data were being sealed; seal again",
-            "A run changed while the data were being sealed; seal again.",
+            "A run changed while the data were being sealed.",
             "Look that nobody is changing runs",
         ),
         ("seal", "OSError: [Errno 28] No space left on device", "The disk of the lab&#39;s computer is full.", "room"),
@@ -236,7 +253,7 @@ def test_a_run_that_changes_meanwhile_is_tried_again_by_itself_and_the_page_says
     monkeypatch.setattr("lab.reports.service.sync_folder", change)
     office.worker.run_due()
     page = engineer.get(office.seal).text
-    assert "It did not work at once. A run changed while the data were being sealed" in page
+    assert "It did not work at once. A run changed while the data were being sealed. It is tried again" in page
     office.lab.clock.advance(timedelta(minutes=1))
     office.worker.run_due()
     assert "The data are sealed since" in engineer.get(office.seal).text
