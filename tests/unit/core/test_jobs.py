@@ -248,3 +248,43 @@ def test_worker_thread_takes_new_jobs_and_stops_when_asked(database: Database, l
     _ask(database, "report-2")
     assert worker.run_due() == 0
     assert len(done) == 1
+
+
+def test_what_was_given_up_is_tried_anew_as_often_as_a_new_job_and_nothing_else_is(
+    each_database: Database, lab_clock: LabClock
+) -> None:
+    id = _ask(each_database, max_attempts=2)
+    worker = _worker(each_database, lab_clock, _broken)
+
+    def try_anew() -> bool:
+        with each_database.write() as session:
+            return jobs.try_anew(session, "report-1", now=lab_clock.now())
+
+    assert not try_anew()  # it waits for its turn
+    for _ in range(2):
+        worker.run_due()
+        lab_clock.advance(LONGEST_RETRY)
+    assert _job(each_database, id).state == "failed"
+    assert try_anew()
+    assert not try_anew()
+    job = _job(each_database, id)
+    assert (job.state, job.attempts, job.finished_at) == ("queued", 0, None)
+    _worker(each_database, lab_clock, lambda _: None).run_due()
+    assert _job(each_database, id).state == "done"
+    assert not try_anew()
+
+
+def test_a_job_is_hastened_as_long_as_nobody_has_begun_it(each_database: Database, lab_clock: LabClock) -> None:
+    hour = timedelta(hours=1)
+    id = _ask(each_database, run_at=MONDAY_MORNING + 2 * hour)
+
+    def hasten(run_at: datetime) -> datetime:
+        with each_database.write() as session:
+            jobs.hasten(session, "report-1", run_at=run_at)
+        return _job(each_database, id).run_at
+
+    assert hasten(MONDAY_MORNING + hour) == MONDAY_MORNING + hour
+    assert hasten(MONDAY_MORNING + 3 * hour) == MONDAY_MORNING + hour  # later is not earlier
+    lab_clock.advance(hour)
+    assert _claim(each_database, lab_clock.now()) is not None
+    assert hasten(MONDAY_MORNING) == lab_clock.now() + LEASE  # its worker keeps it
