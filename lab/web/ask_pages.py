@@ -15,6 +15,7 @@ from lab.pilots.enquiries.schemas import EnquiryRequest
 from lab.web.about_pages import whoever
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.languages import present_language
 from lab.web.rendering import page
 from lab.web.wording import plain_words, sentence
 
@@ -60,7 +61,7 @@ def submit_form(
     typed = {name: plain_words(text) for name, text in given.items()}
     problem, status = "", 200
     try:
-        wish = EnquiryRequest.model_validate(typed)
+        wish = EnquiryRequest.model_validate({**typed, "language": present_language()})
         database.transact(lambda session: service.ask(session, principal, wish, now=clock.now()))
     except ValidationError as error:
         where = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""

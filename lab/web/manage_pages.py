@@ -143,6 +143,7 @@ def submit_acceptance(
     principal: PrincipalDep,
     database: DatabaseDep,
     clock: ClockDep,
+    settings: SettingsDep,
     title: Line = "",
     organisation_id: Line = "",
     answer: Said = "",
@@ -153,7 +154,9 @@ def submit_acceptance(
             title=plain_words(title), organisation_id=organisation_id or None, answer=plain_words(answer) or None
         )
         database.transact(
-            lambda session: enquiries.accept_enquiry(session, principal, enquiry_id, wish, now=clock.now())
+            lambda session: enquiries.accept_enquiry(
+                session, principal, enquiry_id, wish, language=settings.language, now=clock.now()
+            )
         )
     except (ValidationError, InvalidError):
         return RedirectResponse("/manage/enquiries?done=typed", 303)
@@ -168,6 +171,7 @@ def submit_referral(
     principal: PrincipalDep,
     database: DatabaseDep,
     clock: ClockDep,
+    settings: SettingsDep,
     partner_id: Line = "",
     answer: Said = "",
 ) -> Response:
@@ -175,7 +179,9 @@ def submit_referral(
     try:
         wish = EnquiryReferral(partner_id=partner_id, answer=plain_words(answer))
         database.transact(
-            lambda session: enquiries.refer_enquiry(session, principal, enquiry_id, wish, now=clock.now())
+            lambda session: enquiries.refer_enquiry(
+                session, principal, enquiry_id, wish, language=settings.language, now=clock.now()
+            )
         )
     except (ValidationError, InvalidError):
         return RedirectResponse("/manage/enquiries?done=typed", 303)

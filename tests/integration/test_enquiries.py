@@ -15,7 +15,7 @@ from lab.pilots.enquiries.service import MOST_A_DAY_FOR_ADDRESS, MOST_AN_HOUR
 from lab.pilots.models import Pilot
 from lab.post.models import Mail
 from tests.factories import MONDAY_MORNING, make_account, make_organisation, principal
-from tests.web_client import program
+from tests.web_client import browser, program
 
 ASKED = {
     "company": "Odlewnia Bytom sp. z o.o.",
@@ -104,6 +104,34 @@ def test_a_question_that_others_answer_better_goes_to_a_partner_and_whoever_aske
     assert "Robot Institute" in mail.text
     assert "They have robots." in mail.text
     assert office.rows(Pilot) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("pl", ("Twoje pytanie: pilotaż", "Możemy pomóc")), (None, ("Your enquiry: pilot", "We can"))],
+)
+def test_whoever_asks_is_answered_in_the_language_of_the_question(office, language, said):
+    enquiry_id = office.ask(**({"language": language} if language else {})).json()["id"]
+    office.call("engineer", "POST", f"/enquiries/{enquiry_id}/accept", title="Deburring robot")
+    (mail,) = office.rows(Mail)
+    assert mail.subject.startswith(said[0])
+    assert said[1] in mail.text
+    assert ASKED["question"] in mail.text
+
+
+def test_who_asks_on_a_polish_page_is_answered_in_polish(office):
+    visitor = browser(office.app)
+    visitor.cookies.set("pilotlab_language", "pl")
+    form = {name: ASKED[name] for name in ("company", "contact", "mail", "question")}
+    assert visitor.post("/ask", data=form).status_code == 200
+    (enquiry,) = office.rows(Enquiry)
+    assert enquiry.language == "pl"
+    office.call(
+        "engineer", "POST", f"/enquiries/{enquiry.id}/refer", partner_id=office.partner_id, answer="Mają roboty."
+    )
+    (mail,) = office.rows(Mail)
+    assert mail.subject == "Twoje pytanie: pomoże Robot Institute"
+    assert "Prosimy pytać tu: Robot Institute" in mail.text
 
 
 def test_an_enquiry_is_decided_once(office):

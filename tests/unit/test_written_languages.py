@@ -9,13 +9,13 @@ from babel.messages.pofile import read_po
 
 from bookings import language as of_bookings
 from lab.core.catalogues import LANGUAGES, Tongue, writing_in
+from lab.pilots import language as of_pilots
 from lab.watch import words as of_watch
 
 SAYING = {"_", "N_", "say", "marked"}
 FACTS = re.compile(r"%\((\w+)\)s|\{(\w+)\}")
-CATALOGUES = [
-    (locales, code) for locales in (of_bookings.LOCALES, of_watch.LOCALES) for code in LANGUAGES if code != "en"
-]
+PLACES = (of_bookings.LOCALES, of_pilots.LOCALES, of_watch.LOCALES)
+CATALOGUES = [(locales, code) for locales in PLACES for code in LANGUAGES if code != "en"]
 
 
 def said_beside(locales: Path) -> set[str]:

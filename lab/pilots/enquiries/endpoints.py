@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from lab.core.http import ClockDep, DatabaseDep
+from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
 from lab.pilots.enquiries import service
 from lab.pilots.enquiries.schemas import (
@@ -45,23 +45,33 @@ def list_enquiries(principal: PrincipalDep, database: DatabaseDep, state: State 
 
 @router.post("/enquiries/{enquiry_id}/accept", summary="Staff: open a pilot for an enquiry")
 def accept_enquiry(
-    enquiry_id: str, request: EnquiryAcceptance, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+    enquiry_id: str,
+    request: EnquiryAcceptance,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
 ) -> EnquiryAnswer:
     """Registers the company where it is not known yet, and tells whoever asked."""
     return database.transact(
         lambda session: EnquiryAnswer.of(
-            service.accept_enquiry(session, principal, enquiry_id, request, now=clock.now())
+            service.accept_enquiry(session, principal, enquiry_id, request, language=settings.language, now=clock.now())
         )
     )
 
 
 @router.post("/enquiries/{enquiry_id}/refer", summary="Staff: send whoever asked to a partner")
 def refer_enquiry(
-    enquiry_id: str, request: EnquiryReferral, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep
+    enquiry_id: str,
+    request: EnquiryReferral,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
 ) -> EnquiryAnswer:
     """For what others can do better."""
     return database.transact(
         lambda session: EnquiryAnswer.of(
-            service.refer_enquiry(session, principal, enquiry_id, request, now=clock.now())
+            service.refer_enquiry(session, principal, enquiry_id, request, language=settings.language, now=clock.now())
         )
     )

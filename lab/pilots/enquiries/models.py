@@ -22,6 +22,8 @@ class Enquiry(Base):
     size_class: Mapped[str | None] = mapped_column(sa.String(20))
     nace: Mapped[str | None] = mapped_column(sa.String(10))
     region: Mapped[str | None] = mapped_column(sa.String(5))
+    language: Mapped[str | None] = mapped_column(sa.String(10))
+    """Of the answer; None: the lab's."""
     organisation_id: Mapped[str | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
     """The company, once it is registered."""
     state: Mapped[str] = mapped_column(sa.String(20), index=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lab.core.catalogues import Language
 from lab.pilots.enquiries.models import Enquiry
 from lab.pilots.plans import Line, Prose
 
@@ -26,6 +27,8 @@ class EnquiryRequest(BaseModel):
     """Sector, NACE Rev. 2."""
     region: Annotated[str, Field(max_length=5)] | None = None
     """NUTS region."""
+    language: Language | None = None
+    """Of the answer; left out: the lab's."""
 
 
 class EnquiryAcceptance(BaseModel):
@@ -70,6 +73,7 @@ class EnquiryAnswer(BaseModel):
     size_class: str | None
     nace: str | None
     region: str | None
+    language: str | None
     organisation_id: str | None
     state: str
     asked_at: datetime

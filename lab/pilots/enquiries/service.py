@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lab.core.audit import note_change
+from lab.core.catalogues import Language, language_named, writing_in
 from lab.core.ids import new_id
 from lab.people.principals import Principal
 from lab.people.rules import check_organisation
@@ -20,6 +21,7 @@ from lab.pilots.enquiries.errors import (
 )
 from lab.pilots.enquiries.models import Enquiry
 from lab.pilots.enquiries.schemas import EnquiryAcceptance, EnquiryReferral, EnquiryRequest
+from lab.pilots.language import say as _
 from lab.pilots.service import create_pilot
 from lab.post.messages import is_mail_address
 from lab.post.service import queue_mail
@@ -74,9 +76,23 @@ def list_enquiries(session: Session, principal: Principal, *, state: str | None 
 
 
 def accept_enquiry(
-    session: Session, principal: Principal, enquiry_id: str, request: EnquiryAcceptance, *, now: datetime
+    session: Session,
+    principal: Principal,
+    enquiry_id: str,
+    request: EnquiryAcceptance,
+    *,
+    language: Language,
+    now: datetime,
 ) -> Enquiry:
     """Open a pilot for an enquiry, registering the company where it is not known yet; whoever asked is told.
+
+    Args:
+        session: a write session.
+        principal: the staff.
+        enquiry_id: the enquiry.
+        request: the pilot's title, and what is answered.
+        language: of the lab, for who asked in none that is known.
+        now: the present instant.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -102,18 +118,25 @@ def accept_enquiry(
         session, principal, organisation_id=organisation_id, title=request.title, question=enquiry.question, now=now
     )
     enquiry.organisation_id, enquiry.pilot_id = organisation_id, pilot.id
-    told = (
-        request.answer or "We can help you, and have opened a pilot for it. We will be in touch about what comes next."
-    )
-    _decide(session, enquiry, principal, "accepted", told, now=now)
-    _tell(session, enquiry, f"Your enquiry: pilot {pilot.number}", now=now)
+    with writing_in(language_named(enquiry.language) or language):
+        told = request.answer or _(
+            "We can help you, and have opened a pilot for it. We will be in touch about what comes next."
+        )
+        _decide(session, enquiry, principal, "accepted", told, now=now)
+        _tell(session, enquiry, _("Your enquiry: pilot {number}", number=pilot.number), now=now)
     return enquiry
 
 
 def refer_enquiry(
-    session: Session, principal: Principal, enquiry_id: str, request: EnquiryReferral, *, now: datetime
+    session: Session,
+    principal: Principal,
+    enquiry_id: str,
+    request: EnquiryReferral,
+    *,
+    language: Language,
+    now: datetime,
 ) -> Enquiry:
-    """Send whoever asked to a partner who can help better.
+    """Send whoever asked to a partner who can help better; `language` as in `accept_enquiry`.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -129,8 +152,10 @@ def refer_enquiry(
             "an enquiry is referred to a registered partner; register it first", field="partner_id", rule="partner"
         )
     enquiry.partner_id = partner.id
-    _decide(session, enquiry, principal, "referred", f"{request.answer}\n\nPlease ask: {partner.name}", now=now)
-    _tell(session, enquiry, f"Your enquiry: {partner.name} can help you", now=now)
+    with writing_in(language_named(enquiry.language) or language):
+        told = f"{request.answer}\n\n{_('Please ask: {partner}', partner=partner.name)}"
+        _decide(session, enquiry, principal, "referred", told, now=now)
+        _tell(session, enquiry, _("Your enquiry: {partner} can help you", partner=partner.name), now=now)
     return enquiry
 
 
@@ -163,7 +188,8 @@ def _decide(session: Session, enquiry: Enquiry, who: Principal, state: str, answ
 
 
 def _tell(session: Session, enquiry: Enquiry, subject: str, *, now: datetime) -> None:
-    text = f"Dear {enquiry.contact},\n\nyou asked: {enquiry.question}\n\n{enquiry.answer}\n"
+    greeting, question = _("Dear {name},", name=enquiry.contact), _("You asked: {question}", question=enquiry.question)
+    text = f"{greeting}\n\n{question}\n\n{enquiry.answer}\n"
     queue_mail(
         session,
         key=f"enquiry:{enquiry.id}:{enquiry.state}",
