@@ -21,12 +21,14 @@ from bookings.feeds.rules import (
     window_at,
 )
 from bookings.feeds.writing import calendar_bytes
+from bookings.language import writing_in
 from lab.core.audit import note_change
 from lab.core.database import storable
 from lab.core.ids import new_id
 from lab.core.settings import Settings
 from lab.people.passwords import hash_token, new_token
 from lab.people.principals import Principal, Role
+from lab.people.rules import mail_language
 
 READS_NOTED_EVERY = timedelta(hours=1)
 _LONGEST_TOKEN = 100
@@ -118,7 +120,7 @@ def revoke_link(session: Session, principal: Principal, link_id: str, *, now: da
 
 
 def read_calendar(session: Session, secret: str, *, settings: Settings, now: datetime) -> CalendarFile:
-    """What a link shows now: decided anew at each reading by what its owner may see.
+    """What a link shows now, in its owner's language: decided anew at each reading by what its owner may see.
 
     Raises:
         CalendarUnknownError: never given, revoked, its owner's account closed, or not allowed to see this any more.
@@ -135,7 +137,8 @@ def read_calendar(session: Session, secret: str, *, settings: Settings, now: dat
     if subject is None or not may_read(reader, kind, link.subject_id):
         raise _unknown_calendar()
     place = place_of(settings)
-    entries = _entries(session, reader, link, place, window_at(now))
+    with writing_in(mail_language(account, settings.language)):
+        entries = _entries(session, reader, link, place, window_at(now))
     content = calendar_bytes(f"{subject} · {settings.lab_name}", entries, place=place, now=now)
     return CalendarFile(
         link_id=link.id,

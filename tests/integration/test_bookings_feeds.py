@@ -133,6 +133,18 @@ def test_a_person_reads_own_bookings_by_the_labs_wall_clock(feeds: Feeds) -> Non
     assert "Devices: Meter 1, Mill 1\nCompany: Foundry\nSupervised by: Engineer" in event["DESCRIPTION"]
 
 
+def test_a_calendar_speaks_the_language_of_whose_link_it_is(feeds: Feeds) -> None:
+    feeds.booked("founder", at(9), "mill-1")
+    with feeds.database.write() as session:
+        session.get_one(Account, feeds.town.accounts["founder"].id).language = "pl"
+    polish, english = (
+        str(only_event(feeds.read(feeds.link(who, "company", feeds.town.foundry.id)))["DESCRIPTION"])
+        for who in ("founder", "engineer")
+    )
+    assert "Urządzenia: Mill 1\nFirma: Foundry" in polish
+    assert "Devices: Mill 1\nCompany: Foundry" in english
+
+
 def test_a_calendar_says_what_it_is_and_how_often_to_look(feeds: Feeds) -> None:
     answer = feeds.anybody.get(feeds.link("founder", "company"))
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
