@@ -112,7 +112,10 @@ class Drain:
         self._generation: int | None = None
         self._position: int | None = None
         self._head = spool.head
-        self._changed = threading.Condition()
+        # Apart: a commit wakes a drain that waits for it, not one that gathers, nor whoever waits for progress.
+        self._arrived = threading.Condition()
+        self._progressed = threading.Condition()
+        self._stopping = threading.Event()
         self._stop_at: float | None = None
         self._noted = 0
         self._noted_at = 0.0
@@ -158,20 +161,21 @@ class Drain:
 
     def notice(self, head: int) -> None:
         """There are messages up to this number."""
-        with self._changed:
+        with self._arrived:
             self._head = max(self._head, head)
-            self._changed.notify_all()
+            self._arrived.notify_all()
 
     def wait_for_progress(self, timeout: float) -> None:
         """Return when something more is stored, or after `timeout` seconds."""
-        with self._changed:
-            self._changed.wait(timeout)
+        with self._progressed:
+            self._progressed.wait(timeout)
 
     def stop(self, *, timeout: float) -> None:
         """Empty the spool and stop; what is not done in time stays in the spool for the next start."""
-        with self._changed:
+        with self._arrived:
             self._stop_at = time.monotonic() + timeout
-            self._changed.notify_all()
+            self._arrived.notify_all()
+        self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout + 0.5)
 
@@ -208,9 +212,7 @@ class Drain:
         self.problem = problem
 
     def _pause(self, seconds: float) -> None:
-        with self._changed:
-            if self._stop_at is None:
-                self._changed.wait_for(lambda: self._stop_at is not None, seconds)
+        self._stopping.wait(seconds)
 
     def _put_aside(self) -> None:
         """After an unexpected failure; what fails here too is tried again with the next failure."""
@@ -249,8 +251,8 @@ class Drain:
         if batch is None:
             self._note_position(every=0)
             self._retention.apply(self._position)
-            with self._changed:
-                self._changed.wait_for(lambda: self._head > (self._position or 0) or self._stop_at is not None, 5.0)
+            with self._arrived:
+                self._arrived.wait_for(lambda: self._head > (self._position or 0) or self._stop_at is not None, 5.0)
             return
         self._write(batch)
         self._retention.apply(self._position)
@@ -269,8 +271,8 @@ class Drain:
             # whatever was lost, and only what was read back is sure.
             stored = min(stored, self._spool.checkpoint_before(2**63 - 1))
         self._generation = generation
-        oldest = self._spool.oldest
-        return max(stored, oldest - 1 if oldest else self._spool.head)
+        head, oldest = self._spool.head, self._spool.oldest  # in this order: a first batch may come in between
+        return max(stored, oldest - 1 if oldest else head)
 
     def _tell_incidents(self) -> None:
         losses = self._spool.losses()
@@ -285,6 +287,7 @@ class Drain:
             self._spool.forget_losses(losses)
 
     def _next_batch(self, limit: int) -> Batch | None:
+        known = self._head  # before reading: what is committed meanwhile has not been looked for
         batch = Batch()
         size = 0
         for number, message in islice(self._spool.following(self._position or 0), limit):
@@ -293,8 +296,8 @@ class Drain:
             if size + batch.letter_bytes > MOST_BYTES_A_BATCH or len(batch.samples) >= MOST_SAMPLES_A_BATCH:
                 break
         if not batch.messages:
-            if self._head > (self._position or 0):  # damaged batches at the end hold nothing to wait for
-                self._position = self.stored_through = self._head
+            if known > (self._position or 0):  # damaged batches at the end hold nothing to wait for
+                self._position = self.stored_through = known
             return None
         return batch
 
@@ -314,9 +317,9 @@ class Drain:
         counts.duplicates += written.duplicates
         counts.conflicts += written.conflicts.num_rows
         self.problem = None
-        with self._changed:
+        with self._progressed:
             self.stored_through = batch.last_number
-            self._changed.notify_all()
+            self._progressed.notify_all()
         for observer in self._observers:
             try:
                 observer(batch)

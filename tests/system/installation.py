@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,13 +24,6 @@ PROGRAM = [sys.executable, "-m", "lab.cli"]
 ALWAYS_OPEN = json.dumps(dict.fromkeys(["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "00:00-24:00"))
 TOPICS = "pilotlab/gliwice"
 _CHECKOUT = str(Path(__file__).resolve().parents[2])
-
-
-def free_port() -> int:
-    """A TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(**settings: object) -> dict[str, str]:
