@@ -1,7 +1,7 @@
 """The run console: which run is next, starting and stopping it, its machines live, its alarms."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -34,7 +34,7 @@ from lab.web.clock_words import clock_words
 from lab.web.device_pages import drawn_limits
 from lab.web.languages import gettext as _
 from lab.web.rendering import page
-from lab.web.wording import plain_words, sentence
+from lab.web.wording import one_line, plain_words, sentence
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms
 from telemetry.granting import GrantDep
@@ -46,8 +46,16 @@ _MOST_ALARMS = 20
 _MOST_NOTES = 50
 _MARK_LETTERS = 40
 _LONGEST_FINDING = 200
-_ALWAYS = {"finished", "passed"}
-"""What is asked about every part."""
+_ALWAYS = {"finished", "passed", "result", "operator", "material"}
+"""What is asked about every part, or may be said of every run."""
+_PART: Mapping[str, Mapping[str, str | bool]] = {
+    "yes": {"passed": True, "result": "good"},
+    "scrap": {"passed": False, "result": "scrap"},
+    "rework": {"passed": False, "result": "rework"},
+}
+"""Whether it is good, as chosen, and as it stands in the run's record."""
+_KEPT = ("operator", "material")
+"""What mostly stays the same from run to run."""
 
 
 @router.get("/pilots/{pilot_id}/console")
@@ -93,8 +101,11 @@ async def _findings(request: Request) -> dict[str, float | str | bool | None]:
     """What was found out about the part: the fields of the form that begin with `found_`."""
     found: dict[str, float | str | bool | None] = {}
     for name, typed in (await request.form()).items():
-        if name.startswith("found_") and isinstance(typed, str) and typed.strip():
-            found[name.removeprefix("found_")[:_LONGEST_FINDING]] = _value(typed.strip())
+        if name == "found_passed" and typed in _PART:
+            found.update(_PART[str(typed)])
+        elif name.startswith("found_") and isinstance(typed, str) and (text := one_line(typed)):
+            field = name.removeprefix("found_")[:_LONGEST_FINDING]
+            found[field] = text[:_LONGEST_FINDING] if field in _KEPT else _value(text)
     return found
 
 
@@ -229,6 +240,7 @@ def _console(
             limits={device.id: drawn_limits(session, principal, device.id) for device in devices},
             clocks={device.id: clock_words(session, device.id) for device in devices},
             asked=_asked(plan),
+            kept=_kept(runs),
             notes=[(note, run_at(runs, note.written_at)) for note in notes],
             marks=[[note.written_at.timestamp(), note.text[:_MARK_LETTERS]] for note in notes],
             alarms=_alarms(session, principal, grant, {device.id for device in devices}),
@@ -279,6 +291,13 @@ def _asked(plan: AnalysisPlan) -> dict[str, str]:
         for measure in basic_measures(kpi.measure)
         if isinstance(measure, ResultValue) and measure.field not in _ALWAYS
     }
+
+
+def _kept(runs: Sequence[Run]) -> dict[str, str]:
+    """Who worked the machine and on what, as said of the last run that was made."""
+    made = [run for run in runs if run.ended_at is not None]
+    last = max(made, key=lambda run: run.executed_order or 0).result if made else {}
+    return {name: str(last.get(name) or "") for name in _KEPT}
 
 
 def _alarms(session: Session, principal: Principal, grant: Grant, device_ids: set[str]) -> list[Alarm]:

@@ -305,6 +305,11 @@ _UNITS_IN_NAMES = {
 """How names of settings and results end, the longer endings first."""
 
 
+_FINDINGS = (N_("passed"), N_("result"), N_("operator"), N_("material"))
+"""What mostly stands in a run's record, beside `finished`."""
+_OUTCOMES = {"good": N_("good"), "scrap": N_("scrap"), "rework": N_("rework")}
+
+
 def named_value(name: str, value: object, *, between: str = " ") -> str:
     """A setting, a capability or a finding by its name, e.g. `feed 6 mm/s`, `passed: yes`.
 
@@ -322,7 +327,7 @@ def named_value(name: str, value: object, *, between: str = " ") -> str:
     elif isinstance(value, list | tuple):
         shown = ", ".join(str(part) for part in value)
     else:
-        shown = str(value)
+        shown = _(_OUTCOMES.get(str(value), str(value))) if name == "result" else str(value)
     return f"{_(words)}{between}{shown}" + (f" {_UNITS_IN_NAMES[unit]}" if unit else "")
 
 

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lab.core.database import Database
+from lab.pilots.service import planned_runs
 from telemetry.recorder import Recorder
 from tests.conftest import create_tables, have
 from tests.integration.test_simulators import Simulators
@@ -62,6 +63,31 @@ def test_a_run_is_made_with_the_keyboard_alone_from_sign_in_to_its_end(stage: St
         expect(page.locator(".run-order .done b").last).to_have_text(number)
         expect(page.locator("#notes li").first).to_contain_text(f"run {number}")
         visit.assert_quiet()
+
+
+def test_a_part_that_is_scrap_is_kept_with_who_made_it_of_what(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, "engineer", size="phone", language="pl") as visit:
+        page = visit.page
+        for batch in ("", "S235, partia 7"):
+            visit.go("/pilots/{planned}/console")
+            page.locator(".run-state .btn-lg").click()
+            stage.clock.advance(timedelta(minutes=3))
+            expect(page.locator("[name=found_material]")).to_have_value(batch)
+            page.locator("[name=found_operator]").fill("operator frezarki")
+            page.locator("[name=found_material]").fill("S235, partia 7")
+            page.locator("[name=found_passed]").select_option("scrap")
+            page.locator(".run-state .btn-lg").click()
+        visit.go("/pilots/{planned}")
+        made = page.locator("tr", has_text="S235, partia 7").first
+        expect(made).to_contain_text("wynik: brak")
+        expect(made).to_contain_text("operator: operator frezarki")
+        visit.assert_quiet()
+    with stage.town.database.read() as session:
+        found = [run.result for run in planned_runs(session, stage.ids["planned"]) if run.result.get("material")]
+    assert found[0] == {
+        "finished": True, "passed": False, "result": "scrap", "operator": "operator frezarki",
+        "material": "S235, partia 7",
+    }  # fmt: skip
 
 
 def test_a_note_for_the_staff_alone_stays_with_the_staff(stage: Stage, chrome: Browser) -> None:
