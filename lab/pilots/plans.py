@@ -245,11 +245,13 @@ class Kpi(PlanPart):
 
 
 class RunLimits(PlanPart):
-    """Events by which a device says when a run begins and ends, to the instant."""
+    """What a device reports when a run begins and ends, to the instant: events, or its state."""
 
     device: str = Field(min_length=1, max_length=40)
     start_event: FieldName = "run_started"
     end_events: tuple[FieldName, ...] = Field(default=("part_finished",), min_length=1)
+    item_states: tuple[ItemState, ...] = Field(default=(), max_length=4)
+    """In place of events: from when the device first reports one of these states until it last leaves them."""
 
 
 class StopCriterion(PlanPart):

@@ -23,6 +23,7 @@ from lab.pilots.plans import (
     Measure,
     RatioOfMeasures,
     ResultValue,
+    RunLimits,
     StatisticOfSignal,
     TimeInState,
     signals_of,
@@ -120,20 +121,38 @@ class Limits:
 
 
 def limits_of(data: SealedData, run: SealedRun) -> Limits | None:
-    """When a run began and ended, by the plan's events, else by the run table.
+    """When a run began and ended, by the plan's events or states, else by the run table.
 
     Returns:
-        `None` for a run that was never made, or whose events did not come.
+        `None` for a run that was never made, or whose events or states did not come.
     """
     if run.started_at is None or run.ended_at is None:
         return None
     named = data.plan.limits
     if named is None:
         return Limits(to_nanoseconds(run.started_at), to_nanoseconds(run.ended_at))
+    if named.item_states:
+        return _limits_by_state(data, run, named)
     events = events_of(data, run, named.device)
     starts = [event.settled_ns for event in events if event.kind == named.start_event]
     ends = [event.settled_ns for event in events if event.kind in named.end_events]
     return Limits(min(starts), max(ends)) if starts and ends and max(ends) > min(starts) else None
+
+
+def _limits_by_state(data: SealedData, run: SealedRun, named: RunLimits) -> Limits | None:
+    """From first to last in one of the states, within what people have marked."""
+    assert run.started_at is not None
+    assert run.ended_at is not None
+    marked_start, marked_end = to_nanoseconds(run.started_at), to_nanoseconds(run.ended_at)
+    changes = states_of(data, run, named.device)
+    left_at = [*(change.at_ns for change in changes), marked_end][1:]
+    spans = [
+        (max(change.at_ns, marked_start), min(left, marked_end))
+        for change, left in zip(changes, left_at, strict=True)
+        if change.item_state in named.item_states
+    ]
+    spans = [(start, end) for start, end in spans if start < end]
+    return Limits(spans[0][0], spans[-1][1]) if spans else None
 
 
 def events_of(data: SealedData, run: SealedRun, device: str) -> list[SealedEvent]:

@@ -234,13 +234,15 @@ def definition_text(plan: AnalysisPlan, kpi: Kpi) -> str:
     """What is measured for a KPI, as a sentence."""
     text = _measured(plan, kpi.measure)
     if plan.limits is not None and not isinstance(kpi.measure, (EventValue, ResultValue)):
-        text = _(
-            "{measure}, from {start} to {end} as {device} reported them",
-            measure=text,
-            start=plan.limits.start_event,
-            end=" / ".join(plan.limits.end_events),
-            device=plan.limits.device,
-        )
+        device, states = plan.limits.device, " / ".join(plan.limits.item_states)
+        if states:
+            text = _("{measure}, while {device} reported {states}", measure=text, device=device, states=states)
+        else:
+            start, end = plan.limits.start_event, " / ".join(plan.limits.end_events)
+            text = _(
+                "{measure}, from {start} to {end} as {device} reported them",
+                measure=text, start=start, end=end, device=device,
+            )  # fmt: skip
     if not plan.finished_only:
         return f"{text}."
     if kpi.population == "finished":

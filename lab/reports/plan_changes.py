@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lab.pilots.economics.inputs import ESTIMATES, EconomicInputs
-from lab.pilots.plans import AmendedPlan, AnalysisPlan, Kpi, Prose, StopCriterion, canonical_json
+from lab.pilots.plans import AmendedPlan, AnalysisPlan, Kpi, Prose, RunLimits, StopCriterion, canonical_json
 from lab.pilots.units import unit_label
 from lab.reports.economics.writing import write_figure
 from lab.reports.language import present_language
@@ -108,7 +108,7 @@ def _facts(plan: AnalysisPlan, shared: set[str]) -> dict[str, _Fact]:
     primary = plan.primary
     level = format_quantity(100 * (1 - plan.alpha), "%")
     limits = plan.limits
-    ends = "" if limits is None else " / ".join(limits.end_events)
+    bounds = words["none"] if limits is None else f"{_bounds(limits)} ({limits.device})"
     stops = "; ".join(_stop(one) for one in plan.stop)
     found = {
         "objective": _Fact(_("the objective"), plan.objective, _quoted(plan.objective), criterion=False),
@@ -120,9 +120,9 @@ def _facts(plan: AnalysisPlan, shared: set[str]) -> dict[str, _Fact]:
         ),
         "alpha": _Fact(_("the confidence level"), plan.alpha, level),
         "limits": _Fact(
-            _("the events that limit a run"),
+            _("the events or states that limit a run"),
             None if limits is None else limits.model_dump(mode="json"),
-            words["none"] if limits is None else f"{limits.start_event} … {ends} ({limits.device})",
+            bounds,
         ),
         "finished_only": _yes_or_no(_("whether unfinished parts are left out"), words, said=plan.finished_only),
         "longest_gap_s": _Fact(
@@ -211,6 +211,12 @@ def _of_economics(plan: AnalysisPlan, inputs: EconomicInputs, words: Words) -> d
         criterion=False,
     )
     return {f"economics.{name}": fact for name, fact in found.items()}
+
+
+def _bounds(limits: RunLimits) -> str:
+    if limits.item_states:
+        return " / ".join(limits.item_states)
+    return f"{limits.start_event} … {' / '.join(limits.end_events)}"
 
 
 def _stop(criterion: StopCriterion) -> str:

@@ -16,6 +16,7 @@ from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.measure_forms import LABELS as MEASURE_LABELS
 from lab.web.measure_forms import (
+    chosen,
     read_measure,
     read_number,
     read_setting,
@@ -144,6 +145,7 @@ def typed_of(plan: AnalysisPlan) -> dict[str, str]:
             "limits-device": plan.limits.device,
             "start_event": plan.limits.start_event,
             "end_events": ", ".join(plan.limits.end_events),
+            **{f"limits-item_states-{place}": state for place, state in enumerate(plan.limits.item_states)},
         }
     typed |= {name: "yes" if getattr(plan, name) else "" for name in _SWITCHES}
     return typed | ({} if plan.economics is None else _typed_economics(plan.economics))
@@ -312,6 +314,7 @@ def _read_limits(typed: Mapping[str, str]) -> dict[str, Any] | None:
     if not device:
         return None
     given = {"start_event": one_line(typed.get("start_event", "")), "end_events": _listed(typed, "end_events")}
+    given["item_states"] = chosen(typed, "limits-", "item_states")
     return {"device": device, **{name: value for name, value in given.items() if value}}
 
 

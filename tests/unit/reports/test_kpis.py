@@ -226,6 +226,28 @@ def test_a_run_whose_end_was_never_reported_has_no_number(sealed):
     assert run_value(data, run, data.plan.primary).excluded == "mill-1 reported no start and end"
 
 
+@pytest.mark.parametrize(
+    ("reported", "seconds"),
+    [
+        (((0, "NotExecuting"), (20, "Executing"), (70, "NotExecuting")), 50),
+        (((-5, "Executing"), (30, "NotExecuting"), (60, "Executing"), (90, "OutOfService")), 90),
+        (((0, "NotExecuting"), (20, "Executing")), 80),
+        (((-5, "Executing"), (120, "NotExecuting")), 100),
+        (((0, "NotExecuting"), (20, "OutOfService")), None),
+        (((0, "Executing"), (0, "NotExecuting")), None),
+        ((), None),
+    ],
+)
+def test_the_state_of_a_device_limits_the_run_where_the_plan_says_so(sealed, reported, seconds):
+    data, run = sealed(kpi(DurationOfRun()), limits=RunLimits(device="mill-1", item_states=("Executing",)))
+    told = [event("state", at, run, item_state=state) for at, state in reported]
+    found = run_value(with_events(data, *told), run, data.plan.primary)
+    if seconds is None:
+        assert found.excluded == "mill-1 reported no start and end"
+    else:
+        assert found.value == pytest.approx(seconds)
+
+
 def test_the_last_event_of_a_kind_gives_its_value(sealed):
     measure = EventValue(device="mill-1", event="part_finished", field="roughness_um")
     data, run = sealed(kpi(measure, unit="um"))

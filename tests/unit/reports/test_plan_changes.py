@@ -61,7 +61,7 @@ CHANGES = [
     ("break_even", 0.0123456789, [("break-even", None, None, True)]),
     ("expected", 0.9, [("the effect that is hoped for", None, "0.9 kWh", True)]),
     ("alpha", 0.1, [("the confidence level", "95 %", "90 %", True)]),
-    ("limits", None, [("the events that limit a run", "run_started … part_finished (mill-1)", "none", True)]),
+    ("limits", None, [("the events or states that limit a run", "run_started … part_finished (mill-1)", "none", True)]),
     ("finished_only", False, [("whether unfinished parts are left out", "yes", "no", True)]),
     ("longest_gap_s", 9.0, [("the longest silence that is bridged", "5 s", "9 s", True)]),
     ("least_coverage_percent", 80.0, [("the least coverage of a run", "95 %", "80 %", True)]),

@@ -20,6 +20,7 @@ from lab.pilots.plans import (
     Quantity,
     RatioOfMeasures,
     ResultValue,
+    RunLimits,
     SignalReference,
     StatisticOfSignal,
     StopCriterion,
@@ -91,6 +92,9 @@ PLANS = {
     ),
     "with a tolerance": with_measure(
         ResultValue(field="width_mm"), unit="mm", tolerance=Tolerance(low=9.99, high=10.01)
+    ),
+    "limited by states": demo_plan().model_copy(
+        update={"limits": RunLimits(device="mill-1", item_states=("Executing", "NotExecuting"))}
     ),
     "long numbers": demo_plan().model_copy(update={"break_even": 0.1 + 0.2, "expected": 1 / 3 + 1, "alpha": 0.025}),
     **{f"measured by {measure.kind} {place}": with_measure(measure) for place, measure in enumerate(MEASURES)},
