@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.services import free_port
 from tests.system.installation import (
     PROGRAM,
     Installation,
@@ -24,7 +25,6 @@ from tests.system.installation import (
     brokers_on,
     connected,
     environment,
-    free_port,
     installation,
     now,
     pilotlab,

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.services import free_port
 from tests.system.deployment import healthy
-from tests.system.installation import PROGRAM, environment, free_port, wait_until
+from tests.system.installation import PROGRAM, environment, wait_until
 
 PATIENCE_SECONDS = 90.0
 """Longer than a request waits for SQLite's lock, so that what comes after that is seen."""
