@@ -113,5 +113,4 @@ def annex_notes(results: Results, words: Words) -> Section:
     for note in results.notes:
         blocks.append(Heading(f"{write_time(note.written_at, results.identification.time_zone)}, {note.name}"))
         blocks += [Paragraph(line.strip()) for line in note.text.split("\n") if line.strip()]
-    letter = "G" if results.attachments else "F"
-    return Section("annex-notes", words.say("annex_notes", letter=letter), tuple(blocks))
+    return Section("annex-notes", words["annex_notes"], tuple(blocks))

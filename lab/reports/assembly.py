@@ -209,6 +209,7 @@ def _locked_plan(data: SealedData) -> LockedPlan:
         former=former_versions(data),
         changes=changes,
         changed_after_runs=changed_after_runs(changes),
+        document=plan,
     )
 
 

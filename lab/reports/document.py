@@ -19,6 +19,7 @@ from lab.reports.conclusions import (
 from lab.reports.economics.section import economics
 from lab.reports.language import writing_in
 from lab.reports.photos import annex_attachments
+from lab.reports.plan_annex import annex_plan
 from lab.reports.results import KpiResult, Results, Verdict
 from lab.reports.sections import (
     identification,
@@ -88,8 +89,16 @@ def _document(results: Results, words: Words) -> Document:
         next_steps,
         maturity,
     )
-    annexes = (annex_runs, annex_quality, annex_manifest, annex_glossary, annex_changes)
-    attached = ((annex_attachments,) if results.attachments else ()) + ((annex_notes,) if results.notes else ())
+    annexes = (
+        annex_runs,
+        *((annex_plan,) if results.plan.document is not None else ()),
+        annex_quality,
+        annex_manifest,
+        annex_glossary,
+        annex_changes,
+        *((annex_attachments,) if results.attachments else ()),
+        *((annex_notes,) if results.notes else ()),
+    )
     return Document(
         language=words.language,
         title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",
@@ -101,12 +110,16 @@ def _document(results: Results, words: Words) -> Document:
         labels={key: words[key] for key in LAYOUT_WORDS},
         decision=decision_page(results, words),
         sections=tuple(_number(part(results, words), number) for number, part in enumerate(parts, start=2))
-        + tuple(annex(results, words) for annex in (*annexes, *attached)),
+        + tuple(_letter(annex(results, words), place, words) for place, annex in enumerate(annexes)),
     )
 
 
 def _number(section: Section, number: int) -> Section:
     return Section(section.id, f"{number}  {section.title}", section.blocks)
+
+
+def _letter(annex: Section, place: int, words: Words) -> Section:
+    return Section(annex.id, words.say("annex", letter=chr(ord("A") + place), title=annex.title), annex.blocks)
 
 
 def decision_page(results: Results, words: Words) -> DecisionPage:

@@ -90,6 +90,11 @@ def changes_between(former: AnalysisPlan, later: AnalysisPlan) -> list[tuple[str
     return found
 
 
+def told_facts(plan: AnalysisPlan) -> list[tuple[str, str]]:
+    """What a plan says beside its layout, its KPIs and the company's figures: what it is, and how it is."""
+    return [(fact.what, fact.text) for fact in _general(plan, words_of(present_language())).values()]
+
+
 def _runs_before(runs: Sequence[SealedRun], at: datetime) -> int:
     return sum(run.started_at is not None and run.started_at < at for run in runs)
 
@@ -105,12 +110,19 @@ def _when(runs_made: int) -> str:
 def _facts(plan: AnalysisPlan, shared: set[str]) -> dict[str, _Fact]:
     """Everything that a plan says, but for the layout of its runs, by a key of its own."""
     words = words_of(present_language())
+    found = _general(plan, words)
+    for kpi in plan.kpis:
+        found |= _of_kpi(plan, kpi, words) if kpi.key in shared else _whole_kpi(plan, kpi)
+    return found | (_of_economics(plan, plan.economics, words) if plan.economics is not None else {})
+
+
+def _general(plan: AnalysisPlan, words: Words) -> dict[str, _Fact]:
     primary = plan.primary
     level = format_quantity(100 * (1 - plan.alpha), "%")
     limits = plan.limits
     bounds = words["none"] if limits is None else f"{_bounds(limits)} ({limits.device})"
     stops = "; ".join(_stop(one) for one in plan.stop)
-    found = {
+    return {
         "objective": _Fact(_("the objective"), plan.objective, _quoted(plan.objective), criterion=False),
         "hypothesis": _Fact(_("the hypothesis"), plan.hypothesis, _quoted(plan.hypothesis), criterion=False),
         "primary": _Fact(_("the primary KPI"), primary.key, _quoted(primary.label)),
@@ -147,9 +159,6 @@ def _facts(plan: AnalysisPlan, shared: set[str]) -> dict[str, _Fact]:
             criterion=False,
         ),
     }
-    for kpi in plan.kpis:
-        found |= _of_kpi(plan, kpi, words) if kpi.key in shared else _whole_kpi(plan, kpi)
-    return found | (_of_economics(plan, plan.economics, words) if plan.economics is not None else {})
 
 
 def _whole_kpi(plan: AnalysisPlan, kpi: Kpi) -> dict[str, _Fact]:
@@ -160,15 +169,14 @@ def _whole_kpi(plan: AnalysisPlan, kpi: Kpi) -> dict[str, _Fact]:
 
 def _of_kpi(plan: AnalysisPlan, kpi: Kpi, words: Words) -> dict[str, _Fact]:
     label = kpi.label
-    tolerance = kpi.tolerance
+    tolerance, unit = kpi.tolerance, unit_label(kpi.unit)
     measured = [kpi.measure.model_dump(mode="json"), kpi.population]
-    better = {"lower": _("lower is better"), "higher": _("higher is better")}[kpi.direction]
     kinds = {"number": _("a number"), "proportion": _("yes or no")}
     found = {
         "label": _Fact(_("the name of “{label}”", label=label), label, _quoted(label), criterion=False),
-        "unit": _Fact(_("the unit of “{label}”", label=label), kpi.unit, unit_label(kpi.unit) or kpi.unit),
+        "unit": _Fact(_("the unit of “{label}”", label=label), kpi.unit, unit or kpi.unit),
         "kind": _Fact(_("the kind of “{label}”", label=label), kpi.kind, kinds[kpi.kind]),
-        "direction": _Fact(_("the direction of “{label}”", label=label), kpi.direction, better),
+        "direction": _Fact(_("the direction of “{label}”", label=label), kpi.direction, written_direction(kpi)),
         "role": _Fact(_("the role of “{label}”", label=label), kpi.role, words[f"role_{kpi.role}"]),
         "margin": _Fact(
             _("the margin of “{label}”", label=label),
@@ -179,7 +187,7 @@ def _of_kpi(plan: AnalysisPlan, kpi: Kpi, words: Words) -> dict[str, _Fact]:
         "tolerance": _Fact(
             _("the tolerance of “{label}”", label=label),
             None if tolerance is None else tolerance.model_dump(mode="json"),
-            words["none"] if tolerance is None else _span(tolerance.low, tolerance.high, unit_label(kpi.unit) or ""),
+            words["none"] if tolerance is None else written_span(tolerance.low, tolerance.high, unit),
             criterion=False,
         ),
     }
@@ -213,6 +221,11 @@ def _of_economics(plan: AnalysisPlan, inputs: EconomicInputs, words: Words) -> d
     return {f"economics.{name}": fact for name, fact in found.items()}
 
 
+def written_direction(kpi: Kpi) -> str:
+    """Which way is better."""
+    return {"lower": _("lower is better"), "higher": _("higher is better")}[kpi.direction]
+
+
 def _bounds(limits: RunLimits) -> str:
     if limits.item_states:
         return " / ".join(limits.item_states)
@@ -221,11 +234,12 @@ def _bounds(limits: RunLimits) -> str:
 
 def _stop(criterion: StopCriterion) -> str:
     place = _("{signal} of {device}", signal=criterion.signal.signal, device=criterion.signal.device)
-    allowed = _span(criterion.low, criterion.high, "")
+    allowed = written_span(criterion.low, criterion.high, "")
     return f"{place}: {allowed} ({format_quantity(criterion.delay_s, 's')}; {', '.join(criterion.devices)})"
 
 
-def _span(low: float | None, high: float | None, unit: str) -> str:
+def written_span(low: float | None, high: float | None, unit: str) -> str:
+    """From a lower to an upper limit, of which one may be missing."""
     first = "…" if low is None else format_number(low)
     last = "…" if high is None else format_quantity(high, unit)
     return _("{low} to {high}", low=first, high=last)

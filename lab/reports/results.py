@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lab.pilots.plans import ArmRole
+from lab.pilots.plans import AmendedPlan, AnalysisPlan, ArmRole
 from lab.reports.economics.findings import (
     EconomicCase,
     InputFigure,
@@ -135,6 +135,8 @@ class LockedPlan(Value):
     """What later versions changed, in their order."""
     changed_after_runs: str | None = Field(default=None, exclude_if=operator.not_)
     """To be printed wherever the criteria are, if one was changed after runs had been made."""
+    document: AmendedPlan | AnalysisPlan | None = Field(default=None, exclude_if=operator.not_)
+    """The whole plan; `None`: in a report from before it was printed."""
 
 
 class SignalSetup(Value):

@@ -100,7 +100,7 @@ def test_what_was_chosen_is_sealed_shown_and_checked_with_the_package_alone(desk
     pdf = (folder / "report.pdf").read_bytes()
     assert judged(pdf) == []
     text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
-    assert "Annex F: photos and attachments" in text
+    assert "Annex G: photos and attachments" in text
     assert "02-wear.csv" in text
     page = (folder / "report.html").read_text("utf-8")
     assert f'alt="{ALT}"' in page
@@ -166,7 +166,7 @@ def test_in_polish_the_annex_is_polish_and_the_same_for_everybody_who_prints_it(
     assert judged(pdf) == []
     assert pdf == render_pdf(results, pictures, timestamp=results.identification.dated)
     text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
-    assert "Załącznik F: zdjęcia i dokumenty" in text
+    assert "Załącznik G: zdjęcia i dokumenty" in text
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "CMYK", "LA"])

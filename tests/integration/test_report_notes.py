@@ -51,7 +51,7 @@ def test_a_note_for_the_report_is_in_all_its_forms_and_the_others_in_none(noted:
     assert judged(pdf) == []
     for line in MEANT.split("\n"):
         assert "".join(line.split()) in text_of(pdf)
-    assert "AnnexF:notes" in text_of(pdf)
+    assert "AnnexG:notes" in text_of(pdf)
     assert "&lt;one&gt; heat &amp; batch" in page
     assert [note["text"] for note in json.loads((folder / "results.json").read_text("utf-8"))["notes"]] == [MEANT]
     with zipfile.ZipFile(folder / "package.zip") as package:
@@ -70,9 +70,9 @@ def test_in_polish_the_annex_is_polish_and_the_note_stays_as_it_was_written(note
     results = compute_results(noted.folder / data_set.folder, issue=issue)
     charts = draw_charts(results)
     text = text_of(render_pdf(results, charts, timestamp=results.identification.dated))
-    assert "ZałącznikF:notatki" in text
+    assert "ZałącznikG:notatki" in text
     assert "Coolantwastoppedup" in text
-    assert "Załącznik F: notatki" in render_page(results, charts)
+    assert "Załącznik G: notatki" in render_page(results, charts)
 
 
 def test_no_note_no_annex(database: Database, tmp_path) -> None:
