@@ -1,5 +1,6 @@
 """The annexes of a report: every run, its data quality, the sealed files, the words used."""
 
+from lab.pilots.designs import PERIOD
 from lab.reports.blocks import Block, Column, Fact, Facts, Heading, Paragraph, Section, Table
 from lab.reports.charts import KPIS_PER_CHART
 from lab.reports.numbers import format_number
@@ -24,10 +25,12 @@ def annex_runs(results: Results, words: Words) -> Section:
 def _findings(results: Results, words: Words) -> Table:
     names = tuple(dict.fromkeys(name for run in results.quality for name in run.result))
     zone = results.identification.time_zone
+    layout = _layout(results, words)
     columns = (
         Column(words["col_order"], align="right"),
         Column(words["col_run"], align="right"),
         Column(words["col_arm"], share=1),
+        *(Column(title, share=1) for title in layout),
         Column(words["col_start"]),
         Column(words["col_duration"], align="right"),
         *(Column(name, align="right", share=1) for name in names),
@@ -37,6 +40,7 @@ def _findings(results: Results, words: Words) -> Table:
             write_executed(run.executed_order, words),
             str(run.run),
             run.arm,
+            *(cells[run.run] for cells in layout.values()),
             write_time(run.started_at, zone),
             words["not_shown"] if run.duration_s is None else format_number(run.duration_s, decimals=1),
             *(write_value(run.result.get(name), words) for name in names),
@@ -44,6 +48,19 @@ def _findings(results: Results, words: Words) -> Table:
         for run in results.quality
     )
     return Table(words["runs_results"], columns, rows, small=True)
+
+
+def _layout(results: Results, words: Words) -> dict[str, dict[int, str]]:
+    """What a run was laid out with beside its arm, where there is something: title → number of the run → cell."""
+    runs = results.primary.runs
+    plan = results.plan.document
+    titles = {PERIOD: words["col_period"]} | {one.name: one.label for one in (plan.factors if plan else ())}
+    found: dict[str, dict[int, str]] = {}
+    if any(run.block is not None for run in runs):
+        found[words["col_block"]] = {run.run: run.block or words["none"] for run in runs}
+    for name in dict.fromkeys(name for run in runs for name in run.levels):
+        found[titles.get(name, name)] = {run.run: write_value(run.levels.get(name), words) for run in runs}
+    return found
 
 
 def annex_quality(results: Results, words: Words) -> Section:
@@ -56,7 +73,32 @@ def annex_quality(results: Results, words: Words) -> Section:
     )
     columns = (*quality_columns(words, first), Column(words["col_coverage"], align="right", share=1))
     table = Table(words["quality_runs"], columns, rows, small=True)
-    return Section("annex-quality", words["annex_quality"], (table,))
+    return Section("annex-quality", words["annex_quality"], (table, _silences(results, words)))
+
+
+def _silences(results: Results, words: Words) -> Table:
+    """How much of every run each signal covers that a KPI needs, and for how long it was silent at most."""
+    columns = (
+        Column(words["col_run"], align="right"),
+        Column(words["col_device"], share=1.3),
+        Column(words["col_signal"], share=2),
+        Column(words["col_samples"], align="right", share=1),
+        Column(words["col_silence"], align="right", share=1),
+        Column(words["col_coverage"], align="right", share=1),
+    )
+    rows = tuple(
+        (
+            str(run.run),
+            part.device,
+            part.signal,
+            format_number(part.samples),
+            words["not_shown"] if part.longest_gap_s is None else format_number(part.longest_gap_s),
+            format_number(part.coverage_percent, decimals=1),
+        )
+        for run in results.quality
+        for part in run.coverage
+    )
+    return Table(words["quality_signals"], columns, rows, small=True)
 
 
 def _percent(value: float | None, words: Words) -> str:

@@ -16,6 +16,7 @@ from lab.reports.language import marked as N_  # noqa: N812
 from lab.reports.language import say as _
 from lab.reports.language import writing_in
 from lab.reports.methods import DESIGNS, describe_statistics
+from lab.reports.numbers import format_number
 from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
 from lab.reports.photos import attachments_of
 from lab.reports.plan_changes import changed_after_runs, former_versions, plan_changes
@@ -117,7 +118,7 @@ def _results(data: SealedData, issue: ReportIssue) -> Results:
         answer=advice.answer(plan, verdict, primary, guards, grade),
         verdict=verdict,
         verdict_reasons=(*told, *advice.reasons(plan, verdict, primary, guards, grade)),
-        verdict_rule=_(RULE),
+        verdict_rule=_(RULE, level=format_number(100 * (1 - plan.alpha))),
         grade=grade,
         key_numbers=advice.key_numbers(kpis) + economic_key_numbers(economics),
         risks=advice.risks(plan, kpis, guards, grade, quality, devices),

@@ -162,8 +162,8 @@ class Document:
     title: str
     author: str
     description: str
-    header_left: str
-    header_right: str
+    footer_left: str
+    footer_right: str
     page_of: str
     """`Page {page} of {pages}`, filled in by the layout."""
     labels: dict[str, str] = field(repr=False)

@@ -186,7 +186,8 @@ def _orders(planned: tuple[OrderedRun, ...], executed: tuple[OrderedRun, ...], w
     def write(order: tuple[OrderedRun, ...], place: int) -> str:
         if place >= len(order):
             return "–"
-        return words.say("run_of_arm", run=order[place].run, arm=order[place].arm)
+        key = "run_of_arm" if order[place].block is None else "run_of_block"
+        return words.say(key, run=order[place].run, arm=order[place].arm, block=order[place].block)
 
     rows = tuple(
         (str(place + 1), write(planned, place), write(executed, place))
@@ -207,7 +208,7 @@ def quality(results: Results, words: Words) -> Section:
         "quality",
         words["section_quality"],
         (
-            Paragraph(_coverage(results, words)),
+            Paragraph(" ".join(filter(None, (_coverage(results, words), _longest_silence(results, words))))),
             quality_by_device(results, words),
             Paragraph(words["missing_sentence"]),
             Heading(words["exclusions"]),
@@ -222,6 +223,17 @@ def _coverage(results: Results, words: Words) -> str:
         return words["coverage_unknown"]
     low, high = format_number(min(known)), format_number(max(known))
     return words.say("coverage_one" if low == high else "coverage_sentence", low=low, high=high)
+
+
+def _longest_silence(results: Results, words: Words) -> str:
+    found = [(part.longest_gap_s, run.run, part) for run in results.quality for part in run.coverage]
+    known = [(seconds, number, part) for seconds, number, part in found if seconds is not None]
+    if not known:
+        return ""
+    seconds, number, part = max(known, key=lambda one: one[0])
+    return words.say(
+        "longest_silence", seconds=format_number(seconds), signal=part.signal, device=part.device, run=number
+    )
 
 
 def _exclusions(results: Results, words: Words) -> tuple[str, ...]:

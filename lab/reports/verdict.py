@@ -13,10 +13,10 @@ from lab.reports.results import EvidenceGrade, GuardStatus, Interval, Verdict
 Letter = Literal["A", "B", "C", "D", "E"]
 
 RULE = N_(
-    "Invest: the lower bound of the improvement lies above break-even, every guard is met, and the evidence is of "
-    "grade A to C. Invest under conditions: the same with a guard undecided, or grade D. Do not invest: the upper "
-    "bound lies below break-even, or a guard has failed. Extend the pilot: everything else; grade E is never more than "
-    "this."
+    "Invest: the lower bound of the improvement's {level} % interval lies above break-even, every guard is met, and "
+    "the evidence is of grade A to C. Invest under conditions: the same with a guard undecided, or grade D. Do not "
+    "invest: the upper bound lies below break-even, or a guard has failed. Extend the pilot: everything else; grade E "
+    "is never more than this."
 )
 
 LABELS: dict[Letter, str] = {

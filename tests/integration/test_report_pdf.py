@@ -104,6 +104,18 @@ def test_the_text_holds_every_number_and_cell_of_the_results(tmp_path: Path):
         assert _squeezed(f"{number:.4f}".replace("-", "−")) in text
 
 
+def test_every_page_ends_with_number_version_hash_and_page(tmp_path: Path):
+    seal_example(tmp_path / "sealed")
+    results = compute_results(tmp_path / "sealed")
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(results, draw_charts(results), timestamp=SEALED))).pages
+    for number, sheet in enumerate(pages, start=1):
+        low: list[str] = []
+        sheet.extract_text(visitor_text=lambda text, cm, _tm, *_, low=low: low.append(text) if cm[5] < 60 else None)
+        foot = _squeezed("".join(low))
+        for part in ("PL-2026-001-R1, version 1", results.manifest.sha256[:10], f"Page {number} of {len(pages)}"):
+            assert _squeezed(part) in foot, number
+
+
 def _printed(results: Results) -> list[str]:
     """Every text of the blocks that must be found on paper."""
     texts = [results.manifest.sha256, results.plan.sha256]

@@ -124,10 +124,11 @@ def sentences_of(economics: Economics, *, decimals: int) -> tuple[str, ...]:
 
 
 def economic_key_numbers(economics: Economics) -> tuple[KeyNumber, ...]:
-    """Payback and the probability that the investment pays, for the decision page."""
+    """Payback and the probability that the investment pays, for the decision page; or why they are not shown."""
     words, case, found = words_of(present_language()), economics.with_grant, economics.distribution
     if case is None or found is None:
-        return ()
+        why = "no_company_figures" if economics.currency is None else "no_effect_known"
+        return (KeyNumber(label=words["payback_and_probability"], value=None, unit="", interval=None, text=words[why]),)
     payback, worth = found.payback_years, found.npv_cents
     assert worth.p10 is not None
     assert worth.p90 is not None

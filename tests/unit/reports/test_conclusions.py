@@ -5,9 +5,17 @@ import json
 
 import pytest
 
+from lab.reports.assembly import compute_results
 from lab.reports.document import build_document
 from lab.reports.results import Results
-from tests.unit.reports.report_examples import example_document, example_results, said, with_statement
+from tests.unit.reports.report_examples import (
+    example_document,
+    example_plan,
+    example_results,
+    said,
+    seal_example,
+    with_statement,
+)
 
 SECTIONS = {
     "readiness": "10",
@@ -78,3 +86,22 @@ def test_a_step_without_a_date_says_so():
     document["issue"] = issue
     page = build_document(Results.model_validate(document)).decision
     assert page.first_step == "Train two operators. Owner: Jan Nowak. No date was stated."
+
+
+def test_the_longest_silence_is_named_and_every_run_has_its_own():
+    document = example_document()
+    document["quality"][4]["coverage"][0]["longest_gap_s"] = 3.25
+    results = Results.model_validate(document)
+    assert "lasted 3.25 s: active_power_kw of meter-1, run 5." in text_of(results, "quality")
+    (section,) = (part for part in build_document(results).sections if part.id == "annex-quality")
+    table = section.blocks[-1]
+    assert [(row[0], row[2], row[4]) for row in table.rows] == [
+        (str(run.run), "active_power_kw", f"{run.coverage[0].longest_gap_s:g}") for run in results.quality
+    ]
+
+
+def test_the_rule_for_the_verdict_names_the_level_of_its_interval(tmp_path):
+    seal_example(tmp_path / "sealed", plan=example_plan().model_copy(update={"alpha": 0.1}))
+    text = text_of(compute_results(tmp_path / "sealed"), "plan")
+    assert "the lower bound of the improvement's 90 % interval lies above break-even" in text
+    assert "95 %" not in text

@@ -8,6 +8,7 @@ from lab.pilots.examples import demo_plan
 from lab.pilots.plans import AnalysisPlan, Arm, Factor
 from lab.reports.assembly import compute_results
 from lab.reports.bootstrap import effect_draws_of
+from lab.reports.document import build_document
 from lab.reports.results import Results, Verdict
 from tests.unit.reports.sealed_examples import constant_power, sealed_device, sealed_run, write_pilot
 
@@ -85,6 +86,34 @@ def test_no_test_by_chance_is_told_where_chance_did_not_deal_the_arms(pilot, nam
     found = pilot(PLANS[name]).primary.comparison
     assert (found.permutation_p is not None) == (name in ("blocked", "pairs", "before_after"))
     # before and after keeps the plain comparison of two groups, whose grade says what it is worth
+
+
+@pytest.mark.parametrize(
+    ("name", "titles", "places"),
+    [
+        ("blocked", ["Block"], ["a", "b", "c", "d"]),
+        ("abba", ["Block"], ["abba-1", "abba-4"]),
+        ("crossover", ["Block", "Period"], ["a", "h"]),
+        ("factorial", ["Coolant"], []),
+        ("before_after", [], []),
+    ],
+)
+def test_the_report_prints_what_every_run_was_laid_out_with(pilot, name, titles, places):
+    found = pilot(PLANS[name])
+    sections = {part.id: part for part in build_document(found).sections}
+    table = sections["annex-runs"].blocks[-1]
+    shown = [column.title for column in table.columns]
+    assert shown[3 : shown.index("Start")] == titles
+    for title in titles:
+        cells = [row[shown.index(title)] for row in table.rows]
+        by_run = {
+            run.run: run.block if title == "Block" else next(iter(run.levels.values())) for run in found.primary.runs
+        }
+        numbers = [int(row[1]) for row in table.rows]
+        assert cells == [by_run[run] if isinstance(by_run[run], str) else f"{by_run[run]:g}" for run in numbers]
+    orders = next(block for block in sections["method"].blocks if getattr(block, "kind", "") == "table")
+    planned = " ".join(row[1] for row in orders.rows)
+    assert [place for place in places if f", {place}" not in planned] == []
 
 
 def test_blocks_and_levels_stand_in_the_run_table_and_in_the_orders(pilot, tmp_path):

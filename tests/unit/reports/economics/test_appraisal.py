@@ -101,7 +101,6 @@ def test_without_figures_of_the_company_only_the_plans_break_even_is_named():
     assert "does not check them against prices" in money.sentence
     assert money.with_grant is None
     assert money.currency is None
-    assert len(results.key_numbers) == len(results.kpis)
     assert "name no price" in section_text(results)
 
 
@@ -113,7 +112,19 @@ def test_without_inference_nothing_is_computed_and_the_reason_is_given(tmp_path)
     assert money.inputs
     assert "no inference possible" in money.not_appraised
     assert "allow no conclusion on the effect" in section_text(results)
-    assert len(results.key_numbers) == len(results.kpis)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"plan": example_plan().model_copy(update={"economics": None})}, "the plan has no figures of the company"),
+        ({"arms": ("standard", "fast")}, "the runs allow no conclusion on the effect"),
+    ],
+)
+def test_where_payback_is_not_known_the_decision_page_says_so_and_why(tmp_path, facts, why):
+    *kpis, money = build_document(computed(tmp_path, **facts)).decision.numbers.rows
+    assert len(kpis) == 3
+    assert money == ("Payback, probability that it pays", f"not shown: {why}", "none")
 
 
 def test_a_share_is_valued_by_the_part_and_shown_in_percentage_points(tmp_path):
