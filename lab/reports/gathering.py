@@ -168,11 +168,17 @@ def bookings_of_runs(runs: Sequence[Run]) -> set[str]:
     return {run.booking_id for run in runs if run.booking_id is not None}
 
 
+def messages_of_runs(session: Session, runs: Sequence[Run]) -> list[tuple[Run, list[SealedMessages]]]:
+    """Of every run that was made, what came by now of the messages of each machine that was booked for it."""
+    booked = repository.booked_devices(session, bookings_of_runs(runs))
+    made = [run for run in runs if run.ended_at is not None]
+    return [(run, [_messages(session, run, device) for device in booked.get(run.booking_id or "", [])]) for run in made]
+
+
 def incomplete_messages(session: Session, runs: Sequence[Run]) -> list[tuple[Run, SealedMessages]]:
     """Of runs that were made, what machines sent and did not arrive, or did not say how far they had counted."""
-    booked = repository.booked_devices(session, bookings_of_runs(runs))
-    made = [run for run in runs if run.ended_at is not None and run.excluded is None]
-    found = [(run, _messages(session, run, device)) for run in made for device in booked.get(run.booking_id or "", [])]
+    counting = [run for run in runs if run.excluded is None]
+    found = [(run, messages) for run, parts in messages_of_runs(session, counting) for messages in parts]
     return [(run, messages) for run, messages in found if messages.missing or messages.expected is None]
 
 

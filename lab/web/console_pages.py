@@ -30,6 +30,8 @@ from lab.pilots.notes.schemas import NoteRequest
 from lab.pilots.notes.service import list_notes, write_note
 from lab.pilots.plans import AnalysisPlan, ResultValue, basic_measures
 from lab.pilots.schemas import RunStop
+from lab.reports.gathering import messages_of_runs
+from lab.reports.sealed import SealedMessages
 from lab.web.clock_words import clock_words
 from lab.web.device_pages import drawn_limits
 from lab.web.languages import gettext as _
@@ -243,10 +245,19 @@ def _console(
             kept=_kept(runs),
             notes=[(note, run_at(runs, note.written_at)) for note in notes],
             marks=[[note.written_at.timestamp(), note.text[:_MARK_LETTERS]] for note in notes],
+            made=_made(session, runs) if "HX-Request" not in request.headers else [],
             alarms=_alarms(session, principal, grant, {device.id for device in devices}),
             device_names={device.id: device.name for device in list_devices(session)},
             problem=problem,
         )
+
+
+def _made(session: Session, runs: Sequence[Run]) -> list[tuple[Run, list[SealedMessages]]]:
+    """The runs that were made, the newest first, with what came of their machines' messages; and those left out."""
+    messages = {run.id: parts for run, parts in messages_of_runs(session, runs)}
+    past = [run for run in runs if run.id in messages or run.excluded is not None]
+    past.sort(key=lambda run: (run.executed_order or 0, run.number), reverse=True)
+    return [(run, messages.get(run.id, [])) for run in past]
 
 
 def run_at(runs: Sequence[Run], instant: datetime) -> Run | None:

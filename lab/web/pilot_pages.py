@@ -16,6 +16,7 @@ from lab.people.principals import Principal
 from lab.pilots.documents.service import list_documents
 from lab.pilots.drafts import awaits_engineer
 from lab.pilots.errors import PlanMissingError
+from lab.pilots.maturity.service import assessments
 from lab.pilots.models import Plan, Run
 from lab.pilots.plans import AmendedPlan, AnalysisPlan, read_plan
 from lab.pilots.service import get_pilot, get_plan, list_pilots, plan_versions, planned_runs
@@ -119,6 +120,7 @@ def show_pilot(
                 acceptance=get_acceptance(session, principal, reports[0].id) if reports else None,
                 follow_ups=follow_ups(session, principal, pilot_id),
             ),
+            missing_maturity=assessments(session, principal, pilot_id, now=clock.now())[1],
             documents=sum(row.removed_at is None for row in list_documents(session, principal, pilot_id)),
             **names(session, principal),
         )

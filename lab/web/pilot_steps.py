@@ -9,6 +9,7 @@ from bookings.models import Booking
 from lab.pilots.models import Pilot, Plan, Run
 from lab.reports.afterwards.models import FollowUp, ReportAcceptance
 from lab.reports.gathering import bookings_of_runs
+from lab.reports.issue import ReportIssue
 from lab.reports.models import Report
 from lab.reports.progress import Progress
 from lab.web.languages import gettext as _
@@ -66,17 +67,32 @@ def pilot_steps(
         (_("Question"), True, pilot.question, pilot.created_at, ""),
         (_("Plan"), plan is not None, _plan_fact(plan), None, f"/pilots/{pilot.id}#plan"),
         (_("Plan locked"), locked is not None, _locked_fact(locked), locked, f"/pilots/{pilot.id}#plan"),
-        (_("Slots booked"), bool(held), _slots_fact(len(held)), None, f"/bookings/new?pilot={pilot.id}"),
-        (_("Runs"), bool(runs) and finished == len(runs), _runs_fact(runs, finished), None, f"/pilots/{pilot.id}#runs"),
-        (_("Data sealed"), sealed, _sealed_fact(progress), None, f"/pilots/{pilot.id}/seal"),
-        (_("Report"), report is not None and report.is_final, _report_fact(report), None, _report_address(report)),
+        (
+            _("Slots booked"), bool(held), _slots_fact(len(held)),
+            min((booking.start_at for booking in bookings if booking.id in held), default=None),
+            f"/bookings/new?pilot={pilot.id}",
+        ),
+        (
+            _("Runs"), bool(runs) and finished == len(runs), _runs_fact(runs, finished),
+            max((run.ended_at for run in runs if run.ended_at is not None), default=None),
+            f"/pilots/{pilot.id}#runs",
+        ),
+        (
+            _("Data sealed"), sealed, _sealed_fact(progress),
+            progress.data_set.sealed_at if progress.data_set else None, f"/pilots/{pilot.id}/seal",
+        ),
+        (
+            _("Report"), report is not None and report.is_final, _report_fact(report), _approved_at(report),
+            _report_address(report),
+        ),
         (
             _("Accepted"), acceptance is not None, _acceptance_fact(acceptance),
             acceptance.accepted_at if acceptance else None, _report_address(report) + "#acceptance",
         ),
         (
             _("What became of it"), bool(follow_ups) and follow_ups[-1].answered_at is not None,
-            _follow_up_fact(follow_ups), None, f"/pilots/{pilot.id}/afterwards",
+            _follow_up_fact(follow_ups), follow_ups[-1].answered_at if follow_ups else None,
+            f"/pilots/{pilot.id}/afterwards",
         ),
     ]  # fmt: skip
     first = next((number for number, step in enumerate(given) if not step[1]), len(given))
@@ -126,6 +142,13 @@ def _report_fact(report: Report | None) -> str:
     if report is None:
         return _("The answer to your question, with every number and how sure it is.")
     return _(report.verdict) if report.is_final else _("Written; two people of the lab check it.")
+
+
+def _approved_at(report: Report | None) -> datetime | None:
+    if report is None or not report.is_final:
+        return None
+    signed = ReportIssue.model_validate(report.issue).approved
+    return None if signed is None else signed.at
 
 
 def _acceptance_fact(acceptance: ReportAcceptance | None) -> str:

@@ -1,5 +1,6 @@
 """From the last run to the report by pages: what is in the way, sealing, and what is told when it fails."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,10 @@ from lab.people.endpoints import SESSION_COOKIE
 from lab.people.principals import Role
 from lab.people.service import open_session
 from lab.pilots import service as pilots
+from lab.pilots.maturity.schemas import MaturityRequest, MaturityScores
+from lab.pilots.maturity.service import write_assessment
 from lab.pilots.models import Run
-from lab.reports import service
+from lab.reports import issuing, service
 from lab.reports.jobs import report_handlers
 from lab.reports.models import DataSet, Report
 from tests.factories import make_account, principal
@@ -349,3 +352,80 @@ def test_sealing_again_that_failed_is_tried_again_with_its_reason(office):
     with office.lab.database.read() as session:
         newest = session.query(Report).filter(Report.version == 2).one()
         assert newest.issue["changes"][0]["reason"] == "The meter was late."
+
+
+def test_the_console_tells_of_every_run_at_once_what_came_and_leaves_one_out_with_its_reason(lab):
+    office = Office(lab)
+    engineer, console = office.as_("engineer"), f"/pilots/{lab.pilot_id}/console"
+    assert "Runs that were made" not in engineer.get(console).text
+    lab.make_run(1, 7.2)
+    lab.make_run(2, 7.2)
+    page = engineer.get(console).text
+    assert page.index('<th scope="row">2</th>') < page.index('<th scope="row">1</th>')  # the newest first
+    assert page.count("mill-1".replace("-", " ").capitalize() + ": all 10") == 2
+    assert page.count("Meter 1: 1 of 3 missing") == 2
+    assert "Leave run 1 out" in page
+    assert "Messages of the machines" not in engineer.get(console, headers={"HX-Request": "true"}).text  # alarms only
+    refused = engineer.post(f"{console}/exclude", data={"number": "1", "reason": " "})
+    assert (refused.status_code, "Please say why" in refused.text) == (422, True)
+    for who in ("member", "stranger"):
+        assert office.as_(who).post(f"{console}/exclude", data={"number": "1", "reason": "x"}).status_code in (403, 404)
+    assert engineer.post(f"{console}/exclude", data={"number": "1", "reason": "The tool broke."}).status_code == 303
+    page = engineer.get(console).text
+    assert "The tool broke." in page
+    assert "Leave run 1 out" not in page
+    again = engineer.post(f"{console}/exclude", data={"number": "1", "reason": "Once more."})
+    assert (again.status_code, "is excluded already" in again.text) == (422, True)
+    with lab.database.read() as session:
+        runs = pilots.planned_runs(session, lab.pilot_id)
+    assert [(run.number, run.excluded) for run in runs if run.excluded] == [(1, "The tool broke.")]
+    assert "Komunikaty maszyn" in office.as_("engineer", "pl").get(console).text
+
+
+def test_a_machine_that_did_not_say_how_much_it_sent_is_named_on_the_console(lab):
+    office = Office(lab)
+    lab.make_run(1, 7.2)
+    with lab.database.write() as session:
+        run = session.query(Run).filter(Run.number == 1).one()
+        run.completeness = {"mill-1": {"asked": "unknown"}}
+    page = office.as_("engineer").get(f"/pilots/{lab.pilot_id}/console").text
+    assert page.count("did not say how many it sent") == 2
+
+
+def _steps(page: str) -> dict[str, str]:
+    """By name of a step of a pilot, its date; empty where there is none."""
+    steps = re.findall(r"<li class=\"(?:done|next|later)\".*?</li>", page, re.S)
+    names = [re.search(r"<strong>(?:<a[^>]*>)?([^<]+)", step).group(1) for step in steps]
+    dates = [re.search(r"<small>([^<]+)</small>", step) for step in steps]
+    return {name: date.group(1) if date else "" for name, date in zip(names, dates, strict=True)}
+
+
+def test_every_step_that_is_done_says_when(office):
+    lab, address = office.lab, f"/pilots/{office.lab.pilot_id}"
+    steps = _steps(office.as_("engineer").get(address).text)
+    assert steps["Runs"] == "Mon 23 Nov 2026"
+    assert (steps["Data sealed"], steps["Report"]) == ("", "")
+    lab.clock.advance(timedelta(days=2))
+    assert office.as_("engineer").post(office.seal).status_code == 303
+    office.worker.run_due()
+    lab.clock.advance(timedelta(days=1))
+    for deed, who in ((issuing.review_report, "engineer"), (issuing.approve_report, "manager")):
+        with lab.database.write() as session:
+            report = session.query(Report).one()
+            deed(session, lab.people[who], report.id, version=None, now=lab.clock.now())
+        office.worker.run_due()
+    steps = _steps(office.as_("engineer").get(address).text)
+    assert steps["Data sealed"] == "Wed 25 Nov 2026"
+    assert steps["Report"] == "Thu 26 Nov 2026"
+    assert steps["Accepted"] == ""
+
+
+def test_missing_digital_maturity_is_warned_of_and_stops_nothing(office):
+    lab, member = office.lab, office.as_("member")
+    page = member.get(f"/pilots/{lab.pilot_id}").text
+    assert "has not been noted yet (T0)" in page
+    with lab.database.write() as session:
+        scores = dict.fromkeys(MaturityScores.model_fields, 40.0)
+        wish = MaturityRequest(assessed_on=lab.clock.now().date(), source="DMA tool", **scores)
+        write_assessment(session, lab.member, lab.pilot_id, "T0", wish, now=lab.clock.now())
+    assert "has not been noted yet" not in member.get(f"/pilots/{lab.pilot_id}").text
