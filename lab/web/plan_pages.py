@@ -1,6 +1,7 @@
 """The analysis plan on pages: the staff write it, staff or company lock it, the staff correct a locked one."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -31,6 +32,7 @@ router = APIRouter(prefix="/pilots/{pilot_id}/plan")
 
 _FINISHED = {"sealed", "reported"}
 _DEED = "write plans"
+_MOST_OTHERS = 20
 _GROUPS = {"arms": "label", "kpis": "label", "factors": "label", "stop": "signal"}
 """Rows of the form → the field without which a row counts as empty."""
 
@@ -224,10 +226,9 @@ def _signals(devices: Sequence[Device]) -> list[tuple[str, list[tuple[str, str, 
 
 
 def _others(session: Session, principal: Principal, pilot: Pilot) -> list[Pilot]:
-    """Pilots that have a plan, those of the same company first."""
-    found = [
-        one
-        for one in service.list_pilots(session, principal)
-        if one.id != pilot.id and _newest(session, principal, one.id) is not None
-    ]
-    return sorted(found, key=lambda one: one.organisation_id != pilot.organisation_id)[:20]
+    """Some pilots that have a plan, those of the same company first."""
+    every = sorted(
+        service.list_pilots(session, principal), key=lambda one: one.organisation_id != pilot.organisation_id
+    )
+    with_plan = (one for one in every if one.id != pilot.id and _newest(session, principal, one.id) is not None)
+    return list(islice(with_plan, _MOST_OTHERS))
