@@ -145,9 +145,10 @@ def test_a_clock_that_is_wrong_never_shows_a_sample_to_the_wrong_company(
 
 @pytest.mark.parametrize("seed", seeds())
 def test_everything_delivered_twice_is_stored_once(seed: int, product: Rig) -> None:
-    """Each message again at once, or some hundreds of them together; the product is killed in the middle."""
+    """Each message again at once, or some, or hundreds of them together; the product is killed in the middle."""
     dice = random.Random(seed)
-    block, rate = dice.choice([1, dice.randrange(2, 50), dice.randrange(200, 800)]), dice.randrange(200, 800)
+    kinds = (1, dice.randrange(2, 50), dice.randrange(200, 800))
+    block, rate = kinds[seed % len(kinds)], dice.randrange(200, 800)
     machine = product.publish("--rate", str(rate), "--repeat", str(block))
     time.sleep(dice.uniform(0.5, 2.0))
     before = product.told()["counts"]["received"]
