@@ -41,3 +41,15 @@ class SignalUnknownError(NotFoundError):
 
 class BrokerUnknownError(ConflictError):
     """This program was started without a broker, so that machines cannot be asked anything."""
+
+
+class PhotoUnreadableError(InvalidError):
+    """What is in the file is no photo that can be shown. Facts: `field`, `rule`."""
+
+
+class PhotoWordsMissingError(InvalidError):
+    """A photo without words for who cannot see it. Facts: `field`, `rule`."""
+
+
+class PhotoUnknownError(NotFoundError):
+    """There is no photo of this device. Facts: `field`, `rule`."""

@@ -64,6 +64,23 @@ class Signal(Base):
     device: Mapped[Device] = relationship(back_populates="signals")
 
 
+class DevicePhoto(Base):
+    """What a device looks like, as managers show it; made small by `devices.photos`, so that it fits into a row."""
+
+    __tablename__ = "device_photos"
+
+    device_id: Mapped[str] = mapped_column(sa.ForeignKey("devices.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    """Of `large`."""
+    alt_text: Mapped[str] = mapped_column(sa.Text)
+    """What is to be seen, for who cannot see it."""
+    large: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    """JPEG, for the page of the device."""
+    small: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    """JPEG, square, for lists."""
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class DeviceBirth(Base):
     """The last birth or death of a device."""
 

@@ -77,6 +77,8 @@ DEEDS = {
     "offered": N_("%(thing)s offered"),
     "opened": N_("%(thing)s opened"),
     "password-reset": N_("%(thing)s given a new password"),
+    "photo removed": N_("%(thing)s: photo removed"),
+    "photo shown": N_("%(thing)s: photo shown"),
     "plan amended": N_("%(thing)s: locked plan changed"),
     "plan drafted from a sketch": N_("%(thing)s: plan drafted from a sketch"),
     "plan written by the staff": N_("%(thing)s: plan written by the staff"),

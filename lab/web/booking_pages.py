@@ -30,10 +30,12 @@ from lab.people.principals import Principal
 from lab.people.service import list_organisations
 from lab.pilots.service import company_of_pilot, list_pilots
 from lab.web.booking_forms import LENGTHS_MINUTES, MOST_WEEKS, WINDOWS, BookingForm, with_times
+from lab.web.hours_words import shown_hours
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.machine_pictures import pictures_of
 from lab.web.rendering import page
-from lab.web.wording import capability_name, opening_hours, sentence
+from lab.web.wording import capability_name, field_time, sentence
 
 router = APIRouter()
 
@@ -200,18 +202,30 @@ def form_page(
         nearest=as_times(nearest),
         with_engineer=bool(offer.get("supervised")),
         proposals=proposals or [],
+        drawn=[_drawn(slot, form, settings.time_zone) for slot in proposals or []],
         nothing=nothing,
         terms=terms or Terms(),
         devices=devices,
         prices=prices_in_force(session, principal, devices, now=request.app.state.clock.now()),
+        pictures=pictures_of(session, devices),
         device_names={device.id: device.name for device in devices},
         capabilities=capabilities,
         lengths=LENGTHS_MINUTES,
         most_weeks=MOST_WEEKS,
         pilots=pilots,
         organisations=[found for found in list_organisations(session, principal) if found.kind != "lab"],
-        opening_hours=opening_hours(settings.opening_hours),
+        hours=shown_hours(session, devices, Rules.from_settings(settings)),
     )
+
+
+def _drawn(slot: FoundSlot, form: BookingForm, zone: str) -> dict[str, Any]:
+    """A proposal as the calendar draws it: a press on it chooses it."""
+    return {
+        "start": field_time(slot.span.start, zone),
+        "end": field_time(slot.span.end, zone),
+        "devices": [device.id for device in slot.devices],
+        "address": f"{form.taking(slot, zone)}#terms",
+    }
 
 
 def _proposals(

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from devices.editing import edit_device, edit_signal
+from devices.errors import PhotoUnknownError
 from devices.models import Device
+from devices.photos import keep_photo, prepare_photo, remove_photo
 from devices.service import get_device, list_devices
+from lab.core.errors import InvalidError
 from lab.core.http import ClockDep, DatabaseDep
 from lab.core.time import in_zone
 from lab.people.endpoints import PrincipalDep
@@ -19,15 +22,20 @@ from lab.web.adoption_forms import FIELDS, wrong_field
 from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
+from lab.web.machine_pictures import pictures_of
 from lab.web.rendering import page
 from lab.web.rule_pages import Typed
-from lab.web.wording import one_line, plain_words
+from lab.web.wording import one_line, plain_words, sentence
 
 router = APIRouter(prefix="/manage/devices")
+
+_LONGEST_WORDS = 300
 
 _DONE = {
     "changed": N_("It is changed. What is recorded and booked stays as it is."),
     "same": N_("Nothing was different."),
+    "photo": N_("This is what people see of the machine now."),
+    "no-photo": N_("The photo is removed."),
 }
 
 
@@ -90,6 +98,41 @@ def submit_signal(
     return _submit(request, principal, database, device_id, typed, change, at=f"signal-{name}")
 
 
+@router.post("/{device_id}/photo")
+def submit_photo(
+    request: Request,
+    device_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    file: Annotated[UploadFile | None, File()] = None,
+    alt_text: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """Show the machine by a photo; without a file the words of the present one change."""
+    principal.require_manager("change devices")
+    content, words = file.file.read() if file is not None else b"", one_line(alt_text)[:_LONGEST_WORDS]
+    try:
+        photo = prepare_photo(content) if content else None
+        database.transact(lambda session: keep_photo(session, principal, device_id, photo, words, now=clock.now()))
+    except InvalidError as error:
+        problem = sentence(error.message, request.app.state.settings.time_zone)
+        return _page(request, principal, database, device_id, problem=problem, alt_text=words)
+    except PhotoUnknownError:
+        return _page(request, principal, database, device_id, problem=_("Please choose a file."), alt_text=words)
+    return RedirectResponse(f"/manage/devices/{device_id}?done=photo#photo", 303)
+
+
+@router.post("/{device_id}/photo/remove")
+def submit_photo_removal(device_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep) -> Response:
+    """Show the drawing of its kind again."""
+    principal.require_manager("change devices")
+    try:
+        database.transact(lambda session: remove_photo(session, principal, device_id, now=clock.now()))
+    except PhotoUnknownError:
+        return RedirectResponse(f"/manage/devices/{device_id}?done=same", 303)
+    return RedirectResponse(f"/manage/devices/{device_id}?done=no-photo", 303)
+
+
 def _submit(
     request: Request,
     principal: PrincipalDep,
@@ -119,6 +162,7 @@ def _page(
     problem: str = "",
     typed: Mapping[str, str] | None = None,
     at: str = "",
+    alt_text: str | None = None,
 ) -> Response:
     principal.require_manager("change devices")
     with database.read() as session:
@@ -133,6 +177,9 @@ def _page(
             device=device,
             abilities=_abilities(device),
             fields=FIELDS,
+            picture=pictures_of(session, [device])[device.id],
+            alt_text=alt_text,
+            most_megabytes=request.app.state.settings.largest_document_bytes // 1_000_000,
             done=done,
             problem=problem,
             typed=typed or {},

@@ -21,6 +21,7 @@ from lab.people.principals import Principal, Role
 from lab.web.device_states import device_states
 from lab.web.latest import latest_values
 from lab.web.machine_care import care_of
+from lab.web.machine_pictures import pictures_of
 from lab.web.rendering import page
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms, list_rules
@@ -59,6 +60,7 @@ def show_device(
             title=device.name,
             principal=principal,
             device=device,
+            picture=pictures_of(session, [device])[device.id],
             birth=birth,
             state=device_states(session, [device], now)[device.id],
             price=prices_in_force(session, principal, [device], now=now).get(device.id),

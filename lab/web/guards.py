@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 LARGEST_BODY_BYTES = 1_000_000
 _FORM_AROUND_FILE_BYTES = 100_000
-_FILES = re.compile(r"(?:/api/v1)?/pilots/[^/]+/documents")
+_FILES = re.compile(r"(?:/api/v1)?/pilots/[^/]+/documents|/manage/devices/[^/]+/photo")
 """Where files are sent to."""
 CONTENT_SECURITY_POLICY = "; ".join(
     [

@@ -21,7 +21,8 @@ from lab.people.endpoints import PrincipalDep
 from lab.people.principals import Role
 from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
-from lab.web.rendering import STATIC, page
+from lab.web.machine_pictures import pictures_of
+from lab.web.rendering import page
 from lab.web.wording import capability_name, sentence
 
 router = APIRouter()
@@ -45,6 +46,7 @@ def show_machines(
         devices = list_devices(session)
         states = device_states(session, devices, clock.now())
         prices = prices_in_force(session, principal, devices, now=clock.now())
+        pictures = pictures_of(session, devices)
         capabilities = [(found.name, capability_name(found.name)) for found in list_capabilities(session)]
     return page(
         request,
@@ -55,7 +57,7 @@ def show_machines(
         all_devices=len(devices),
         states=states,
         prices=prices,
-        pictures={device.id: picture_of(device.kind) for device in devices},
+        pictures=pictures,
         capabilities=sorted(capabilities, key=lambda one: one[1]),
         words=words,
         can=can,
@@ -88,12 +90,6 @@ def show_next_free(
         return page(
             request, "next-free.html", title=device.name, principal=principal, device=device, slot=slot, problem=problem
         )
-
-
-def picture_of(kind: str) -> str:
-    """The drawing for a kind of machine; an unknown kind has the general one."""
-    name = f"machines/{kind}.svg"
-    return name if "/" not in kind and (STATIC / name).exists() else "machines/machine.svg"
 
 
 def _matches(device: Device, words: str, can: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the staff decides and looks after: requests, enquiries, figures, and the log of changes."""
+"""What the staff decides and looks after: requests, enquiries, and the log of changes."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -8,15 +8,12 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from bookings import life, service
-from bookings.endpoints import RulesDep
-from bookings.figures.counting import Grouping
-from bookings.figures.service import read_window, utilisation
 from bookings.waitlist.service import requests_for_the_staff
 from lab.core.audit import find_changes
 from lab.core.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.core.paging import PageWish
-from lab.core.time import Span, in_zone
+from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
 from lab.people.repository import names_of_accounts
 from lab.people.service import list_organisations
@@ -33,7 +30,6 @@ from telemetry.discovery.service import list_heard
 router = APIRouter(prefix="/manage")
 
 _AHEAD = timedelta(days=366)
-_WEEKS = 8
 _CHANGES = 100
 _DONE = {
     "approved": N_("The request is approved."),
@@ -188,39 +184,6 @@ def submit_referral(
     except (ConflictError, NotFoundError):
         return RedirectResponse("/manage/enquiries?done=late", 303)
     return RedirectResponse("/manage/enquiries?done=referred", 303)
-
-
-@router.get("/figures")
-def show_figures(
-    request: Request,
-    principal: PrincipalDep,
-    database: DatabaseDep,
-    clock: ClockDep,
-    settings: SettingsDep,
-    rules: RulesDep,
-) -> Response:
-    """How much the machines were used: each machine over the last weeks, and week by week."""
-    principal.require_staff("see the figures")
-    now = clock.now()
-    today = in_zone(now, settings.time_zone).date()
-    monday = today - timedelta(days=today.weekday())
-    first, last = monday - timedelta(weeks=_WEEKS - 1), monday + timedelta(weeks=1)
-    window = read_window(first, last, settings.time_zone)
-    with database.read() as session:
-        by_device, by_week = (
-            utilisation(session, principal, window, by=frozenset({one}), now=now, defaults=rules)
-            for one in (Grouping.DEVICE, Grouping.WEEK)
-        )
-    return page(
-        request,
-        "figures.html",
-        title=_("Figures"),
-        principal=principal,
-        window=window,
-        days=(first, last),
-        by_device=by_device,
-        by_week=by_week,
-    )
 
 
 @router.get("/audit")

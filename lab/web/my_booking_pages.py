@@ -13,6 +13,7 @@ from bookings.errors import DeviceBusyError
 from bookings.feeds import service as feeds
 from bookings.feeds.rules import CalendarKind
 from bookings.models import Booking
+from bookings.series.bulk import move_many
 from bookings.states import OPEN, BookingState
 from bookings.waitlist import service as waitlist
 from bookings.waitlist.models import WaitlistEntry
@@ -28,6 +29,7 @@ from lab.web.booking_pages import as_times, names
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
+from lab.web.swaps import exchange, partners_of, why_not_swapped
 from lab.web.wording import field_time, read_field_time, sentence
 
 router = APIRouter()
@@ -39,6 +41,7 @@ _DONE = {
     "asked": N_("Your request holds the slot. The lab will confirm it, or tell you why not."),
     "cancelled": N_("The booking is cancelled."),
     "moved": N_("The booking is moved."),
+    "swapped": N_("The two bookings have changed places."),
     "closed": N_("The calendar link is closed."),
     "waiting": N_("You are in line. As soon as this becomes free, the lab holds it for you and tells you."),
     "left": N_("You do not wait for it any more."),
@@ -108,6 +111,34 @@ def submit_move(
             status=status,
         )
     return RedirectResponse("/bookings?done=moved", 303)
+
+
+@router.post("/bookings/{booking_id}/swap")
+def submit_swap(
+    request: Request,
+    booking_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    rules: RulesDep,
+    other: Annotated[str, Form(max_length=40)] = "",
+    version: Version = None,
+    other_version: Version = None,
+) -> Response:
+    """Two bookings take each other's time, both or neither."""
+    with database.read() as session:
+        both = [service.get_booking(session, principal, one) for one in (booking_id, other)]
+    wish = exchange(both[0], both[1], (version, other_version))
+    try:
+        database.transact(lambda session: move_many(session, principal, wish, now=clock.now(), rules=rules))
+    except StaleError:
+        return RedirectResponse("/bookings?done=late", 303)
+    except (InvalidError, ConflictError) as error:
+        problem = why_not_swapped(error, both, settings.time_zone)
+        status = 409 if isinstance(error, ConflictError) else 422
+        return _one(request, booking_id, principal, database, clock, problem=problem, status=status)
+    return RedirectResponse("/bookings?done=swapped", 303)
 
 
 @router.post("/bookings/{booking_id}/cancel")
@@ -211,6 +242,9 @@ def _one(
             booking=booking,
             offer=waitlist.open_offers(session, principal).get(booking.id),
             movable=_movable(booking, now),
+            partners=partners_of(session, principal, booking, Span(now, now + LOOK_AHEAD))
+            if _movable(booking, now)
+            else [],
             open=booking.state in OPEN and booking.end_at > now,
             changes=service.history_of_booking(session, principal, booking_id),
             problem=problem,

@@ -108,6 +108,9 @@ CLAUSES = (
     # documents and what became of pilots
     N_("this file is of no kind that is kept here"),
     N_("PDF, PNG, JPEG, CSV and plain text (UTF-8) are"),
+    N_("this is no photo that is taken"),
+    N_("PNG and JPEG are"),
+    N_("a photo needs words for who cannot see it"),
     N_("this photo cannot be read, it seems to be damaged"),
     N_("this photo has more than %(number)s million pixels, the most that is taken"),
     N_("the file has %(size)s bytes"),

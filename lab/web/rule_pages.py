@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from bookings.endpoints import RulesDep
+from bookings.opening import WEEKDAYS
 from bookings.rulebook import repository, setting
 from bookings.rulebook.schemas import RuleSettings
 from bookings.rulebook.setting import Effect
@@ -20,25 +21,20 @@ from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.wording import sentence
+from lab.web.rule_forms import (
+    LABELS,
+    NUMBERS,
+    OTHERS,
+    SWITCHES,
+    UnreadableRuleError,
+    rule_in_words,
+    rules_as_typed,
+    typed_rules,
+)
+from lab.web.wording import sentence, weekday
 
 router = APIRouter(prefix="/manage/rules")
 
-NUMBERS = {
-    "lead_minutes": N_("Booked at least so many minutes ahead"),
-    "horizon_days": N_("Open for bookings so many days ahead"),
-    "shortest_minutes": N_("Shortest booking in minutes"),
-    "longest_minutes": N_("Longest booking in minutes"),
-    "granularity_minutes": N_("Start and end at full so many minutes"),
-    "week_quota_minutes": N_("Most minutes of one company in a week"),
-    "most_open": N_("Most bookings of one company ahead"),
-    "cancel_deadline_minutes": N_("Cancelled at least so many minutes before the start"),
-    "check_in_minutes": N_("Nobody came, so many minutes after the start"),
-}
-SWITCHES = {
-    "approval": N_("The lab approves each booking of a company"),
-    "supervision": N_("Used with an engineer only"),
-}
 _DONE = {
     "set": N_("The rules are set. What is booked stays booked."),
     "removed": N_("Nothing is set here any more; the wider rules hold."),
@@ -51,6 +47,9 @@ async def _typed(request: Request) -> dict[str, str]:
     return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
+_IMPOSSIBLE = N_("Please check “%(field)s”: this value is not possible.")
+_FOLDED = ("hours_", "needs_", "holidays", "closed_days", "special_days", "qualifications")
+"""How the names of the fields begin that are shown on demand."""
 Typed = Annotated[dict[str, str], Depends(_typed)]
 
 
@@ -77,7 +76,7 @@ def submit_rules(
     rules: RulesDep,
     typed: Typed,
 ) -> Response:
-    """Look at what the new rules would do, or set them; what has no field on the page stays as it is set."""
+    """Look at what the new rules would do, or set them."""
     principal.require_manager("set rules")
     device = typed.get("device", "")[:40]
     target = _target(device)
@@ -85,7 +84,7 @@ def submit_rules(
     try:
         with database.read() as session:
             kept = next((e.settings for e in repository.rule_entries(session) if _is(e, target)), {})
-        wish = RuleSettings.model_validate({**_others(kept), **_given(typed)})
+        wish = RuleSettings.model_validate(typed_rules(typed, kept))
         if typed.get("look"):
             with database.read() as session:
                 effect = setting.preview_rules(session, principal, target, wish, now=clock.now(), defaults=rules)
@@ -97,8 +96,9 @@ def submit_rules(
         )
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
-        named = _({**NUMBERS, **SWITCHES}.get(field, field))
-        problem = _("Please check “%(field)s”: this value is not possible.", field=named)
+        problem = _(_IMPOSSIBLE, field=_(LABELS.get(field, field)))
+    except UnreadableRuleError as error:
+        problem = _(_IMPOSSIBLE, field=error.label)
     except (StaleError, ConflictError):
         return RedirectResponse(f"/manage/rules?device={device}&done=late", 303)
     except InvalidError as error:
@@ -114,16 +114,6 @@ def _target(device: str) -> Target:
 
 def _is(entry: Any, target: Target) -> bool:
     return bool(entry.scope == target.scope.value and entry.name == target.name)
-
-
-def _others(kept: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in kept.items() if name not in NUMBERS and name not in SWITCHES}
-
-
-def _given(typed: dict[str, str]) -> dict[str, Any]:
-    """What the fields say; an empty one sets nothing."""
-    given: dict[str, Any] = {name: typed[name].strip() for name in NUMBERS if typed.get(name, "").strip()}
-    return given | {name: typed[name] == "yes" for name in SWITCHES if typed.get(name) in {"yes", "no"}}
 
 
 def _page(
@@ -143,8 +133,10 @@ def _page(
     with database.read() as session:
         entries = repository.rule_entries(session)
         present = next((entry for entry in entries if _is(entry, target)), None)
-        shown = {name: _text(value) for name, value in (present.settings if present else {}).items()}
+        shown = rules_as_typed(present.settings if present else {})
         devices = list_devices(session)
+        called = {one.id: one.name for one in devices}
+        filled = typed if typed is not None else shown
         return page(
             request,
             "rules.html",
@@ -156,15 +148,20 @@ def _page(
             devices=devices,
             entries=entries,
             present=present,
-            typed=typed if typed is not None else shown,
+            typed=filled,
+            opened=any(filled.get(name) for name in filled if name.startswith(_FOLDED)),
             numbers=NUMBERS,
             switches=SWITCHES,
+            labels=OTHERS,
+            weekdays={day: weekday(day) for day in WEEKDAYS},
+            set_here={
+                (entry.scope, entry.name): [
+                    rule_in_words(name, value, called) for name, value in entry.settings.items()
+                ]
+                for entry in entries
+            },
             effect=effect,
             problem=problem,
             done=_(_DONE[done]) if done in _DONE else "",
             **names(session, principal),
         )
-
-
-def _text(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -344,14 +344,14 @@ def opening_hours(hours: Mapping[str, str]) -> str:
             groups.append(([day], hours[day]))
     parts = []
     for days, times in groups:
-        first, last = (_weekday(day) for day in (days[0], days[-1]))
+        first, last = (weekday(day, form="EEE") for day in (days[0], days[-1]))
         named = first if len(days) == 1 else f"{first}–{last}"
         parts.append(f"{named} {times.replace('-', '–')}")
     return ", ".join(parts)
 
 
-def _weekday(name: str) -> str:
-    """`mon` as people write it: `Mon`, `pon.`."""
+def weekday(name: str, *, form: str = "cccc") -> str:
+    """`mon` as people write it: `Monday`, `poniedziałek`; with the form `EEE` short: `Mon`, `pon.`."""
     monday = date(2026, 11, 23)
-    written = format_date(monday + timedelta(_WEEKDAYS.index(name)), "EEE", locale=present_language())
+    written = format_date(monday + timedelta(_WEEKDAYS.index(name)), form, locale=present_language())
     return str(written)

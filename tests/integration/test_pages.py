@@ -285,6 +285,7 @@ def test_a_machine_that_needs_an_engineer_is_offered_with_one(lab: Lab) -> None:
     assert done.headers["location"] == "/bookings?done=asked"
     page = words(lab.get("founder", "/bookings?done=asked"))
     assert "Your request holds the slot." in page
+    assert "Feed Tue 24 Nov 2026, 09:00–11:00 CET CNC mill EUR" in page, "what it will cost stands there already"
     assert "waiting for approval" in page
 
 

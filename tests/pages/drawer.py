@@ -4,7 +4,7 @@ import hashlib
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
 from sqlalchemy.orm import Session
 
 from lab.pilots.documents.models import PilotDocument
@@ -19,6 +19,20 @@ def photo(colour: str = "steelblue") -> bytes:
     """A plain one."""
     buffer = io.BytesIO()
     Image.new("RGB", (320, 200), colour).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def machine_photo() -> bytes:
+    """A box with a window, on a floor."""
+    picture = Image.linear_gradient("L").resize((1200, 800)).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 640, 1200, 800), "#565d66")
+    draw.rounded_rectangle((240, 130, 960, 690), 30, "#e9edf1", "#27506e", 10)
+    draw.rectangle((320, 220, 720, 540), "#22303c")
+    draw.polygon(((480, 220), (560, 220), (540, 400), (500, 400)), "#c8d2da")
+    draw.rectangle((790, 220, 890, 400), "#2f7fb5")
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
 
 

@@ -19,6 +19,7 @@ from bookings.series.schemas import SeriesRequest
 from bookings.series.service import book_series
 from devices.catalogue import DEFAULT_CATALOGUE, load_catalogue
 from devices.messages.native import Birth, Death
+from devices.photos import keep_photo, prepare_photo
 from devices.service import import_catalogue, record_birth, record_death
 from lab.app import create_app
 from lab.core.clock import LabClock
@@ -45,7 +46,7 @@ from telemetry.live.hub import LiveHub
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.interface import SAMPLES
 from tests.factories import MONDAY_MORNING
-from tests.pages.drawer import fill_drawer
+from tests.pages.drawer import fill_drawer, machine_photo
 from tests.pages.finished import make_finished_pilot, send_late
 from tests.pages.unplaced import fill_unplaced
 from tests.placed_bookings import place_booking
@@ -127,6 +128,8 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     for device in ("conveyor-1", "meter-1", "mill-1", "printer-1"):
         record_birth(session, device, Birth(boot="7f3a", time=(NOW - 3 * _HOUR).isoformat()), now=NOW - 3 * _HOUR)
     record_death(session, "conveyor-1", Death(boot="7f3a"), now=NOW - _HOUR)
+    looks = "The mill from its front: a grey box with a window, behind it the spindle"
+    keep_photo(session, town.principal("manager"), "mill-1", prepare_photo(machine_photo()), looks, now=NOW)
     foundry, joinery = town.foundry.id, town.joinery.id
     slot = Span(NOW - _HOUR, NOW + 2 * _HOUR)
     ids["pilot"], ids["planned"] = _pilots(session, stage)
@@ -141,7 +144,14 @@ def _fill(session: Session, stage: Stage, folder: Path) -> None:
     place_booking(session, joinery, Span(NOW, NOW + 5 * _HOUR), "printer-1", title="Brackets in PETG")
     asked = Span(NOW + 47 * _HOUR, NOW + 50 * _HOUR)
     ids["asked"] = place_booking(
-        session, foundry, asked, "robot-1", title="Gripper test", state="requested", lapses_at=NOW + 30 * _HOUR
+        session,
+        foundry,
+        asked,
+        "robot-1",
+        title="Gripper test",
+        state="requested",
+        price_cents=18000,
+        lapses_at=NOW + 30 * _HOUR,
     ).id
     ids["series"] = _series(session, town)
     _prices_to_come(session, town)

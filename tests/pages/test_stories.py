@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bookings.models import Booking
 from lab.core.time import Span
+from tests.pages.drawer import machine_photo
 from tests.pages.looks import violations
 from tests.pages.stage import Stage, at_lab
 from tests.pages.tour import visiting
@@ -148,6 +150,32 @@ def test_a_booking_is_moved_and_given_back(stage: Stage, chrome: Browser, look: 
         visit.assert_quiet()
 
 
+def test_two_bookings_change_places_with_the_keyboard_alone(stage: Stage, chrome: Browser, axe: str, look: str) -> None:
+    days = (16, 17) if look == "laptop-en" else (18, 21)
+    with stage.database.write() as session:
+        one, other = (
+            place_booking(
+                session, stage.town.foundry.id, Span(start, start + timedelta(hours=1)), "robot-1", title=title
+            )
+            for start, title in zip((at_lab(day, 9) for day in days), (f"Grip {look}", f"Lift {look}"), strict=True)
+        )
+        was = one.start_at, other.start_at
+    with visiting(chrome, stage, "founder", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go(f"/bookings/{one.id}")
+        entry = page.locator("#swap li", has_text=f"Lift {look}").locator("summary")
+        entry.focus()
+        page.keyboard.press("Enter")
+        assert violations(visit, axe) == []
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
+        visit.assert_quiet()
+    with stage.database.read() as session:
+        now = [session.get_one(Booking, booking.id).start_at for booking in (one, other)]
+    assert now == [was[1], was[0]]
+
+
 def test_a_slot_of_every_week_is_looked_at_booked_moved_and_given_back(
     stage: Stage, chrome: Browser, look: str
 ) -> None:
@@ -283,6 +311,38 @@ def test_a_manager_sets_a_rule_after_a_look_at_its_effect(stage: Stage, chrome: 
         page.get_by_role("button", name="Set these rules").click()
         expect(page.locator("main ul").last).to_contain_text("480")
         visit.assert_quiet()
+
+
+def test_a_manager_shows_a_machine_by_a_photo_and_who_books_sees_it(
+    stage: Stage, chrome: Browser, axe: str, look: str
+) -> None:
+    with visiting(chrome, stage, "manager", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go("/manage/devices/robot-1")
+        page.set_input_files(
+            "#photo [name=file]", {"name": "r.jpg", "mimeType": "image/jpeg", "buffer": machine_photo()}
+        )
+        page.locator("#photo [name=alt_text]").fill(f"The robot in its cell, {look}")
+        page.locator("#photo [name=alt_text]").press("Enter")
+        expect(page.locator("[role=status]")).to_have_class(re.compile("good"))
+        expect(page.locator("#photo img")).to_have_attribute("alt", f"The robot in its cell, {look}")
+        assert violations(visit, axe) == []
+        visit.assert_quiet()
+    with visiting(chrome, stage, "founder", **LOOKS[look]) as visit:
+        page = visit.page
+        visit.go("/machines?words=robot")
+        picture = page.get_by_role("img", name=f"The robot in its cell, {look}")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("one => one.complete && one.naturalWidth") == 160
+        page.locator(".machine h2 a").click()
+        expect(page.get_by_role("img", name=f"The robot in its cell, {look}")).to_be_visible()
+        assert page.locator(".about-machine img").evaluate("one => one.naturalWidth") == 800
+        visit.assert_quiet()
+    with visiting(chrome, stage, "manager") as visit:
+        visit.go("/manage/devices/robot-1")
+        visit.page.locator("#photo summary").click()
+        visit.page.get_by_role("button", name="Yes, remove it").click()
+        expect(visit.page.locator("[role=status]")).to_have_text("The photo is removed.")
 
 
 def test_a_manager_publishes_prices_after_a_look_at_what_they_change(
