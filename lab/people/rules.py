@@ -33,7 +33,7 @@ KINDS = ("lab", "company", "partner")
 SIZE_CLASSES = ("micro", "small", "medium", "large")
 
 _SIGN_IN = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,98}[a-z0-9])?(?:@[a-z0-9](?:[a-z0-9.-]{0,97}[a-z0-9])?)?")
-_NACE = re.compile(r"[A-V]|(?:[A-V])?\d{2}(?:\.\d{1,2})?")
+_NACE = re.compile(r"[A-V]|(?:[A-V])?\d{2}(?:\.\d{1,2}(?:\.[A-Z])?)?")  # with the letter that PKD adds: 25.62.Z
 _NUTS = re.compile(r"[A-Z]{2}[A-Z0-9]{0,3}")
 _UNDERTAKING = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,58}[a-z0-9])?")
 
@@ -113,7 +113,9 @@ def check_organisation(*, kind: str, size_class: str | None, nace: str | None, r
             f"the size is one of {', '.join(SIZE_CLASSES)}", field="size_class", rule="choice", choices=SIZE_CLASSES
         )
     if nace is not None and not _NACE.fullmatch(nace):
-        raise OrganisationFactError("the sector is a NACE code such as C25 or 25.62", field="nace", rule="nace-form")
+        raise OrganisationFactError(
+            "the sector is a NACE or PKD code such as C25 or 25.62.Z", field="nace", rule="nace-form"
+        )
     if region is not None and not _NUTS.fullmatch(region):
         raise OrganisationFactError("the region is a NUTS code such as PL22A", field="region", rule="nuts-form")
 

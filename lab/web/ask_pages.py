@@ -28,6 +28,8 @@ _FAULTS = {
     "question": N_("Please say what you would like to find out."),
 }
 _FAULT = N_("Please check what you have typed.")
+FACTS = ("size_class", "nace", "region")
+"""Of a company, for programmes; nobody has to say them."""
 Line = Annotated[str, Form(max_length=400)]
 
 
@@ -35,7 +37,7 @@ Line = Annotated[str, Form(max_length=400)]
 def show_form(request: Request, database: DatabaseDep, clock: ClockDep) -> Response:
     """The form; of whoever is signed in the company is known."""
     principal = whoever(request, database, clock)
-    typed = {"company": "", "contact": "", "mail": "", "question": ""}
+    typed = dict.fromkeys(("company", "contact", "mail", "question", *FACTS), "")
     if principal is not None:
         typed["contact"] = principal.name
         if not principal.is_staff:
@@ -54,14 +56,19 @@ def submit_form(
     contact: Line = "",
     mail: Line = "",
     question: Annotated[str, Form(max_length=10_000)] = "",
+    size_class: Line = "",
+    nace: Line = "",
+    region: Line = "",
 ) -> Response:
     """Take it in; the answer comes by mail."""
     principal = whoever(request, database, clock)
     given = {"company": company, "contact": contact, "mail": mail, "question": question}
-    typed = {name: plain_words(text) for name, text in given.items()}
+    facts = {"size_class": size_class, "nace": nace.upper(), "region": region.upper()}
+    typed = {name: plain_words(text) for name, text in {**given, **facts}.items()}
     problem, status = "", 200
     try:
-        wish = EnquiryRequest.model_validate({**typed, "language": present_language()})
+        known = {name: typed[name] or None for name in FACTS}
+        wish = EnquiryRequest.model_validate({**typed, **known, "language": present_language()})
         database.transact(lambda session: service.ask(session, principal, wish, now=clock.now()))
     except ValidationError as error:
         where = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""

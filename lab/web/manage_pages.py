@@ -15,6 +15,7 @@ from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.core.paging import PageWish
 from lab.core.time import Span
 from lab.people.endpoints import PrincipalDep
+from lab.people.errors import OrganisationNameTakenError
 from lab.people.repository import names_of_accounts
 from lab.people.service import list_organisations
 from lab.pilots.enquiries import service as enquiries
@@ -36,6 +37,7 @@ _DONE = {
     "declined": N_("The request is declined."),
     "accepted": N_("A pilot is open for this question. Whoever asked is told."),
     "referred": N_("Whoever asked is told whom to turn to."),
+    "taken": N_("A company of this name is registered already. Choose it from the list, then open the pilot."),
     "late": N_("Somebody was faster; this is how it stands now."),
     "typed": N_("Please check what you have typed."),
 }
@@ -156,6 +158,8 @@ def submit_acceptance(
         )
     except (ValidationError, InvalidError):
         return RedirectResponse("/manage/enquiries?done=typed", 303)
+    except OrganisationNameTakenError:
+        return RedirectResponse("/manage/enquiries?done=taken", 303)
     except (ConflictError, NotFoundError):
         return RedirectResponse("/manage/enquiries?done=late", 303)
     return RedirectResponse("/manage/enquiries?done=accepted", 303)

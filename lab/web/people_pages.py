@@ -22,9 +22,12 @@ from lab.web.wording import ROLES, plain_words, sentence
 router = APIRouter(prefix="/manage/people")
 
 _MOST = 500
+_KINDS = ("company", "partner")
+"""That a page registers; the lab is there from the first start."""
 _PASSWORD_BYTES = 12
 _DONE = {
     "company": N_("The company is registered."),
+    "corrected": N_("What is known of the company is changed. It stands in the log of changes."),
     "changed": N_("The account is changed. It stands in the log of changes."),
     "closed": N_("The account is closed. Nobody can sign in with it."),
     "trained": N_("The training is noted."),
@@ -47,15 +50,58 @@ def submit_company(
     clock: ClockDep,
     settings: SettingsDep,
     name: Line = "",
+    kind: Line = "company",
+    size_class: Line = "",
+    nace: Line = "",
+    region: Line = "",
 ) -> Response:
-    """Register a company."""
+    """Register a company or a partner."""
+    facts = _company_facts(size_class, nace, region)
+    if kind not in _KINDS:
+        return _page(request, principal, database, problem=_("Please check what you have typed."))
     try:
         database.transact(
-            lambda session: service.create_organisation(session, principal, name=plain_words(name), now=clock.now())
+            lambda session: service.create_organisation(
+                session, principal, name=plain_words(name), kind=kind, **facts, now=clock.now()
+            )
         )
     except (InvalidError, ConflictError) as error:
         return _page(request, principal, database, problem=sentence(error.message, settings.time_zone))
     return RedirectResponse("/manage/people?done=company", 303)
+
+
+@router.post("/companies/{organisation_id}/change")
+def submit_company_change(
+    request: Request,
+    organisation_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    name: Line = "",
+    size_class: Line = "",
+    nace: Line = "",
+    region: Line = "",
+    undertaking: Line = "",
+) -> Response:
+    """Correct what is known of a company; what is left empty is not known any more."""
+    facts = {"name": plain_words(name), **_company_facts(size_class, nace, region)}
+    facts["undertaking"] = plain_words(undertaking) or None
+    try:
+        database.transact(
+            lambda session: service.change_organisation(session, principal, organisation_id, facts, now=clock.now())
+        )
+    except (InvalidError, ConflictError) as error:
+        return _page(request, principal, database, problem=sentence(error.message, settings.time_zone))
+    return RedirectResponse("/manage/people?done=corrected#companies", 303)
+
+
+def _company_facts(size_class: str, nace: str, region: str) -> dict[str, str | None]:
+    return {
+        "size_class": size_class or None,
+        "nace": plain_words(nace).upper() or None,
+        "region": plain_words(region).upper() or None,
+    }
 
 
 @router.post("/accounts")

@@ -62,6 +62,12 @@ CLAUSES = (
     N_("the sign-in name %(name)s is taken"),
     N_("there is already an organisation named %(name)s"),
     N_("please give a name of letters on one line"),
+    N_("the sector is a NACE or PKD code such as C25 or 25.62.Z"),
+    N_("the region is a NUTS code such as PL22A"),
+    N_(
+        "the undertaking is a short name of letters, digits, dots and hyphens, such as kowalski-group, "
+        "the same for all companies that are linked"
+    ),
     N_("engineers and managers belong to the lab"),
     N_("members and recipients to a company or partner"),
     N_("this is the last lab manager"),

@@ -131,6 +131,7 @@ def _environment() -> Environment:
             "pilot_state": wording.pilot_state,
             "alarm_severity": wording.alarm_severity,
             "role": wording.role_name,
+            "company_size": wording.company_size,
             "verdict": wording.verdict_name,
             "verdict_key": wording.verdict_key,
         }

@@ -38,6 +38,7 @@ ROLES = {
     "manager": N_("lab manager"),
     "recipient": N_("report reader"),
 }
+COMPANY_SIZES = {"micro": N_("micro"), "small": N_("small"), "medium": N_("medium"), "large": N_("large")}
 ALARM_SEVERITIES = {
     "info": N_("to know"),
     "warning": N_("look at it"),
@@ -205,6 +206,11 @@ def alarm_severity(severity: str) -> str:
 def role_name(role: str) -> str:
     """What somebody is here."""
     return _(ROLES.get(role, role))
+
+
+def company_size(size_class: str) -> str:
+    """How large a company is, by the Commission's classes."""
+    return _(COMPANY_SIZES.get(size_class, size_class))
 
 
 CAPABILITIES = {
