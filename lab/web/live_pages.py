@@ -35,4 +35,5 @@ def show_experiment(
             devices=seen if running else [],
             limits={device.id: drawn_limits(session, principal, device.id) for device in seen},
             running=running,
+            device_names={device.id: device.name for device in devices},
         )

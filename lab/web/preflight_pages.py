@@ -48,6 +48,7 @@ def show_preflight(
         lines=lines,
         red=red,
         commands=commands,
+        device_names={device.id: device.name for device in devices.values()},
     )
 
 

@@ -253,6 +253,14 @@ def test_after_the_slot_a_member_still_sees_what_was_measured_in_it(lab: Lab) ->
     assert "9.9" not in lab.get("joiner", "/devices/mill-1").text
 
 
+def test_before_and_after_its_slot_the_live_page_says_so_and_calls_the_machine_by_its_name(lab: Lab) -> None:
+    over, soon = lab.book("foundry", at(6, length=1), "mill-1"), lab.book("foundry", SOON, "mill-1")
+    said = words(lab.get("founder", f"/bookings/{over.id}/live"))
+    assert "It is over. What the machines measured stays yours: CNC mill" in said
+    assert "It begins Mon 23 Nov 2026, 10:00 CET" in words(lab.get("founder", f"/bookings/{soon.id}/live"))
+    assert lab.get("joiner", f"/bookings/{over.id}/live").status_code == 404
+
+
 class SilentStore:
     """A store that is down."""
 

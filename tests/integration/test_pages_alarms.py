@@ -115,6 +115,7 @@ def test_before_a_booking_red_lines_say_what_to_do_and_a_machine_can_be_stopped(
         text = engineer.get(path).text
         assert "has stopped" in text
         assert "smoke" in text
+        assert "<strong>mill-1</strong>" not in text, "people know it by its name"
     finally:
         mill.leave()
     other = engineer.post(f"/bookings/{lab.booking}/stop", data={"device": "robot-1", "reason": "x"})
