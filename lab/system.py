@@ -376,6 +376,7 @@ def _start_jobs(system: System, stack: ExitStack, ending: Ending, *, resting: bo
         data_dir=settings.data_dir,
         clock=system.clock,
         time_zone=settings.time_zone,
+        lab_address=settings.lab_address,
         language=settings.language,
     )
     apart = {

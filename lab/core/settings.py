@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     lab_name: str = "Competence Centre for Industry 4.0, Gliwice"
     """Name of the lab as people read it."""
 
+    lab_address: str = Field("", max_length=200)
+    """Where the lab is and how to reach it, on one line; reports print it (ISO/IEC 17025, 7.8.2.1)."""
+
     time_zone: str = "Europe/Warsaw"
     """IANA zone of the lab; used for opening hours, pages, mails and calendars only."""
 

@@ -166,6 +166,7 @@ def _identification(data: SealedData, issue: ReportIssue) -> Identification:
         pilot_number=pilot.number,
         pilot_title=pilot.title,
         lab_name=pilot.lab_name,
+        lab_address=pilot.lab_address,
         customer=pilot.customer,
         time_zone=pilot.time_zone,
         dated=pilot.sealed_at if issue.approved is None else issue.approved.at,

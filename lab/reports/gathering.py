@@ -52,7 +52,14 @@ def grant_of_company(session: Session, pilot: Pilot) -> Grant:
 
 
 def gather(
-    session: Session, pilot: Pilot, *, version: int, time_zone: str, now: datetime, data_dir: Path
+    session: Session,
+    pilot: Pilot,
+    *,
+    version: int,
+    time_zone: str,
+    lab_address: str = "",
+    now: datetime,
+    data_dir: Path,
 ) -> DataSetContent:
     """Everything of a data set but the samples, as it is now.
 
@@ -61,6 +68,7 @@ def gather(
         pilot: whose data.
         version: of the data set.
         time_zone: of the lab, IANA.
+        lab_address: of the lab, one line; empty: not stated.
         now: the moment of sealing.
         data_dir: the data folder, where documents are.
 
@@ -85,6 +93,7 @@ def gather(
             question=pilot.question,
             customer=repository.organisation_name(session, pilot.organisation_id) or pilot.organisation_id,
             lab_name=repository.lab_name(session) or "Pilot Lab",
+            lab_address=lab_address.strip() or None,
             time_zone=time_zone,
             sealed_at=now,
             data_set_version=version,

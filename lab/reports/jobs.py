@@ -24,6 +24,7 @@ def report_handlers(
     data_dir: Path,
     clock: Clock,
     time_zone: str = LAB_TIME_ZONE,
+    lab_address: str = "",
     language: Language = "en",
 ) -> Mapping[str, Handler]:
     """Handlers of the jobs that begin, write and follow up reports.
@@ -42,6 +43,7 @@ def report_handlers(
             data_dir=data_dir,
             clock=clock,
             time_zone=time_zone,
+            lab_address=lab_address,
             version=job.payload.get("version", 1),
         )
         database.transact(

@@ -60,6 +60,7 @@ class Identification(Value):
     pilot_number: str
     pilot_title: str
     lab_name: str
+    lab_address: str | None = Field(default=None, exclude_if=operator.not_)
     customer: str
     time_zone: str
     """IANA zone of the lab, for showing times."""

@@ -1,5 +1,6 @@
 """What a sealed data set holds: the shapes of its JSON files. Everything that a report says comes from here."""
 
+import operator
 from datetime import date, datetime
 from typing import Any
 
@@ -61,6 +62,8 @@ class SealedPilot(Value):
     question: str
     customer: str
     lab_name: str
+    lab_address: str | None = Field(default=None, exclude_if=operator.not_)
+    """`None`: nobody has stated it."""
     time_zone: str
     sealed_at: datetime
     data_set_version: int

@@ -24,6 +24,7 @@ def identification(results: Results, words: Words) -> Section:
         Fact(words["pilot"], f"{identity.pilot_number}: {identity.pilot_title}"),
         Fact(words["customer"], identity.customer),
         Fact(words["lab"], identity.lab_name),
+        Fact(words["lab_address"], identity.lab_address or words["not_stated"]),
         *_people(results, words),
         Fact(words["dated"], write_time(identity.dated, zone)),
         Fact(words["data_period"], words["not_executed"] if identity.data_from is None else period),

@@ -98,6 +98,7 @@ def seal_pilot(
     data_dir: Path,
     clock: Clock,
     time_zone: str = LAB_TIME_ZONE,
+    lab_address: str = "",
     version: int = 1,
 ) -> DataSet:
     """Seal a pilot's data: its runs do not change any more. A second time it gives the same data set.
@@ -110,6 +111,7 @@ def seal_pilot(
         data_dir: the data folder; the data set goes to `pilots/<pilot>/data-v…` in it.
         clock: tells the moment of sealing.
         time_zone: of the lab, for the report.
+        lab_address: of the lab, for the report; empty: not stated.
         version: of the data set; one that is there already is given as it is.
 
     Raises:
@@ -124,7 +126,9 @@ def seal_pilot(
         if known is not None and known.version >= version:
             return known
         now = clock.now()
-        content = gather(session, pilot, version=version, time_zone=time_zone, now=now, data_dir=data_dir)
+        content = gather(
+            session, pilot, version=version, time_zone=time_zone, lab_address=lab_address, now=now, data_dir=data_dir
+        )
         grant = grant_of_company(session, pilot)
     folder = f"pilots/{pilot.id}/data-v{version}"
     building = building_beside(data_dir, folder)

@@ -26,6 +26,9 @@ from tests.integration.test_reports import Lab, quick_layout  # noqa: F401 - a f
 from tests.web_client import Client, browser
 
 
+ADDRESS = "ul. Akademicka 2A, 44-100 Gliwice"
+
+
 class Office:
     """The pages in the browsers of the lab's people, and the worker behind them."""
 
@@ -36,7 +39,7 @@ class Office:
             lab.people["manager"] = principal(row.role, row.organisation_id, account_id=row.id)
         settings = Settings(data_dir=lab.folder)
         self.app = create_app(settings=settings, database=lab.database, clock=lab.clock, store=lab.store, live=None)
-        handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock)
+        handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock, lab_address=ADDRESS)
         self.worker = Worker(lab.database, lab.clock, {**handlers, "mail": lambda _job: None})
         self.seal = f"/pilots/{lab.pilot_id}/seal"
 
@@ -417,6 +420,8 @@ def test_every_step_that_is_done_says_when(office):
     steps = _steps(office.as_("engineer").get(address).text)
     assert steps["Data sealed"] == "Wed 25 Nov 2026"
     assert steps["Report"] == "Thu 26 Nov 2026"
+    with lab.database.read() as session:
+        assert session.query(Report).one().results["identification"]["lab_address"] == ADDRESS
     assert steps["Accepted"] == ""
 
 

@@ -29,6 +29,25 @@ def test_every_part_of_a_deployment_is_there(services: dict[str, dict[str, Any]]
     assert set(services) == PRODUCT | {"postgres", "influxdb", "mosquitto"}
 
 
+@pytest.mark.parametrize("name", sorted(PRODUCT | {"postgres", "influxdb", "mosquitto"}))
+def test_a_container_says_only_what_compose_understands(services: dict[str, dict[str, Any]], name: str) -> None:
+    """A setting that slips out of `environment` stops all of `docker compose`, and here there is none to say so."""
+    known = {
+        "build", "cap_add", "cap_drop", "command", "depends_on", "entrypoint", "environment", "expose", "healthcheck",
+        "image", "init", "mem_limit", "networks", "ports", "profiles", "read_only", "restart", "security_opt",
+        "stop_grace_period", "tmpfs", "user", "volumes",
+    }  # fmt: skip
+    assert set(services[name]) - known == set()
+
+
+def test_what_may_be_set_in_env_reaches_every_part_of_the_product(services: dict[str, dict[str, Any]]) -> None:
+    named = set(re.findall(r"^#?(PILOTLAB_(?:LAB|SEAL|SPARKPLUG|TIME|OPENING|LANGUAGE)\w*)=",
+                           (ROOT / ".env.example").read_text(), re.MULTILINE))  # fmt: skip
+    assert {"PILOTLAB_SEAL_SETTLING_MINUTES", "PILOTLAB_SPARKPLUG_GROUP", "PILOTLAB_LAB_ADDRESS"} <= named
+    for name in PRODUCT:
+        assert named - set(services[name]["environment"]) == set(), name
+
+
 @pytest.mark.parametrize("name", sorted(PRODUCT))
 def test_product_containers_run_commands_that_exist(services: dict[str, dict[str, Any]], name: str) -> None:
     assert services[name]["command"][0] in get_command(app).commands

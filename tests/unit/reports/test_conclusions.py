@@ -105,3 +105,9 @@ def test_the_rule_for_the_verdict_names_the_level_of_its_interval(tmp_path):
     text = text_of(compute_results(tmp_path / "sealed"), "plan")
     assert "the lower bound of the improvement's 90 % interval lies above break-even" in text
     assert "95 %" not in text
+
+
+def test_the_address_of_the_lab_is_printed_or_said_not_to_be_stated(tmp_path):
+    seal_example(tmp_path / "sealed", lab_address="ul. Akademicka 2A, 44-100 Gliwice")
+    assert "ul. Akademicka 2A, 44-100 Gliwice" in text_of(compute_results(tmp_path / "sealed"), "identification")
+    assert '"Its address", "text": "not stated"' in text_of(example_results(), "identification")
