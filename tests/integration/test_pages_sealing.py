@@ -25,7 +25,6 @@ from tests.integration.test_report_late_data import send_late
 from tests.integration.test_reports import Lab, quick_layout  # noqa: F401 - a fixture
 from tests.web_client import Client, browser
 
-
 ADDRESS = "ul. Akademicka 2A, 44-100 Gliwice"
 
 
