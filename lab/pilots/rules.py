@@ -36,6 +36,8 @@ from lab.pilots.plans import (
 )
 from lab.pilots.units import conversion_factor, integral_factor
 
+LARGEST_ALPHA = 0.1
+"""1 − the lowest confidence level from which a verdict may follow; the usual one is 95 %."""
 SignalUnits = Mapping[str, Mapping[str, str | None]]
 """Device → signal → UCUM unit (`None`: not a number)."""
 
@@ -53,6 +55,7 @@ def check_plan(plan: AnalysisPlan, units: SignalUnits) -> None:
     _check_arms(plan)
     _check_kpis(plan)
     _check_effects(plan)
+    _check_confidence(plan)
     _check_runs(plan)
     _check_devices(plan, units)
     for position, kpi in enumerate(plan.kpis):
@@ -110,6 +113,17 @@ def _check_effects(plan: AnalysisPlan) -> None:
             "even if everything goes as hoped the pilot could not say Invest",
             field="expected",
             rule="above-break-even",
+        )
+
+
+def _check_confidence(plan: AnalysisPlan) -> None:
+    if plan.alpha > LARGEST_ALPHA:
+        raise PlanFormError(
+            f"only {100 * (1 - plan.alpha):g} of 100 such intervals would hold the true effect, too few to advise on "
+            f"money; {100 * (1 - LARGEST_ALPHA):g} are the least, 95 are usual",
+            field="alpha",
+            rule="confidence",
+            nearest=LARGEST_ALPHA,
         )
 
 

@@ -136,6 +136,8 @@ CLAUSES = (
     N_("a plan needs exactly one %(role)s arm, this one has %(number)s"),
     N_("a plan needs exactly one primary KPI, this one has %(number)s"),
     N_("the verdict stands on it"),
+    N_("only %(number)s of 100 such intervals would hold the true effect, too few to advise on money"),
+    N_("%(least)s are the least, 95 are usual"),
     N_("KPI %(name)s: a guard needs a margin, and only a guard has one"),
     N_("%(field)s must be an improvement above zero in the unit of %(name)s"),
     N_("give it, or the economics from which it follows"),

@@ -63,6 +63,7 @@ def test_both_examples_make_sense():
         ("break_even", -0.1, EffectZeroError),
         ("expected", 0.0, EffectZeroError),
         ("expected", 0.02, ExpectedEffectError),
+        ("alpha", 0.11, PlanFormError),
         ("runs_per_arm", 1, OneRunArmError),
         ("runs_per_arm", 0, OneRunArmError),
         ("runs_per_arm", None, PlanFormError),
