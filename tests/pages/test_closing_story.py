@@ -92,6 +92,7 @@ def test_a_finished_pilot_is_sealed_said_reviewed_approved_and_corrected_on_page
             visit.assert_quiet()
         with visiting(chrome, stage, "manager", **LOOKS[look]) as visit:
             visit.page.goto(address)
+            visit.page.locator("details:has(form[action$=approve]) summary").click()
             visit.page.locator("form[action$=approve] button").click()
             expect(visit.page.locator("#acceptance")).to_be_visible(timeout=_LONG_MS)
             visit.assert_quiet()
