@@ -154,7 +154,8 @@ def stop_run(
 
     Devices of which the request says nothing are asked for the number of their last message.
     """
-    said = claims_at_end(database, devices, principal, pilot_id, number, request.completeness)
+    claims = {device: claim.model_dump() for device, claim in request.completeness.items()}
+    said = claims_at_end(database, devices, principal, pilot_id, number, claims)
     return database.transact(
         lambda session: RunAnswer.of(
             service.stop_run(

@@ -1,13 +1,15 @@
 """What goes over HTTP about pilots."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lab.pilots.closing import unproven_devices
 from lab.pilots.models import Pilot, Plan, Run
 from lab.pilots.plans import AnalysisPlan, FieldName, Line, Prose, Setting
+
+_LARGEST_SEQ = 2**63 - 1
 
 
 class PilotRequest(BaseModel):
@@ -29,13 +31,23 @@ class RunStart(BaseModel):
     booking_id: str = Field(max_length=40)
 
 
-class RunStop(BaseModel):
-    """What was found out about the part, and what the devices say that they sent."""
+class MessageClaim(BaseModel):
+    """Which messages a device says that it sent in a run."""
 
     model_config = ConfigDict(extra="forbid")
 
-    result: dict[FieldName, Setting | None]
-    completeness: dict[str, dict[str, Any]] = {}
+    boot: str = Field(min_length=1, max_length=64, pattern="^[^\\x00]*$")
+    first_seq: int = Field(ge=0, le=_LARGEST_SEQ)
+    last_seq: int = Field(ge=0, le=_LARGEST_SEQ)
+
+
+class RunStop(BaseModel):
+    """What was found out about the part, and what the devices say that they sent."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    result: Annotated[dict[FieldName, Setting | None], Field(max_length=100)]
+    completeness: Annotated[dict[Annotated[str, Field(max_length=40)], MessageClaim], Field(max_length=100)] = {}
 
 
 class RunExclusion(BaseModel):

@@ -43,6 +43,8 @@ Numbers = npt.NDArray[np.float64]
 _PORTION = 1_000_000
 """Steps between samples that are integrated at once, so that memory stays small."""
 
+_LARGEST = 1e100
+"""In size, of a run's number; its square and the sum of many can still be reckoned with."""
 UNFINISHED = N_("unfinished part")
 NOT_COMPARED = N_("arm not compared by the plan")
 
@@ -175,7 +177,7 @@ def cover(data: SealedData, run: SealedRun, limits: Limits, device: str, signal:
 
 def run_value(data: SealedData, run: SealedRun, kpi: Kpi) -> RunValue:
     """One run's number for one KPI, with the reason where it does not count."""
-    reduced = _reduce(data, run, kpi) if run.ended_at is not None else _nothing(_("never made"))
+    reduced = _usable(_reduce(data, run, kpi), kpi) if run.ended_at is not None else _nothing(_("never made"))
     return RunValue(
         run=run.number,
         arm=run.arm,
@@ -202,6 +204,18 @@ def _exclusion(plan: AnalysisPlan, run: SealedRun, kpi: Kpi) -> str | None:
     if plan.finished_only and kpi.population == "finished" and run.result.get("finished") is False:
         return _(UNFINISHED)
     return _(NOT_COMPARED) if plan.arm(run.arm).role == "other" else None
+
+
+def _usable(reduced: _Reduced, kpi: Kpi) -> _Reduced:
+    """A share is made of yes and no; a number beyond all measure would leave no room to reckon in."""
+    value = reduced.value
+    if value is None:
+        return reduced
+    if kpi.kind == "proportion" and value not in (0.0, 1.0):
+        return _nothing(_("neither yes nor no, but {value}", value=format_number(value)), reduced.coverage_percent)
+    if not abs(value) <= _LARGEST:
+        return _nothing(_("a number beyond all measure"), reduced.coverage_percent)
+    return reduced
 
 
 def _nothing(why: str, coverage_percent: float | None = None) -> _Reduced:

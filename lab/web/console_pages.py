@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -125,6 +126,11 @@ def submit_stop(
     found: Annotated[dict[str, float | str | bool | None], Depends(_findings)],
 ) -> Response:
     """The run ends now; the machines are asked how far their messages are numbered."""
+    with database.read() as session:
+        service.get_pilot(session, principal, pilot_id)
+        _row, plan = service.locked_plan(session, pilot_id)
+    if problem := _no_number(plan, found):
+        return _console(request, pilot_id, principal, grant, database, clock, problem=problem, found=found)
     try:
         wish = RunStop(result=found)
         said = claims_at_end(database, devices, principal, pilot_id, number, {})
@@ -210,6 +216,7 @@ def _console(
     clock: ClockDep,
     *,
     problem: str = "",
+    found: Mapping[str, float | str | bool | None] | None = None,
 ) -> Response:
     principal.require_staff("run experiments")
     now = clock.now()
@@ -242,6 +249,7 @@ def _console(
             limits={device.id: drawn_limits(session, principal, device.id) for device in devices},
             clocks={device.id: clock_words(session, device.id) for device in devices},
             asked=_asked(plan),
+            typed=found or {},
             kept=_kept(runs),
             notes=[(note, run_at(runs, note.written_at)) for note in notes],
             marks=[[note.written_at.timestamp(), note.text[:_MARK_LETTERS]] for note in notes],
@@ -294,14 +302,33 @@ def _booking_now(
     return None
 
 
-def _asked(plan: AnalysisPlan) -> dict[str, str]:
-    """What a person types at the end of a run, beside whether the part is finished and good: field and its label."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a person says of a part at the end of a run."""
+
+    label: str
+    yes_or_no: bool
+    """Else a number."""
+
+
+def _asked(plan: AnalysisPlan) -> dict[str, _Asked]:
+    """By field what is asked beside whether the part is finished and good."""
     return {
-        measure.field: f"{kpi.label} ({unit_symbol(kpi.unit)})" if unit_symbol(kpi.unit) else kpi.label
+        measure.field: _Asked(
+            f"{kpi.label} ({unit_symbol(kpi.unit)})" if unit_symbol(kpi.unit) else kpi.label, kpi.kind == "proportion"
+        )
         for kpi in plan.kpis
         for measure in basic_measures(kpi.measure)
         if isinstance(measure, ResultValue) and measure.field not in _ALWAYS
     }
+
+
+def _no_number(plan: AnalysisPlan, found: Mapping[str, float | str | bool | None]) -> str | None:
+    """What was to be a number and is none, in a sentence; a KPI would have to do without it."""
+    for field, asked in _asked(plan).items():
+        if not asked.yes_or_no and isinstance(found.get(field), (str, bool)):
+            return _("“%(label)s” is a number such as 1.4; %(typed)s is none.", label=asked.label, typed=found[field])
+    return None
 
 
 def _kept(runs: Sequence[Run]) -> dict[str, str]:

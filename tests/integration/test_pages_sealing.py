@@ -1,5 +1,6 @@
 """From the last run to the report by pages: what is in the way, sealing, and what is told when it fails."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -433,3 +434,24 @@ def test_missing_digital_maturity_is_warned_of_and_stops_nothing(office):
         wish = MaturityRequest(assessed_on=lab.clock.now().date(), source="DMA tool", **scores)
         write_assessment(session, lab.member, lab.pilot_id, "T0", wish, now=lab.clock.now())
     assert "has not been noted yet" not in member.get(f"/pilots/{lab.pilot_id}").text
+
+
+def test_what_is_to_be_a_number_is_asked_for_again_and_yes_or_no_is_chosen(lab):
+    office = Office(lab)
+    engineer, console = office.as_("engineer"), f"/pilots/{lab.pilot_id}/console"
+    lab.clock.advance(timedelta(seconds=30))
+    started = engineer.post(f"{console}/start", data={"number": "1", "booking_id": lab.booking_id})
+    assert started.status_code == 303
+    page = engineer.get(console).text
+    assert 'name="found_roughness_um"' in page
+    lab.clock.advance(timedelta(seconds=30))
+    stop = {"number": "1", "found_finished": "yes", "found_passed": "yes"}
+    refused = engineer.post(f"{console}/stop", data={**stop, "found_roughness_um": "1,4 µm"})
+    assert refused.status_code == 422
+    assert "is a number such as 1.4; 1,4 µm is none." in html.unescape(refused.text)
+    assert 'value="1,4 µm"' in refused.text
+    assert "Stop run 1" in refused.text
+    assert engineer.post(f"{console}/stop", data={**stop, "found_roughness_um": "1,4"}).status_code == 303
+    with lab.database.read() as session:
+        run = pilots.planned_runs(session, lab.pilot_id)[0]
+    assert run.result == {"finished": True, "passed": True, "result": "good", "roughness_um": 1.4}

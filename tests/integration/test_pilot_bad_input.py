@@ -18,6 +18,7 @@ from lab.core.jobs import Worker
 from lab.people.endpoints import SESSION_COOKIE
 from lab.people.service import open_session
 from lab.pilots import service as pilots
+from lab.pilots.models import Run
 from lab.reports.jobs import report_handlers
 from tests.factories import MONDAY_MORNING
 from tests.integration.test_reports import PLAN, Http, Lab
@@ -186,3 +187,42 @@ def test_what_allows_no_conclusion_is_a_report_that_draws_none(lab, happens):
         assert "no inference possible" in said.lower()
         assert "is not shown, because the runs allow no conclusion" in said
         assert not re.search(r"\b(nan|inf|None(?!: whoever)|null|Traceback|undefined)\b", said)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"result": {"roughness_um": 1e999}}',
+        '{"result": {"roughness_um": NaN}}',
+        '{"result": {}, "completeness": {"mill-1": {"boot": ["m"], "first_seq": 1, "last_seq": 2}}}',
+        '{"result": {}, "completeness": {"mill-1": {"boot": "m", "first_seq": "x", "last_seq": 2}}}',
+        '{"result": {}, "completeness": {"mill-1": {"boot": "m", "first_seq": -1, "last_seq": 1e999}}}',
+        '{"result": {}, "completeness": {"mill-1": {"boot": "m", "first_seq": 1}}}',
+    ],
+)
+def test_what_could_never_be_sealed_is_refused_when_a_run_is_stopped(lab, body):
+    http, run = Http(lab), f"/pilots/{lab.pilot_id}/runs/1"
+    lab.clock.advance(timedelta(seconds=30))
+    assert http.call("engineer", "POST", f"{run}/start", json={"booking_id": lab.booking_id}).status_code == 200
+    lab.clock.advance(timedelta(seconds=30))
+    refused = http.call("engineer", "POST", f"{run}/stop", content=body, headers={"content-type": "application/json"})
+    assert refused.status_code == 422
+    said = {"result": {"finished": True}, "completeness": {"mill-1": {"boot": "m", "first_seq": 1, "last_seq": 2}}}
+    assert http.call("engineer", "POST", f"{run}/stop", json=said).status_code == 200
+
+
+def nonsense_instead_of_yes_and_no(lab):
+    lab.make_runs()
+    with lab.database.write() as session:
+        for run in session.query(Run):
+            run.result = {**run.result, "passed": 5, "roughness_um": 1e308 if run.number == 1 else 1.0 + run.number / 9}
+
+
+def test_a_typed_number_that_cannot_be_meant_leaves_its_run_out_with_the_reason(lab):
+    nonsense_instead_of_yes_and_no(lab)
+    report = lab.report()
+    rough = next(kpi for kpi in report.results["kpis"] if kpi["key"] == "roughness")
+    assert {run["run"]: run["excluded"] for run in rough["runs"] if run["excluded"]} == {
+        1: "a number beyond all measure"
+    }
+    assert rough["comparison"] is not None

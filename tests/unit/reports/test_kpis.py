@@ -185,6 +185,21 @@ def test_a_value_that_was_not_noted_is_said_so(sealed):
     assert run_value(data, run, data.plan.primary).excluded == "roughness_um was not noted"
 
 
+@pytest.mark.parametrize(
+    ("typed", "number", "why"),
+    [(True, 1.0, None), (0, 0.0, None), (5, None, "neither yes nor no, but 5"), ("tak", None, "good was not noted")],
+)
+def test_a_share_is_made_of_yes_and_no_only(sealed, typed, number, why):
+    data, run = sealed(kpi(ResultValue(field="good"), kind="proportion", unit="1"), result={"good": typed})
+    found = run_value(data, run, data.plan.primary)
+    assert (found.value, found.excluded) == (number, why)
+
+
+def test_a_number_beyond_all_measure_is_none(sealed):
+    data, run = sealed(kpi(ResultValue(field="roughness_um"), unit="um"), result={"roughness_um": -1e200})
+    assert run_value(data, run, data.plan.primary).excluded == "a number beyond all measure"
+
+
 def test_a_run_that_was_never_made_has_no_number(sealed):
     data, _ = sealed()
     never = data.runs[0].model_copy(
