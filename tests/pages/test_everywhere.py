@@ -77,6 +77,18 @@ def test_a_page_says_that_it_works_and_does_it_once_where_the_answer_takes_long(
 INK = "name => getComputedStyle(document.querySelector(name)).color"
 
 
+def test_a_field_for_a_time_has_the_labs_way_of_writing_it_beside_it(stage: Stage, chrome: Browser) -> None:
+    for language, said in (("en", "24 Nov 2026"), ("pl", "24 lis 2026")):
+        with visiting(chrome, stage, "founder", language=language) as visit:
+            visit.go("/bookings/{coming}")
+            field, beside = visit.page.locator("[name=start]"), visit.page.locator("[name=start] + .lab-written")
+            expect(beside).to_contain_text(said)
+            expect(beside).to_contain_text("09:00")
+            field.fill("2026-11-25T14:30")
+            expect(beside).to_contain_text("14:30")
+            visit.assert_quiet()
+
+
 @pytest.mark.parametrize(
     "address",
     ["/pilots/{planned}", "/bookings", "/bookings/{coming}", "/reports/{report}", "/devices/mill-1", "/manage/audit"],

@@ -74,6 +74,7 @@ def test_a_free_time_is_chosen_by_dragging_on_the_calendar(stage: Stage, chrome:
         page = visit.page
         visit.go("/bookings/new?device=robot-1&start=2026-11-27T09:00&end=2026-11-27T10:00")
         expect(page.locator(".ec-event.chosen")).to_have_count(1)
+        expect(page.locator(".ec-bg-event.closed")).to_have_count(2)  # before seven and after seven
         page.locator("#calendar").scroll_into_view_if_needed()
         box = page.locator(".ec-event.chosen").bounding_box()
         assert box is not None
@@ -85,6 +86,22 @@ def test_a_free_time_is_chosen_by_dragging_on_the_calendar(stage: Stage, chrome:
         expect(page.locator("[name=start]")).to_have_value("2026-11-27T11:00")
         expect(page.locator("[name=end]")).to_have_value("2026-11-27T13:00")
         expect(page.locator("#price")).to_have_text("EUR 120.00")
+        visit.assert_quiet()
+
+
+def test_what_is_free_lies_on_the_calendar_and_a_press_chooses_it(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, "founder") as visit:
+        page = visit.page
+        visit.go("/bookings/new?capability=additive-manufacturing&find=yes")
+        free = page.locator(".ec-event.proposed")
+        expect(free.first).to_contain_text("free for you")
+        first = page.locator("#first-proposal strong").inner_text()
+        free.first.click()
+        page.wait_for_url("**/bookings/new?**#terms")
+        expect(page.locator("input[value=printer-1]")).to_be_checked()
+        expect(page.locator("#verdict")).to_have_class(re.compile("good"))
+        assert page.locator("[name=start]").input_value()[-5:] in first
+        expect(page.locator(".ec-event.chosen")).to_have_count(1)
         visit.assert_quiet()
 
 

@@ -5,19 +5,26 @@ const form = document.getElementById("booking");
 const frame = document.getElementById("calendar-frame");
 const written = document.getElementById("written");
 const { zone, language, now } = frame.dataset;
+const [dayBegins, dayEnds] = frame.dataset.day.split(" ");
+const ownHours = new Set(frame.dataset.ownHours.split(" "));
+const proposals = JSON.parse(frame.dataset.proposals);
 const words = JSON.parse(frame.dataset.words);
 const phone = window.matchMedia("(max-width: 40rem)");
-const wall = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
+const digits = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
+const wall = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, ...digits });
+const here = new Intl.DateTimeFormat("sv-SE", digits);
 const spoken = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { timeZone: "UTC", weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
 const naive = (instant) => wall.format(new Date(instant)).replace(" ", "T");
+const wallClock = (ms) => here.format(ms).replace(" ", "T");
 const DAY_MS = 86_400_000;
 let calendar = null;
-let known = { events: [], outages: [], openings: [] };
+let known = { events: [], outages: [], closed: [] };
 let asked = 0;
+let picked = proposals.length === 0; // else the times in the fields are a mere suggestion
 
 function chosenDevices() {
   return [...form.querySelectorAll("input[name=device_ids]")]
-    .filter((box) => box.checked)
+    .filter((box) => box.checked || proposals.some((proposal) => proposal.devices.includes(box.value)))
     .map((box) => ({ id: box.value, title: box.closest("label").querySelector("span").firstChild.textContent.trim() }));
 }
 
@@ -50,9 +57,30 @@ function events() {
     const resourceIds = outage.device_id ? [outage.device_id] : [...devices];
     shown.push({ start: naive(outage.start), end: naive(outage.end), resourceIds, title: words.outage, classNames: ["outage"] });
   }
+  const common = [...devices].filter((id) => !ownHours.has(id));
+  for (const [start, end] of phone.matches || !common.length ? [] : known.closed) {
+    shown.push({ start, end, resourceIds: common, title: words.closed, display: "background", classNames: ["closed"] });
+  }
   const [start, end] = [field("start").value, field("end").value];
-  if (start && end && start < end) shown.push({ id: "chosen", start, end, resourceIds: [...devices], title: words.yours, classNames: ["chosen"] });
+  for (const { start, end, devices: wanted, address } of proposals) {
+    const resourceIds = wanted.filter((id) => devices.has(id));
+    if (resourceIds.length) shown.push({ start, end, resourceIds, title: words.free, classNames: ["proposed"], extendedProps: { address } });
+  }
+  if (picked && start && end && start < end) shown.push({ id: "chosen", start, end, resourceIds: [...devices], title: words.yours, classNames: ["chosen"] });
   return shown;
+}
+
+// What lies between the openings, as naive lab time; the calendar tells its edges as if the browser were in the lab.
+function between(openings, start, end) {
+  const closed = [];
+  const last = wallClock(end);
+  let since = wallClock(start);
+  for (const opening of [...openings, { start: null, end: null }]) {
+    const until = opening.start && naive(opening.start) < last ? naive(opening.start) : last;
+    if (since < until) closed.push([since, until]);
+    if (opening.end && naive(opening.end) > since) since = naive(opening.end);
+  }
+  return closed;
 }
 
 async function load(start, end) {
@@ -64,7 +92,7 @@ async function load(start, end) {
   const answer = await fetch(`/api/v1/calendar?${query}`);
   if (!answer.ok || mine !== asked) return;
   const told = await answer.json();
-  known = { events: told.events, outages: told.outages, openings: told.openings };
+  known = { events: told.events, outages: told.outages, closed: between(told.openings, start, end) };
   calendar.setOption("events", events());
 }
 
@@ -81,15 +109,15 @@ function show() {
   calendar = window.EventCalendar.create(document.getElementById("calendar"), {
     view: phone.matches ? "listWeek" : "resourceTimelineDay",
     headerToolbar: false,
-    date: (field("start").value || naive(Number(now) * 1000)).slice(0, 10),
+    date: (proposals[0]?.start || field("start").value || naive(Number(now) * 1000)).slice(0, 10),
     locale: language === "en" ? "en-GB" : language,
     firstDay: 1,
     resources: devices,
     events: events(),
     selectable: !phone.matches,
     selectBackgroundColor: "transparent",
-    slotMinTime: "06:00",
-    slotMaxTime: "20:00",
+    slotMinTime: dayBegins,
+    slotMaxTime: dayEnds,
     slotDuration: "00:30",
     slotWidth: 40,
     views: { resourceTimelineWeek: { slotDuration: "02:00", slotWidth: 32 } },
@@ -97,10 +125,14 @@ function show() {
     editable: false,
     noEventsContent: words.nothing,
     select: (chosen) => {
+      picked = true;
       field("start").value = chosen.startStr.slice(0, 16);
       field("end").value = chosen.endStr.slice(0, 16);
       calendar.unselect();
       wantTerms();
+    },
+    eventClick: ({ event }) => {
+      if (event.extendedProps.address) location.assign(event.extendedProps.address);
     },
     datesSet: (range) => {
       const title = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
@@ -114,6 +146,7 @@ function show() {
 
 form.addEventListener("change", (event) => {
   if (event.target.name === "device_ids") show();
+  if (["start", "end"].includes(event.target.name)) picked = true;
   if (["device_ids", "start", "end", "supervised", "organisation_id", "pilot_id"].includes(event.target.name)) wantTerms();
 });
 frame.addEventListener("click", (event) => {
