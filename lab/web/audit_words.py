@@ -1,12 +1,15 @@
 """What the log of changes says, in plain words of the language of the page."""
 
+import json
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from lab.core.audit import AuditEntry
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
-from lab.web.wording import role_name
+from lab.web.wording import lab_time, price, role_name
 
 SUBJECTS = {
     "booking": N_("booking"),
@@ -112,7 +115,17 @@ _FACTS = {
     "nace": N_("Sector (NACE)"),
     "region": N_("Region (NUTS)"),
     "undertaking": N_("Linked companies"),
+    "start": N_("From"),
+    "end": N_("To"),
+    "state": N_("State"),
+    "device_ids": N_("Machines"),
+    "price_cents": N_("Price"),
+    "reason": N_("Why"),
 }
+_INNER = frozenset({"version", "engineer_ids"})
+"""Facts that say nothing to people."""
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
+_LONGEST_VALUE = 120
 
 
 def deed_in_words(change: AuditEntry) -> str:
@@ -143,3 +156,36 @@ def facts_in_words(change: AuditEntry, organisations: Mapping[str, str]) -> list
         f"{_(_FACTS.get(fact, fact))}: " + (f"{said(fact, before)} → " if change.before else "") + said(fact, after)
         for fact in after
     ]
+
+
+def differences(change: AuditEntry, zone: str) -> list[str]:
+    """What of a thing is otherwise than before, fact by fact; of a new thing, or one that is gone, all its facts.
+
+    Args:
+        change: the line of the log.
+        zone: of the lab, in which times are written.
+    """
+    before, after = change.before or {}, change.after or {}
+    lines = []
+    for fact in dict.fromkeys([*before, *after]):
+        was, now = (_value(fact, facts.get(fact), zone) for facts in (before, after))
+        if fact in _INNER or was == now:
+            continue
+        name = _(_FACTS[fact]) if fact in _FACTS else fact.replace("_", " ")
+        lines.append(f"{name}: {was} → {now}" if before and after else f"{name}: {now if after else was}")
+    return lines
+
+
+def _value(fact: str, value: Any, zone: str) -> str:
+    if value is None or value == "" or value == []:
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if fact.endswith("_cents") and isinstance(value, int):
+        return price(value)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    if _INSTANT.match(text):
+        return lab_time(datetime.fromisoformat(text), zone)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"

@@ -20,7 +20,8 @@ from lab.people.repository import names_of_accounts
 from lab.people.service import list_organisations
 from lab.pilots.enquiries import service as enquiries
 from lab.pilots.enquiries.schemas import EnquiryAcceptance, EnquiryReferral
-from lab.web.audit_words import SUBJECTS, deed_in_words, facts_in_words
+from lab.web.audit_subjects import subjects_of
+from lab.web.audit_words import SUBJECTS, deed_in_words, differences, facts_in_words
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
@@ -209,8 +210,7 @@ def show_log(
             problem = sentence(error.message, settings.time_zone)
             found = find_changes(session, PageWish(_CHANGES))
         organisations = {one.id: one.name for one in list_organisations(session, principal)}
-        known = {change.by for change in found.rows} | {change.subject_id for change in found.rows}
-        named = {**names_of_accounts(session, known), **organisations}
+        named = {**names_of_accounts(session, {change.by for change in found.rows}), **organisations}
         return page(
             request,
             "audit.html",
@@ -222,7 +222,8 @@ def show_log(
             subjects=SUBJECTS,
             deeds={change.id: deed_in_words(change) for change in found.rows},
             facts={change.id: facts_in_words(change, organisations) for change in found.rows},
-            about={change.id: named.get(change.subject_id, "") for change in found.rows},
+            details={change.id: differences(change, settings.time_zone) for change in found.rows},
+            about=subjects_of(session, found.rows),
             people=named,
             problem=problem,
         )

@@ -528,6 +528,24 @@ def test_the_log_says_in_plain_words_what_became_of_an_account(lab: Lab, languag
     assert lab.get("engineer", "/manage/audit").status_code == 403
 
 
+def test_the_log_names_what_was_changed_leads_there_and_tells_only_what_is_different(lab: Lab) -> None:
+    wish = {"device_ids": ["mill-1"], "start": "2026-11-24T09:00", "end": "2026-11-24T10:00", "title": "Feed & <speed>"}
+    assert lab.post("founder", "/bookings/new", **wish).status_code == 303
+    with lab.database.read() as session:
+        booking_id = session.scalar(select(Booking.id).where(Booking.title == wish["title"]))
+    moved = {"start": "2026-11-24T11:00", "end": "2026-11-24T12:00"}
+    assert lab.post("founder", f"/bookings/{booking_id}/move", **moved).status_code == 303
+    assert lab.post("manager", "/manage/rules", device="mill-1", longest_minutes="90").status_code == 303
+    page = lab.get("manager", "/manage/audit")
+    log = words(page)
+    assert "Booking moved Feed & <speed>" in log
+    assert f'<a href="/bookings/{booking_id}">' in page.text
+    assert "Rule set CNC mill" in log
+    start = "From: Tue 24 Nov 2026, 09:00 CET → Tue 24 Nov 2026, 11:00 CET"
+    assert f"{start} To: Tue 24 Nov 2026, 10:00 CET → Tue 24 Nov 2026, 12:00 CET" in log
+    assert log.count("Price: EUR") == 1, "of the new booking; the move changed no price"
+
+
 def test_what_an_account_cannot_become_is_said_and_nothing_is_changed(lab: Lab) -> None:
     change = {"account_id": lab.accounts["founder"].id, "role": "manager"}
     refused = lab.post("manager", "/manage/people/accounts/change", **change)
