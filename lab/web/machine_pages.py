@@ -23,7 +23,7 @@ from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
 from lab.web.machine_pictures import pictures_of
 from lab.web.rendering import page
-from lab.web.wording import capability_name, sentence
+from lab.web.wording import capability_name, named_value, sentence
 
 router = APIRouter()
 
@@ -41,7 +41,7 @@ def show_machines(
     words: Words = "",
     can: Words = "",
 ) -> Response:
-    """All machines in service, or those that are called so or can do that."""
+    """All machines in service, or those of which all the words are said: what it is, where, what it can do and how."""
     with database.read() as session:
         devices = list_devices(session)
         states = device_states(session, devices, clock.now())
@@ -98,6 +98,8 @@ def _matches(device: Device, words: str, can: str) -> bool:
         return False
     said = f"{device.name} {device.description} {device.kind} {device.location} {' '.join(names)}"
     said += " " + " ".join(capability_name(name) for name in names)
+    facts = [fact for capability in device.capabilities for fact in capability.items() if fact[0] != "name"]
+    said += " " + " ".join(named_value(name, value) for name, value in facts)
     return all(word in said.casefold() for word in words.casefold().split())
 
 

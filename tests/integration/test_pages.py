@@ -219,6 +219,23 @@ def test_an_empty_lab_says_what_to_do_next(database: Database, lab_clock: LabClo
     assert "talk to the lab's staff" in words(town.browser(app, "joiner").get("/pilots"))
 
 
+@pytest.mark.parametrize(
+    ("sought", "found"),
+    [
+        ("petg", {"printer-1"}),
+        ("PLA 300 mm", {"printer-1"}),
+        ("5 axes", set()),
+        ("3 axes hall a", {"mill-1", "meter-1"}),
+    ],
+)
+def test_machines_are_found_by_what_characterises_what_they_can_do(lab: Lab, sought: str, found: set[str]) -> None:
+    can = {"name": "additive-manufacturing", "materials": ["PLA", "PETG"], "volume_x_mm": 300}
+    with lab.database.write() as session:
+        make_device(session, "printer-1", name="3D printer", capabilities=[can])
+    page = lab.get("founder", f"/machines?words={sought}").text
+    assert set(re.findall(r'<h2><a href="/devices/([^"]+)">', page)) == found
+
+
 def test_a_machine_without_a_running_slot_says_why_there_are_no_live_values(lab: Lab) -> None:
     lab.say("mill-1", "spindle_power_kw", 1.75, seconds_ago=5)
     page = lab.get("founder", "/devices/mill-1")
