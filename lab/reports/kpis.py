@@ -43,7 +43,7 @@ Numbers = npt.NDArray[np.float64]
 _PORTION = 1_000_000
 """Steps between samples that are integrated at once, so that memory stays small."""
 
-_LARGEST = 1e100
+_LARGEST = 1e18
 """In size, of a run's number; its square and the sum of many can still be reckoned with."""
 UNFINISHED = N_("unfinished part")
 NOT_COMPARED = N_("arm not compared by the plan")

@@ -69,10 +69,9 @@ def histogram(amounts: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Edges at multiples of a round width, so that 0 is one if it lies within, and how many amounts lie in each bin."""
     low, high = math.floor(amounts.min()), math.ceil(amounts.max())
     width = max(1, round(_round_width((high - low) / _BINS)))
-    first, last = math.floor(low / width), math.floor(high / width) + 1
-    edges = np.arange(first, last + 1, dtype=np.int64) * width
-    counts, _ = np.histogram(amounts, bins=edges.astype(np.float64))
-    return tuple(edges.tolist()), tuple(counts.tolist())
+    edges = tuple(number * width for number in range(low // width, high // width + 2))  # whole, however large
+    counts, _ = np.histogram(amounts, bins=np.array(edges, np.float64))
+    return edges, tuple(counts.tolist())
 
 
 def _round_width(width: float) -> float:

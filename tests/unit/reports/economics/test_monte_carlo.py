@@ -59,6 +59,13 @@ def test_figures_without_a_spread_stay_what_they_are():
     assert draw_terms(changed(**certain), seed=1).grant_share == 0.2
 
 
+def test_amounts_beyond_any_money_are_counted_too():
+    edges, counts = histogram(np.array([-3e24, 1e23, 5e24]))
+    assert sum(counts) == 3
+    assert 0 in edges
+    assert edges[0] <= -3e24 < 5e24 <= edges[-1]
+
+
 def test_payback_that_never_comes_counts_as_the_latest():
     found = distribution_of(draw_terms(demo_economics(), seed=1), effects(10_000, mean=0.012), seed=1)
     assert 0.1 < found.never_paid_back < 1
