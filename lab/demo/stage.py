@@ -67,6 +67,8 @@ def demo_settings(folder: Path, *, port: int | None, broker: str | None) -> Sett
         steered_clock=_clock_file(folder),
         seal_settling_minutes=0,  # the machines of a demonstration have said how much they sent
     )
+    if not settings.lab_address:
+        settings = settings.model_copy(update={"lab_address": "None: this lab is a demonstration."})
     if settings.broker == "external" or settings.database_url or settings.store != "duckdb":
         raise SetupError(
             "the demonstration runs on the embedded parts only: unset PILOTLAB_BROKER=external, PILOTLAB_DATABASE_URL "

@@ -42,6 +42,7 @@ from lab.web import (
     size_pages,
     sketch_pages,
     statement_pages,
+    support_pages,
     waitlist_pages,
 )
 
@@ -74,6 +75,7 @@ for pages in (
     late_pages,
     report_pages,
     statement_pages,
+    support_pages,
     shared_report_pages,
     manage_pages,
     figures_pages,

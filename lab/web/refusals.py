@@ -75,6 +75,14 @@ CLAUSES = (
     N_("there is no such account"),
     N_("only a lab manager may %(deed)s"),
     N_("only the lab's staff may %(deed)s"),
+    # public support
+    N_("there is already a programme named %(name)s"),
+    N_("%(company)s is in the programme “%(name)s” at that time"),
+    N_("take it out of that one first"),
+    N_("aid counts from the day on which it is granted"),
+    N_("write it down then"),
+    N_("this entry is taken back already, or takes another one back"),
+    N_("write down what is right as a new one"),
     # questions and runs
     N_("many enquiries have come in"),
     N_("please try again later, or phone the lab"),

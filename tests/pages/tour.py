@@ -75,6 +75,7 @@ TOUR = (
     Stop("catalogue-device", "manager", "/manage/devices/mill-1"),
     Stop("approvals", "manager", "/manage/approvals"),
     Stop("enquiries", "manager", "/manage/enquiries"),
+    Stop("support", "manager", "/manage/support"),
     Stop("outages", "manager", "/manage/outages"),
     Stop("recording", "manager", "/manage/recording"),
     Stop("rules", "manager", "/manage/rules"),
