@@ -116,6 +116,7 @@ def show_pilot(
                 runs,
                 bookings,
                 reports,
+                machines=sorted(plan.devices()) if plan else (),
                 progress=progress_of_pilot(session, pilot_id, now=clock.now()),
                 acceptance=get_acceptance(session, principal, reports[0].id) if reports else None,
                 follow_ups=follow_ups(session, principal, pilot_id),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from urllib.parse import urlencode
 
 from bookings.models import Booking
 from lab.pilots.models import Pilot, Plan, Run
@@ -41,6 +42,7 @@ def pilot_steps(
     bookings: Sequence[Booking],
     reports: Sequence[Report],
     *,
+    machines: Sequence[str],
     progress: Progress,
     acceptance: ReportAcceptance | None,
     follow_ups: Sequence[FollowUp],
@@ -53,6 +55,7 @@ def pilot_steps(
         runs: as laid out by the locked plan.
         bookings: of this pilot.
         reports: the newest first.
+        machines: that the plan needs; they are chosen on the form to book.
         progress: of sealing and the report.
         acceptance: of the newest report.
         follow_ups: the first one first; none before the report is approved.
@@ -70,7 +73,7 @@ def pilot_steps(
         (
             _("Slots booked"), bool(held), _slots_fact(len(held)),
             min((booking.start_at for booking in bookings if booking.id in held), default=None),
-            f"/bookings/new?pilot={pilot.id}",
+            _form_to_book(pilot, machines),
         ),
         (
             _("Runs"), bool(runs) and finished == len(runs), _runs_fact(runs, finished),
@@ -100,6 +103,11 @@ def pilot_steps(
         Step(name, "done" if done else "next" if number == first else "later", fact, at if done else None, address)
         for number, (name, done, fact, at, address) in enumerate(given)
     ]
+
+
+def _form_to_book(pilot: Pilot, machines: Sequence[str]) -> str:
+    given = [("pilot", pilot.id), ("organisation_id", pilot.organisation_id)]
+    return "/bookings/new?" + urlencode([*given, *(("device", device) for device in machines)])
 
 
 def _plan_fact(plan: Plan | None) -> str:

@@ -420,6 +420,14 @@ def test_a_pilot_shows_its_locked_plan_and_its_runs(lab: Lab) -> None:
     assert locked.sha256 in page
     assert "0 of" in page
     assert all(arm.label in page for arm in plan.arms)
+    for who in ("founder", "engineer"):
+        step = re.search(r'href="(/bookings/new\?pilot=[^"]+)"', lab.get(who, address).text)
+        assert step is not None
+        form = lab.get(who, unescape(step[1]) + "&find=yes")
+        assert sorted(re.findall(r'name="device_ids" value="([^"]+)" checked', form.text)) == ["meter-1", "mill-1"]
+        assert f'<option value="{lab.pilot.id}" selected>' in form.text
+        assert "first-proposal" in form.text
+        assert who == "founder" or f'<option value="{lab.foundry.id}" selected>' in form.text
     assert lab.get("joiner", address).status_code == 404
     assert lab.get("reader", address).status_code == 404
 
