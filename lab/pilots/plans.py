@@ -85,6 +85,16 @@ class EventValue(PlanPart):
     field: FieldName
 
 
+class SignalAtEvent(PlanPart):
+    """Value of a signal when a machine reports an event, the last of its kind within the run."""
+
+    kind: Literal["signal_at_event"] = "signal_at_event"
+    signal: SignalReference
+    device: str = Field(min_length=1, max_length=40)
+    """Who reports the event."""
+    event: FieldName
+
+
 class ResultValue(PlanPart):
     """A field of what was found out about the part, from the run table (`passed`, `roughness_um`)."""
 
@@ -169,6 +179,7 @@ BasicMeasure = Annotated[
     | MeanOfSignal
     | DurationOfRun
     | EventValue
+    | SignalAtEvent
     | ResultValue
     | StatisticOfSignal
     | TimeInState
@@ -205,6 +216,7 @@ Measure = Annotated[
     | MeanOfSignal
     | DurationOfRun
     | EventValue
+    | SignalAtEvent
     | ResultValue
     | StatisticOfSignal
     | TimeInState
@@ -377,7 +389,7 @@ class AnalysisPlan(PlanPart):
             spoken.update(
                 measure.device
                 for measure in basic_measures(kpi.measure)
-                if isinstance(measure, (EventValue, TimeInState, CountOfEvents, IndicatorOfMachine))
+                if isinstance(measure, (EventValue, SignalAtEvent, TimeInState, CountOfEvents, IndicatorOfMachine))
             )
         for criterion in self.stop:
             spoken.update({criterion.signal.device, *criterion.devices})
@@ -432,7 +444,12 @@ def _references(measure: Measure) -> tuple[SignalReference, ...]:
     match measure:
         case IntegralOfSignals(signals=signals):
             return signals
-        case MeanOfSignal(signal=reference) | StatisticOfSignal(signal=reference) | CountOfEdges(signal=reference):
+        case (
+            MeanOfSignal(signal=reference)
+            | StatisticOfSignal(signal=reference)
+            | CountOfEdges(signal=reference)
+            | SignalAtEvent(signal=reference)
+        ):
             return (reference,)
         case _:
             return ()

@@ -28,6 +28,7 @@ from lab.pilots.plans import (
     MeanOfSignal,
     Measure,
     RatioOfMeasures,
+    SignalAtEvent,
     SignalReference,
     StatisticOfSignal,
     StopCriterion,
@@ -217,7 +218,7 @@ def _check_unit(measure: Measure, unit: str, units: SignalUnits, *, field: str) 
         case IntegralOfSignals(signals=signals):
             for reference in signals:
                 integral_factor(_unit_of(reference, units), unit)
-        case MeanOfSignal(signal=reference) | StatisticOfSignal(signal=reference):
+        case MeanOfSignal(signal=reference) | StatisticOfSignal(signal=reference) | SignalAtEvent(signal=reference):
             conversion_factor(_unit_of(reference, units), unit)
         case DurationOfRun() | TimeInState():
             conversion_factor("s", unit)

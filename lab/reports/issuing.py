@@ -35,7 +35,7 @@ from lab.reports.errors import (
 )
 from lab.reports.files import building_beside, give_name, write_report
 from lab.reports.issue import Change, Maturity, ReportIssue, Signature, Statement, Status, report_number
-from lab.reports.language import marked
+from lab.reports.language import Language, marked
 from lab.reports.models import DataSet, Report
 from lab.reports.progress import WRITE_JOB, write_key
 from lab.reports.results import Results
@@ -54,6 +54,7 @@ def make_report(
     clock: Clock,
     reason: str | None = None,
     by: str | None = None,
+    language: Language = "en",
 ) -> Report:
     """Compute, draw and lay out the first draft on a data set. A second time it gives the same report.
 
@@ -65,6 +66,7 @@ def make_report(
         clock: tells when it was made (not what is printed: that is when the data were sealed).
         reason: why there is a new version of the data.
         by: who decided so.
+        language: of a pilot's first draft; a later one has that of the one before.
 
     Raises:
         ForbiddenError: for anybody but the staff.
@@ -79,7 +81,7 @@ def make_report(
         known = repository.report_of(session, data_set.id)
         if known is not None:
             return known
-        issue = _next_issue(session, data_set, reason=reason, by=by)
+        issue = _next_issue(session, data_set, reason=reason, by=by, language=language)
     row = Report(
         id=new_id("rep"), pilot_id=data_set.pilot_id, data_set_id=data_set.id, version=issue.version,
         created_at=clock.now(), status=issue.status, issue=issue.model_dump(mode="json"), revision=1,
@@ -251,10 +253,12 @@ def correct_report(session: Session, principal: Principal, report_id: str, *, re
     return report
 
 
-def _next_issue(session: Session, data_set: DataSet, *, reason: str | None, by: str | None) -> ReportIssue:
+def _next_issue(
+    session: Session, data_set: DataSet, *, reason: str | None, by: str | None, language: Language
+) -> ReportIssue:
     newest = repository.newest_report(session, data_set.pilot_id)
     if newest is None:
-        return ReportIssue(statement=Statement(maturity=_assessed(session, data_set.pilot_id)))
+        return ReportIssue(statement=Statement(language=language, maturity=_assessed(session, data_set.pilot_id)))
     change = Change(
         version=newest.version + 1,
         at=data_set.sealed_at,

@@ -69,6 +69,7 @@ def report_handlers(
             clock=clock,
             reason=job.payload.get("reason"),
             by=job.payload.get("by"),
+            language=language,
         )
 
     def write(job: ClaimedJob) -> None:

@@ -24,6 +24,7 @@ from lab.pilots.plans import (
     RatioOfMeasures,
     ResultValue,
     RunLimits,
+    SignalAtEvent,
     StatisticOfSignal,
     TimeInState,
     signals_of,
@@ -266,6 +267,8 @@ def _reduce_measure(data: SealedData, run: SealedRun, measure: Measure, unit: st
             counted = [event for event in _within(data, run, limits, device) if event.kind == kind]
             fits = [event for event in counted if all(event.fields.get(name) == is_ for name, is_ in where.items())]
             return _Reduced(float(len(fits)), None, None)
+        case SignalAtEvent():
+            return _at_event(data, run, limits, measure, unit)
         case TimeInState():
             return _time_in_state(data, run, limits, measure, unit)
         case IndicatorOfMachine():
@@ -319,6 +322,20 @@ def _of_signal(measure: Measure, covered: Covered, numbers: Numbers, origin: str
 def _within(data: SealedData, run: SealedRun, limits: Limits, device: str) -> list[SealedEvent]:
     found = events_of(data, run, device)
     return [event for event in found if limits.start_ns <= event.settled_ns <= limits.end_ns]
+
+
+def _at_event(data: SealedData, run: SealedRun, limits: Limits, measure: SignalAtEvent, unit: str) -> _Reduced:
+    """The last value before the event, unless the signal had been silent for longer than the plan bridges."""
+    found = [event for event in _within(data, run, limits, measure.device) if event.kind == measure.event]
+    if not found:
+        return _nothing(_("no {event} from {device}", event=measure.event, device=measure.device))
+    device, signal, at_ns = measure.signal.device, measure.signal.signal, found[-1].settled_ns
+    times, numbers = read_series(data, run, device, signal)
+    times, numbers = in_order(times, numbers, start_ns=limits.start_ns, end_ns=at_ns)
+    if not len(times) or at_ns - int(times[-1]) > data.plan.longest_gap_s * 1e9:
+        return _nothing(_("{signal} of {device} was silent at the event", signal=signal, device=device))
+    origin = data.signal_unit(device, signal) or "1"
+    return _Reduced(float(numbers[-1]) * conversion_factor(origin, unit), None, None)
 
 
 def _time_in_state(data: SealedData, run: SealedRun, limits: Limits, measure: TimeInState, unit: str) -> _Reduced:

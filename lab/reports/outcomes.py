@@ -15,6 +15,7 @@ from lab.pilots.plans import (
     Measure,
     RatioOfMeasures,
     ResultValue,
+    SignalAtEvent,
     SignalReference,
     StatisticOfSignal,
     TimeInState,
@@ -267,6 +268,11 @@ def _measured(plan: AnalysisPlan, measure: Measure) -> str:
             return _(
                 "{field} of the last {event} that {device} reported in the run", field=field, event=event, device=device
             )
+        case SignalAtEvent(signal=part, device=device, event=event):
+            return _(
+                "{signal} at the last {event} that {device} reported in the run",
+                signal=_of_device(part), event=event, device=device,
+            )  # fmt: skip
         case ResultValue(field=field):
             return _("{field} as noted in the run table", field=field)
         case StatisticOfSignal(signal=part, statistic=statistic, percent=percent):

@@ -22,6 +22,7 @@ from lab.pilots.plans import (
     Design,
     EventValue,
     IndicatorOfMachine,
+    SignalAtEvent,
     TimeInState,
     basic_measures,
     signals_of,
@@ -163,7 +164,7 @@ def _machines_of(plan: AnalysisPlan) -> set[str]:
     spoken: set[str] = set()
     for measure in basic_measures(plan.primary.measure):
         spoken.update(device for device, _ in signals_of(measure))
-        if isinstance(measure, (EventValue, TimeInState, CountOfEvents, IndicatorOfMachine)):
+        if isinstance(measure, (EventValue, SignalAtEvent, TimeInState, CountOfEvents, IndicatorOfMachine)):
             spoken.add(measure.device)
     return spoken or plan.devices()
 

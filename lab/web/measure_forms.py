@@ -26,6 +26,7 @@ BASIC_KINDS = {
     "edges": N_("how often a signal crosses a limit"),
     "count": N_("how many events a machine reports"),
     "event_value": N_("what an event of a machine says"),
+    "signal_at_event": N_("value of a signal at an event"),
     "result_value": N_("what is found out about the part"),
 }
 KINDS = BASIC_KINDS | {
@@ -44,6 +45,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "edges": ("signal", "threshold", "edge"),
     "count": ("device", "event", "where"),
     "event_value": ("device", "event", "field"),
+    "signal_at_event": ("signal", "device", "event"),
     "result_value": ("field",),
     "iso22400": ("indicator", "device", "planned_s_per_item", "part_event", "result_field"),
     "ratio": (),

@@ -455,3 +455,16 @@ def test_what_is_to_be_a_number_is_asked_for_again_and_yes_or_no_is_chosen(lab):
     with lab.database.read() as session:
         run = pilots.planned_runs(session, lab.pilot_id)[0]
     assert run.result == {"finished": True, "passed": True, "result": "good", "roughness_um": 1.4}
+
+
+def test_the_first_draft_is_in_the_labs_language(lab):
+    lab.make_runs()
+    handlers = report_handlers(lab.database, lab.store, data_dir=lab.folder, clock=lab.clock, language="pl")
+    lab.clock.advance(timedelta(hours=4))
+    with lab.database.write() as session:
+        service.ask_to_seal(session, lab.engineer, lab.pilot_id, now=lab.clock.now())
+    Worker(lab.database, lab.clock, {**handlers, "mail": lambda _job: None}).run_due()
+    with lab.database.read() as session:
+        report = session.query(Report).one()
+    assert report.issue["statement"]["language"] == "pl"
+    assert report.results["verdict_rule"].startswith("Inwestować")

@@ -16,6 +16,7 @@ from tests.unit.reports.test_kpis import event, kpi, sealed, with_events  # noqa
 
 POWER = {"device": "meter-1", "signal": "active_power_kw"}
 INTEGRAL = {"kind": "integral", "signals": [POWER]}
+AT_END = {"kind": "signal_at_event", "signal": POWER, "device": "mill-1", "event": "door_opened"}
 PARTS = {"kind": "count", "device": "mill-1", "event": "part_finished"}
 
 
@@ -53,6 +54,24 @@ def test_edges_are_counted_once_for_each_crossing(sealed):  # noqa: F811
     assert value(data, run, edges).value == 20
     assert value(data, run, {**edges, "edge": "falling"}).value == 20
     assert value(data, run, {**edges, "threshold": 9.0}).value == 0
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"),
+    [
+        ([("door_opened", 43.9)], 3000.0),  # the last value before it, not the next one
+        ([("door_opened", 42.0)], 2000.0),
+        ([("door_opened", 11.0), ("door_opened", 4.5)], 1000.0),  # the last one in the run
+        ([("door_opened", 64.0)], "active_power_kw of meter-1 was silent at the event"),
+        ([("door_closed", 42.0)], "no door_opened from mill-1"),
+        ([("door_opened", 130.0)], "no door_opened from mill-1"),  # after the run
+    ],
+)
+def test_the_value_of_a_signal_when_a_machine_reports_an_event(sealed, events, wanted):  # noqa: F811
+    data, run = sealed(table=zigzag().slice(0, 51))
+    data = with_events(data, *(event(kind, at, run) for kind, at in events))
+    found = value(data, run, AT_END, "W")
+    assert (found.value if found.excluded is None else found.excluded) == wanted
 
 
 def test_a_signal_with_a_gap_has_no_statistic(sealed):  # noqa: F811
@@ -138,6 +157,7 @@ def test_every_measure_is_told_in_words(sealed):  # noqa: F811
         ({"kind": "statistic", "signal": POWER, "statistic": "percentile", "percent": 95}, "kW", "95 % percentile"),
         ({"kind": "edges", "signal": POWER, "threshold": 1}, "1", "rising crossings of 1"),
         (PARTS, "1", "Number of part_finished"),
+        (AT_END, "W", "active_power_kw of meter-1 at the last door_opened that mill-1 reported"),
         ({"kind": "time_in_state", "device": "mill-1", "item_states": ["Executing"]}, "s", "reported as Executing"),
         ({"kind": "iso22400", "indicator": "availability", "device": "mill-1"}, "1", "Availability of mill-1 by ISO"),
     ]
@@ -164,6 +184,8 @@ def with_measure(measure, unit):
         ({"kind": "edges", "signal": {**POWER, "signal": "nothing"}, "threshold": 1}, "1", UnknownSignalError),
         ({"kind": "edges", "signal": POWER, "threshold": 1}, "kW", UnitMismatchError),
         (PARTS, "s", UnitMismatchError),
+        (AT_END, "s", UnitMismatchError),
+        ({**AT_END, "device": "nobody"}, "kW", UnknownSignalError),
         ({**PARTS, "device": "nobody"}, "1", UnknownSignalError),
         ({"kind": "time_in_state", "device": "mill-1", "item_states": ["Executing"]}, "kW", UnitMismatchError),
         ({"kind": "iso22400", "indicator": "oee", "device": "mill-1"}, "1", PlanFormError),

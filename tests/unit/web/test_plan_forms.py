@@ -21,6 +21,7 @@ from lab.pilots.plans import (
     RatioOfMeasures,
     ResultValue,
     RunLimits,
+    SignalAtEvent,
     SignalReference,
     StatisticOfSignal,
     StopCriterion,
@@ -50,6 +51,7 @@ MEASURES: tuple[Measure, ...] = (
     CountOfEdges(signal=signal("feed_mm_s"), threshold=0.1 + 0.2, edge="falling"),
     COUNT,
     EventValue(device="mill-1", event="part_finished", field="mass_kg"),
+    SignalAtEvent(signal=signal("feed_mm_s"), device="meter-1", event="door_opened"),
     ResultValue(field="roughness_um"),
     IndicatorOfMachine(indicator="oee", device="mill-1", planned_s_per_item=180, part_event="made", result_field="was"),
     RatioOfMeasures(
