@@ -17,6 +17,7 @@ from lab.people.principals import Role
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
+from lab.web.training_names import known_trainings
 from lab.web.wording import ROLES, plain_words, sentence
 
 router = APIRouter(prefix="/manage/people")
@@ -251,6 +252,7 @@ def _page(
             organisation_names={one.id: one.name for one in organisations},
             accounts=accounts,
             account_names={one.id: one.name for one in accounts},
+            training_names=known_trainings(session, principal),
             trainings=trainings.page_of_qualifications(session, principal, PageWish(_MOST)).rows,
             roles=list(ROLES),
             done=done,

@@ -31,6 +31,7 @@ from lab.web.rule_forms import (
     rules_as_typed,
     typed_rules,
 )
+from lab.web.training_names import known_trainings
 from lab.web.wording import sentence, weekday
 
 router = APIRouter(prefix="/manage/rules")
@@ -153,6 +154,7 @@ def _page(
             numbers=NUMBERS,
             switches=SWITCHES,
             labels=OTHERS,
+            training_names=known_trainings(session, principal),
             weekdays={day: weekday(day) for day in WEEKDAYS},
             set_here={
                 (entry.scope, entry.name): [

@@ -115,6 +115,8 @@ def test_trainings_and_machines_that_belong_together_are_set_and_taken_back(lab:
     }  # fmt: skip
     assert "Booked only together with: Energy meter" in page
     assert "Trainings needed to book without an engineer: cnc-mill, coolant" in page
+    assert "known here: cnc-mill, coolant" in page
+    assert '<option value="coolant"></option>' in manager.get("/manage/people").text
     # Sent as it stands the form changes nothing; emptied it sets nothing.
     sent = fields(page)
     assert sent["needs_meter-1"] == "yes"
