@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _UNKNOWN_SIGNAL = Fault("unknown-signal", "the catalogue has no such signal for this device")
 _LONGEST_EVENT_NAME = 60
+DEEPEST_FIELDS = 32
+"""Levels of an event's fields; what nests deeper can be read here, but not be told again by every program after us."""
 _SHAPES = ("values", "waves", "samples")
 
 
@@ -299,6 +301,8 @@ class Reading:
             plain = msgspec.json.decode(msgspec.json.encode(fields))  # NaN, which JSON has not, becomes null
         except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError) as error:
             raise MessageFault(Fault("wrong-form", f"the event's fields cannot be stored: {error}")) from error
+        if _is_deeper(plain, DEEPEST_FIELDS):
+            raise MessageFault(Fault("wrong-form", f"an event's fields nest more than {DEEPEST_FIELDS} levels"))
         device_ns = self._time(message.time)
         point = self._settling_point(device_ns, message.boot, message.seq, buffered=message.buffered)
         received_ns = self._message.received_ns
@@ -371,6 +375,20 @@ class Reading:
     def _in_future(self, device_ns: int) -> Fault:
         ahead_days = (device_ns - self._message.received_ns) / 86_400e9
         return Fault("impossible-time", f"{device_ns} ns is {ahead_days:.0f} days after it was received")
+
+
+def _is_deeper(content: Any, levels: int) -> bool:
+    """Whether lists and objects nest deeper than so; without recursion, which a sender could exhaust."""
+    level = [content]
+    while level and levels:
+        level = [
+            inner
+            for part in level
+            for inner in (part.values() if isinstance(part, dict) else part)
+            if isinstance(inner, dict | list)
+        ]
+        levels -= 1
+    return bool(level)
 
 
 def _by_catalogue_names(data: Data, aliases: Mapping[str, str]) -> Data:

@@ -35,6 +35,8 @@ RECORDER_PATIENCE = timedelta(seconds=30)
 _POWER_NS = 30 * 1_000_000_000
 """How old a value may be that says that a machine works."""
 _EXECUTING = "Executing"
+LONGEST_RULE_ID = 40
+"""As the column takes it; a device's short name may be as long by itself."""
 DISK, RECORDER = "lab:disk", "lab:recorder"
 
 
@@ -142,8 +144,11 @@ class LabWatch:
 
 
 def lab_rule_id(kind: str, device_id: str) -> str:
-    """Names the lab's own rule for a machine, for which nobody has made one."""
-    return f"{kind}:{hashlib.sha256(device_id.encode()).hexdigest()[:24]}"
+    """Names the lab's own rule for a machine, for which nobody has made one; another one for every machine."""
+    plain = f"lab:{kind}:{device_id}"
+    if len(plain) <= LONGEST_RULE_ID:
+        return plain
+    return f"lab:{kind}:{hashlib.sha256(device_id.encode()).hexdigest()[:24]}"
 
 
 def _rule(
@@ -152,8 +157,7 @@ def _rule(
     """The rule somebody has made for the machine, or the lab's own."""
     if row is None:
         default = UnbookedDefinition(kind="unbooked") if kind == "unbooked" else IdleDefinition(kind="idle")
-        return RuleFacts(
-            f"lab:{kind}:{device.id}"[:40], device.id, kind, "warning" if kind == "unbooked" else "info"
-        ), (default)
+        severity = "warning" if kind == "unbooked" else "info"
+        return RuleFacts(lab_rule_id(kind, device.id), device.id, kind, severity), default
     definition = read_definition(row)
     return RuleFacts.of(row), definition if isinstance(definition, UnbookedDefinition | IdleDefinition) else None

@@ -170,7 +170,8 @@ class Watcher:
                 if now_ns < due_ns:
                     return []
                 self.raised, self._since_ns = True, None
-                return [Raised(due_ns, *self._last)]
+                # Of the value's own time: when the delay ends, another company may have the machine.
+                return [Raised(self._seen_ns, *self._last)]
 
     def _hear(self, times_ns: Times) -> list[Transition]:
         if not len(times_ns):

@@ -364,6 +364,20 @@ def test_a_machine_that_works_unbooked_is_noticed_after_a_minute(lab: Lab) -> No
     assert lab.look(1) == [("unbooked", False)]
 
 
+def test_machines_whose_long_names_begin_alike_are_watched_apart(lab: Lab) -> None:
+    names = [f"vertical-machining-centre-hall-a-{place}" for place in ("left", "right")]
+    with lab.database.write() as session:
+        for name in names:
+            make_device(session, name, signals={})
+    for name in names:
+        lab.says("Executing", device=name)
+    lab.look(minutes=2)
+    assert sorted(alarm.device_id for alarm in lab.alarms("unbooked")) == names
+    lab.says("NotExecuting", device=names[0], seq=2)
+    lab.look(minutes=2)
+    assert [alarm.device_id for alarm in lab.alarms("unbooked") if alarm.cleared_at is None] == names[1:]
+
+
 def test_set_up_and_clean_up_are_no_unbooked_work(lab: Lab) -> None:
     lab.clock.advance(HOUR)
     lab.says("Executing")

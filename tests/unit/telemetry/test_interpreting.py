@@ -52,6 +52,18 @@ def test_a_wave_is_spread_over_its_time() -> None:
     assert len(set(times)) == 1000
 
 
+def test_fields_that_nest_too_deep_to_be_told_again_are_a_letter() -> None:
+    for levels, stored in ((31, 1), (32, 0), (500, 0)):
+        payload = b'{"boot":"b","seq":3,"time":%d,"event":"e","fields":{"a":%s1%s}}' % (
+            NOW,
+            b"[" * levels,
+            b"]" * levels,
+        )
+        batch = read(payload, topic="pilotlab/lab/mill-1/event")
+        assert len(batch.events) == stored
+        assert [letter["reason"] for letter in batch.letters] == ["wrong-form"] * (1 - stored)
+
+
 def test_a_message_of_another_lab_or_of_no_device_is_a_letter() -> None:
     for topic in ("pilotlab/other/mill-1/data", "pilotlab/lab/mill-1", "pilotlab/lab//data"):
         assert [letter["reason"] for letter in read({}, topic=topic).letters] == ["unknown-topic"]
