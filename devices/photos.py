@@ -84,7 +84,7 @@ def prepare_photo(content: bytes) -> PreparedPhoto:
             with Image.open(io.BytesIO(content), formats=["JPEG", "PNG"]) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
                     raise _too_many_pixels()
-                opened.draft("RGB", (2 * LARGE_SIDE, 2 * LARGE_SIDE))  # a JPEG is not decoded larger than needed
+                opened.thumbnail((2 * LARGE_SIDE, 2 * LARGE_SIDE))  # before anything makes a copy of millions of pixels
                 upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
