@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
@@ -61,6 +61,7 @@ from lab.web.guards import (
     SecurityHeaders,
     UnexpectedErrors,
 )
+from lab.web.known_parameters import refuse_unknown_parameters
 from lab.web.languages import PageLanguage
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.links import sign_in_address, wants_page
@@ -234,7 +235,7 @@ def _include_routers(app: FastAPI) -> None:
         report_links_router,
         retention_router,
     ):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
     app.include_router(metrics_router)
     app.include_router(pages_router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -184,7 +184,8 @@ def _letter_lines(session: Session, name: str, now: datetime) -> Iterator[Findin
         which = f" of {count.signal}" if count.signal else ""
         often = "once" if count.kept + count.beyond == 1 else f"{count.kept + count.beyond} times"
         fact = f"{count.reason}{which}: {often}, last {count.last_at:%H:%M:%S} UTC"
-        yield Finding("wrong", "dead letters", fact, f"look at /api/v1/dead-letters?device={name}")
+        todo = f"see page /manage/letters?device={name}; mend the cause, then have them read again there"
+        yield Finding("wrong", "dead letters", fact, todo)
     if not recent:
         yield Finding("good", "dead letters", "none within the last hour")
 
@@ -193,11 +194,11 @@ def _heard_lines(name: str, count: int, *, unknown: bool) -> Iterator[Finding]:
     if unknown:
         fact = f"the catalogue has no {name}, but somebody speaks under that name ({count} signals)"
         yield Finding(
-            "wrong", "catalogue", fact, "adopt it: POST /api/v1/heard-devices/adopt, or `pilotlab devices import`"
+            "wrong", "catalogue", fact, "adopt it on page /manage/heard, or write it and `pilotlab devices import`"
         )
     elif count:
-        fact = f"{count} names that the catalogue does not know"
-        yield Finding("mind", "unknown signals", fact, f"see /api/v1/heard-signals?device={name} and adopt them")
+        fact = f"{count} name{'' if count == 1 else 's'} that the catalogue does not know"
+        yield Finding("mind", "unknown signals", fact, "see page /manage/heard, and adopt what is wanted")
 
 
 def _signal_lines(store: SampleStore | None, device: Device, now: datetime) -> Iterator[Finding]:

@@ -240,9 +240,10 @@ def requests_of_all_routes(lab: TelemetryLab) -> list[tuple[str, str, dict[str, 
     for path, methods in lab.app.openapi()["paths"].items():
         if "{device}" not in path and not any("telemetry" in route.get("tags", []) for route in methods.values()):
             continue
-        for method in methods:
-            given: dict[str, Any] = dict(LAST_HOUR)
-            given |= {"signal": "spindle_power_kw", "boot": "7f3a", "first_seq": 0, "last_seq": 9, "format": "csv"}
+        for method, route in methods.items():
+            known = {one["name"] for one in route.get("parameters", []) if one["in"] == "query"}
+            told = {"signal": "spindle_power_kw", "boot": "7f3a", "first_seq": 0, "last_seq": 9, "format": "csv"}
+            given = {name: value for name, value in (LAST_HOUR | told).items() if name in known}
             address = path.removeprefix("/api/v1").replace("{device}", "mill-1").replace("{device_id}", "mill-1")
             found.append((method.upper(), address, given))
     assert len(found) >= ROUTE_COUNT

@@ -142,3 +142,19 @@ def test_static_files_are_kept_when_named_by_their_content(app: FastAPI) -> None
     assert "immutable" not in client.get("/static/nothing.css?v=1").headers["cache-control"]
     assert client.get("/static/../app.py").status_code == 404
     assert client.get("/static/%2e%2e/app.py").status_code == 404
+
+
+def test_a_misspelt_filter_is_refused_and_the_right_ones_are_named(app: FastAPI, town: Town) -> None:
+    manager = town.browser(app, "manager")
+    answer = manager.get("/api/v1/dead-letters", params={"devcie": "mill-1"})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "devcie"
+    assert "'devcie'" in answer.json()["detail"]
+    assert {"device", "limit", "cursor"} <= set(answer.json()["known"])
+    assert manager.get("/api/v1/dead-letters", params={"device": "mill-1", "limit": 5}).status_code == 200
+
+
+def test_an_address_without_parameters_says_so(app: FastAPI, town: Town) -> None:
+    answer = town.browser(app, "manager").get("/api/v1/me", params={"format": "csv"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].endswith("it has none")

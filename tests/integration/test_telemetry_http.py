@@ -37,7 +37,8 @@ def slots(lab: TelemetryLab) -> TelemetryLab:
 
 def answer(lab: TelemetryLab, who: str, what: str, device: str = "mill-1", **parameters: Any) -> Any:
     with lab.client(who) as client:
-        response = client.get(f"/devices/{device}/{what}", params=LAST_HOUR | parameters)
+        span = {} if what == "latest" else LAST_HOUR
+        response = client.get(f"/devices/{device}/{what}", params=span | parameters)
     assert response.status_code == 200, response.text
     return response.json()
 
