@@ -26,6 +26,7 @@ from telemetry.alarms.service import RuleFacts, instant_ns
 from telemetry.leases import lease_name
 from telemetry.models import RecorderLease
 from telemetry.stores.interface import SampleStore
+from telemetry.times.service import last_heard
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,8 @@ RECORDER_PATIENCE = timedelta(seconds=30)
 """A recorder may be without broker or store for so long before somebody is told: both are restarted now and then."""
 _POWER_NS = 30 * 1_000_000_000
 """How old a value may be that says that a machine works."""
+_SILENT_AFTER = timedelta(minutes=5)
+"""How old the newest message of a machine may be that never says that it has started, and works all the same."""
 _EXECUTING = "Executing"
 LONGEST_RULE_ID = 40
 """As the column takes it; a device's short name may be as long by itself."""
@@ -105,10 +108,13 @@ class LabWatch:
     def _look_at_machines(self, session: Session, now: datetime) -> None:
         rules = {(rule.device_id, rule.kind): rule for rule in rules_in_force(session, ACTIVITY_KINDS)}
         reserved, births = repository.reserved_now(session, now), all_births(session)
+        heard = last_heard(session)
         for device in all_devices(session):
             birth = births.get(device.id)
-            online = birth is not None and birth.died_at is None
-            executes = online and repository.last_item_state(session, device.id, to_nanoseconds(now)) == _EXECUTING
+            sends = device.id in heard and now - heard[device.id] < _SILENT_AFTER
+            online = sends if birth is None else birth.died_at is None
+            state = repository.last_item_state(session, device.id, to_nanoseconds(now))
+            executes = online and state == _EXECUTING
             holder = reserved.get(device.id)
             unbooked, definition = _rule(rules.get((device.id, "unbooked")), device, "unbooked")
             if isinstance(definition, UnbookedDefinition) and definition.enabled:
@@ -117,7 +123,9 @@ class LabWatch:
                 self._see(unbooked, text, now, timedelta(seconds=definition.after_s))
             idle, definition = _rule(rules.get((device.id, "idle")), device, "idle")
             if isinstance(definition, IdleDefinition) and definition.enabled:
-                booked = holder is not None and holder.inside
+                # Of what sends and has never told its state, a meter for one, nobody knows whether it does nothing.
+                known = not sends or state is not None or idle.signal is not None
+                booked = known and holder is not None and holder.inside
                 rests = booked and not (executes or self._draws_power(device, idle.signal, definition.above, now))
                 text = f"{device.name} is booked and does nothing" if rests else None
                 self._see(idle, text, now, timedelta(seconds=definition.after_s))

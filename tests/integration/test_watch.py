@@ -37,6 +37,7 @@ from telemetry.alarms.models import Alarm, AlarmNote, AlarmRule
 from telemetry.alarms.service import RuleFacts
 from telemetry.alarms.watching import AlarmWatch
 from telemetry.models import MachineEvent, RecorderLease
+from telemetry.repository import note_boots
 from telemetry.stores.duckdb import DuckDBStore
 from tests.factories import MONDAY_MORNING, make_device
 from tests.integration.test_alarm_watching import Told
@@ -106,10 +107,17 @@ class Lab:
             self.watch.round()
         return [(alarm.kind, alarm.cleared_at is None) for alarm in self.alarms()]
 
-    def says(self, item_state: str, *, device: str = "mill-1", seq: int = 1) -> None:
+    def sends(self, *, device: str = "mill-1") -> None:
+        """A message of which only the time counts."""
+        now = self.clock.now()
+        with self.database.write() as session:
+            note_boots(session, {(device, "b"): (to_nanoseconds(now), to_nanoseconds(now))}, now=now)
+
+    def says(self, item_state: str, *, device: str = "mill-1", seq: int = 1, born: bool = True) -> None:
         now, now_ns = self.clock.now(), to_nanoseconds(self.clock.now())
         with self.database.write() as session:
-            session.merge(DeviceBirth(device_id=device, boot="b", signals=[], born_at=now, died_at=None))
+            if born:
+                session.merge(DeviceBirth(device_id=device, boot="b", signals=[], born_at=now, died_at=None))
             times = {"device_ns": now_ns, "settled_ns": now_ns, "received_ns": now_ns}
             fields = {"item_state": item_state}
             session.add(
@@ -421,6 +429,24 @@ def test_a_booked_machine_that_rests_is_noticed_and_nobody_is_mailed(lab: Lab) -
     assert sorted(lab.look(2)) == [("idle", False), ("idle", True)]
     with lab.database.read() as session:
         assert session.get_one(Booking, lab.booking).state == "confirmed"
+
+
+def test_a_machine_that_never_says_that_it_has_started_works_while_it_sends(lab: Lab) -> None:
+    lab.says("Executing", born=False)
+    for _ in range(20):
+        lab.sends()
+        lab.sends(device="meter-1")  # sends, and tells no state: whether it does nothing, nobody knows
+        assert lab.look(1) == []
+    assert lab.look(22) == [("idle", True), ("idle", True)]  # both are silent now
+
+
+def test_a_machine_that_never_says_that_it_has_started_is_noticed_at_work_without_a_booking(lab: Lab) -> None:
+    lab.clock.advance(2 * HOUR)
+    lab.says("Executing", born=False)
+    assert lab.look(2) == []
+    lab.sends()
+    assert lab.look(2) == [("unbooked", True)]
+    assert lab.look(6) == [("unbooked", False)]  # silent for five minutes
 
 
 def health(lab: Lab, **facts: Any) -> None:
