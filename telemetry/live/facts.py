@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from devices.models import Signal, SignalAlias
+from devices.service import SignalFacts
 from telemetry.boot_clock import BootClock
 from telemetry.live.rings import DeviceFacts
 from telemetry.models import ClockOffset
@@ -24,11 +25,15 @@ def facts_of(session: Session, device: str, heard: Collection[str] = ()) -> Devi
         device: which one.
         heard: boots whose clocks are needed besides the newest ones.
     """
-    rows = session.execute(sa.select(Signal.name, Signal.unit).where(Signal.device_id == device))
-    units = {row.name: row.unit for row in rows}
+    columns = (Signal.name, Signal.type, Signal.unit, Signal.choices)
+    known = {
+        row.name: SignalFacts(row.type, choices=None if row.choices is None else frozenset(row.choices), unit=row.unit)
+        for row in session.execute(sa.select(*columns).where(Signal.device_id == device))
+    }
+    units = {name: signal.unit for name, signal in known.items()}
     aliases = session.execute(sa.select(SignalAlias.heard, SignalAlias.signal).where(SignalAlias.device_id == device))
     names = {row.heard: row.signal for row in aliases}
-    return DeviceFacts(frozenset(units), _clocks(session, device, heard), names, units)
+    return DeviceFacts(frozenset(units), _clocks(session, device, heard), names, units, known)
 
 
 def _clocks(session: Session, device: str, heard: Collection[str]) -> dict[str, BootClock]:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from devices.messages.native import Data
 from devices.messages.times import TimeFormatError, parse_time
+from devices.service import SignalFacts
 from telemetry.boot_clock import BootClock
 from telemetry.live.reduction import Value, kept, reduced
 from telemetry.settling import TOLERANCE_NS
+from telemetry.validation import Fault, check_value
 
 RING_LENGTH = 600
 """Points kept of a signal."""
@@ -68,14 +70,16 @@ class DeviceFacts:
     """What the machine calls a signal → its name."""
     units: Mapping[str, str | None] = field(default_factory=dict)
     """Unit of a signal, if it is a number."""
+    known: Mapping[str, SignalFacts] = field(default_factory=dict)
+    """What a value of a signal must be; what the recorder refuses is not shown either."""
 
 
 def stamp(message: Data, facts: DeviceFacts, *, now_ns: int) -> Stamped:
     """What a message says of known signals, at settled times.
 
-    Left out: unknown signals, values that are no finite number, boolean or text, values in another unit than the
-    catalogue's, stamps in the future, and, while nothing is known of the clock of this boot, stamps that are not of
-    the present.
+    Left out: unknown signals, values that are no finite number, boolean or text, values of another type, choice or
+    unit than the catalogue's, stamps in the future, and, while nothing is known of the clock of this boot, stamps that
+    are not of the present.
 
     Args:
         message: as it came.
@@ -87,7 +91,7 @@ def stamp(message: Data, facts: DeviceFacts, *, now_ns: int) -> Stamped:
     for heard, points in _timed(message):
         signal = facts.aliases.get(heard, heard)
         if signal in facts.signals and not _in_other_unit(message, heard, facts.units.get(signal)):
-            settled = sorted(_settled(clock, points, now_ns), key=_time)
+            settled = sorted(_settled(clock, _usable(points, facts.known.get(signal)), now_ns), key=_time)
             if settled:
                 found[signal] = reduced(settled, MESSAGE_POINTS)
     return found
@@ -143,6 +147,12 @@ def _settled(clock: BootClock | None, points: Sequence[tuple[int, Value]], now_n
         if settled_ns <= now_ns + TOLERANCE_NS:  # nothing is measured after it was received
             settled_ns = min(settled_ns, now_ns)
             yield Stamp(settled_ns, value, known.uncertain, settled_ns)
+
+
+def _usable(points: list[tuple[int, Value]], signal: SignalFacts | None) -> list[tuple[int, Value]]:
+    if signal is None:
+        return points
+    return [point for point in points if not isinstance(check_value(point[1], signal), Fault)]
 
 
 def _in_other_unit(message: Data, heard: str, unit: str | None) -> bool:

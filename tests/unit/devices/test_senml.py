@@ -81,7 +81,8 @@ def test_two_values_of_one_signal_at_one_moment_both_arrive() -> None:
 
 
 def test_units_are_translated_to_ucum() -> None:
-    assert read({"bt": AT, "n": "a", "u": "Wh", "v": 1}, {"n": "b", "u": "%RH", "v": 2}).units == {"a": "W.h", "b": "%"}
+    pack = [{"bt": AT, "n": "a", "u": "Wh", "v": 1}, {"n": "b", "u": "%RH", "v": 2}, {"n": "c", "u": "/100", "v": 3}]
+    assert read(*pack).units == {"a": "W.h", "b": "%", "c": "%"}
 
 
 def test_what_no_signal_can_have_costs_its_own_value_only() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from devices.messages.native import Data
 from devices.messages.times import format_time
+from devices.service import SignalFacts
 from telemetry.boot_clock import BootClock
 from telemetry.live.reduction import kept, reduced
 from telemetry.live.rings import MESSAGE_POINTS, RING_LENGTH, DeviceFacts, DeviceRings, Point, stamp
@@ -58,6 +59,21 @@ def test_unknown_signals_and_impossible_values_are_not_shown() -> None:
     ring = rings()
     ring.take(message(secret=1.0, power=math.nan, program=None, door=[1]), now_ns=NOW)
     assert ring.newer_than(0) == {}
+
+
+def test_what_the_recorder_refuses_is_not_shown() -> None:
+    known = {
+        "power": SignalFacts("number"),
+        "door": SignalFacts("boolean"),
+        "program": SignalFacts("enumeration", choices=frozenset({"P1"})),
+    }
+    facts = DeviceFacts(frozenset(known), known=known)
+    wrong = [{"power": "1.5", "door": 1, "program": "P2"}, {"power": True, "door": "true", "program": 7}]
+    for values in wrong:
+        assert stamp(message(**values), facts, now_ns=NOW) == {}
+    assert set(stamp(message(power=1, door=True, program="P1"), facts, now_ns=NOW)) == set(known)
+    wave = Data(boot="a", seq=1, start=NOW, rate_hz=1e6, waves={"power": [1.0], "door": [1.0], "program": [1.0]})
+    assert set(stamp(wave, facts, now_ns=NOW + 1)) == {"power"}
 
 
 def test_a_reader_gets_each_point_once() -> None:
