@@ -76,7 +76,7 @@ def test_a_question_of_a_company_that_is_known_says_so_and_opens_nothing(office:
 
 def test_a_partner_is_registered_on_a_page_and_companies_are_referred_to_it(office: Office) -> None:
     browser(office.app).post("/ask", data=QUESTION)
-    assert "Refer to a partner" not in words(office.get("manager", "/manage/enquiries"))
+    assert "register the partner first" in words(office.get("manager", "/manage/enquiries"))
     made = office.post("engineer", f"{PEOPLE}/companies", name="Robot House", kind="partner", region="pl22")
     assert made.headers["location"].endswith("done=company")
     partner = office.organisation("Robot House")

@@ -223,7 +223,7 @@ def test_a_slot_of_every_week_is_looked_at_booked_moved_and_given_back(
         page.locator("#move button").click()
         expect(rows.first).to_contain_text("17:00–18:00")
         rows.first.get_by_role("link").last.click()
-        page.locator(".confirm summary").click()
+        page.locator(".confirm:has(form[action$='/cancel']) summary").click()
         page.locator("form[action$='/cancel'] button").click()
         expect(page.locator("[role=status]").first).to_have_class(re.compile("good"))
         page.get_by_role("link", name=title, exact=True).first.click()
