@@ -47,6 +47,8 @@ router = APIRouter()
 
 _MOST_ALARMS = 20
 _MOST_NOTES = 50
+_MOST_COUNTED = 60
+"""Runs whose messages are counted for the page; the page of sealing counts all."""
 _MARK_LETTERS = 40
 _LONGEST_FINDING = 200
 _ALWAYS = {"finished", "passed", "result", "operator", "material"}
@@ -261,10 +263,10 @@ def _console(
 
 
 def _made(session: Session, runs: Sequence[Run]) -> list[tuple[Run, list[SealedMessages]]]:
-    """The runs that were made, the newest first, with what came of their machines' messages; and those left out."""
-    messages = {run.id: parts for run, parts in messages_of_runs(session, runs)}
-    past = [run for run in runs if run.id in messages or run.excluded is not None]
+    """The runs that were made or left out, the newest first; the last ones with what came of their messages."""
+    past = [run for run in runs if run.ended_at is not None or run.excluded is not None]
     past.sort(key=lambda run: (run.executed_order or 0, run.number), reverse=True)
+    messages = {run.id: parts for run, parts in messages_of_runs(session, past[:_MOST_COUNTED])}
     return [(run, messages.get(run.id, [])) for run in past]
 
 
