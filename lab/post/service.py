@@ -34,7 +34,7 @@ def queue_mail(
     calendar: str | None = None,
     calendar_method: str | None = None,
     about: str | None = None,
-) -> None:
+) -> bool:
     """Have a mail sent, if and only if the caller's transaction is kept.
 
     Args:
@@ -47,6 +47,9 @@ def queue_mail(
         calendar: an iCalendar object to attach.
         calendar_method: REQUEST or CANCEL, as the object itself says; needed with it.
         about: id of what it is about.
+
+    Returns:
+        Whether it is a new one.
 
     Raises:
         MailLineError: recipient or subject cannot stand in a mail's head.
@@ -74,6 +77,7 @@ def queue_mail(
     )
     if fresh:
         _ask_for(session, MAIL_JOB, mail_id, key=f"mail:{mail_id}", now=now)
+    return fresh
 
 
 def queue_event(

@@ -75,7 +75,7 @@ def _write_mails(session: Session, alarm: Alarm, booking: Booking | None, settin
         quiet = to_microseconds(alarm.raised_at) // QUIET_MICROSECONDS
         with writing_in(mail_language(account, settings.language)):
             machine = device.name if device is not None else _("Recording")
-            queue_mail(
+            fresh = queue_mail(
                 session,
                 key=f"alarm:{alarm.rule_id}:{quiet}:{account.id}",
                 recipient=account.sign_in,
@@ -84,7 +84,8 @@ def _write_mails(session: Session, alarm: Alarm, booking: Booking | None, settin
                 now=now,
                 about=alarm.id,
             )
-        told.append(account.id)
+        if fresh:  # else it has come and gone within the quiet time
+            told.append(account.id)
     if told:
         note_on_alarm(session, alarm.id, "told", f"by mail: {len(told)}", now=now)
 

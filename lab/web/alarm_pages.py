@@ -66,7 +66,7 @@ def show_alarm(
     """One alarm with everything that was done about it; a company is not told by whom."""
     with database.read() as session:
         alarm = service.get_alarm(session, principal, grant, alarm_id)
-        notes = service.history_of(session, alarm)
+        notes = service.history_of(session, principal, alarm)
         people = names_of_accounts(session, {note.by for note in notes}) if principal.is_staff else {}
         names = {device.id: device.name for device in list_devices(session)}
     return page(

@@ -53,7 +53,7 @@ def get_alarm(alarm_id: str, principal: PrincipalDep, grant: GrantDep, database:
     """For the staff, and for the company in whose time it was raised."""
     with database.read() as session:
         alarm = service.get_alarm(session, principal, grant, alarm_id)
-        notes = service.history_of(session, alarm)
+        notes = service.history_of(session, principal, alarm)
     staff = principal.is_staff
     return AlarmHistory(
         **AlarmAnswer.of(alarm, staff=staff).model_dump(),

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from devices.messages.times import format_time
 from telemetry.alarms.definitions import AnyDefinition, Severity, read_definition
-from telemetry.alarms.models import Alarm, AlarmNote, AlarmRule
+from telemetry.alarms.models import Alarm, AlarmRule
+from telemetry.alarms.service import HistoryLine
 
 Words = Annotated[
     str,
@@ -158,8 +159,8 @@ class AlarmNoteAnswer(BaseModel):
     text: str
 
     @classmethod
-    def of(cls, note: AlarmNote, *, staff: bool) -> "AlarmNoteAnswer":
-        """From the table's row."""
+    def of(cls, note: HistoryLine, *, staff: bool) -> "AlarmNoteAnswer":
+        """From a line that may be read."""
         return cls(at=note.at, by=note.by if staff else None, what=note.what, text=note.text)
 
 

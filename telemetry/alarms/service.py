@@ -36,6 +36,7 @@ STOP_JOB = "stop"
 PLAN_SOURCE = "plan:"
 MANUAL = "manual"
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+OVER = "it is over"
 LAB = "lab"
 """Source of what the product watches by itself."""
 
@@ -68,6 +69,16 @@ class RuleFacts:
             rule.organisation_id,
             run_id if isinstance(run_id, str) else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """A line of an alarm's history, as somebody may read it."""
+
+    at: datetime
+    by: str
+    what: str
+    text: str
 
 
 def signal_kind(device: Device, signal: str | None) -> SignalKind | None:
@@ -374,9 +385,16 @@ def list_alarms(
     return repository.page_of_alarms(session, page, grant=seen, device_id=device_id, only_open=only_open)
 
 
-def history_of(session: Session, alarm: Alarm) -> list[AlarmNote]:
-    """What was done about an alarm, the oldest first."""
-    return repository.notes_of(session, alarm.id)
+def history_of(session: Session, principal: Principal, alarm: Alarm) -> list[HistoryLine]:
+    """What was done about an alarm, the oldest first.
+
+    An alarm of one company's time may clear in another's: the value with which it does is told to the staff only (I4).
+    """
+    staff = principal.is_staff
+    return [
+        HistoryLine(note.at, note.by, note.what, note.text if staff else _without_value(note))
+        for note in repository.notes_of(session, alarm.id)
+    ]
 
 
 def note_on_alarm(session: Session, alarm_id: str, what: str, text: str, *, now: datetime) -> None:
@@ -430,6 +448,11 @@ def _clear(session: Session, alarm: Alarm, text: str, *, by: str, now: datetime)
 def _tell(session: Session, alarm: Alarm, what: str, *, now: datetime) -> None:
     payload = {"alarm_id": alarm.id, "what": what}
     enqueue(session, kind=TELL_JOB, key=f"{TELL_JOB}:{alarm.id}:{what}", payload=payload, now=now)
+
+
+def _without_value(note: AlarmNote) -> str:
+    own = note.by == SYSTEM.account_id and note.what == "cleared"
+    return OVER if own and note.text.startswith("it is ") else note.text
 
 
 def _note(session: Session, alarm: Alarm, what: str, text: str, principal: Principal, now: datetime) -> None:

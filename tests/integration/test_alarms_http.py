@@ -112,6 +112,20 @@ def test_an_alarm_is_acknowledged_commented_and_cleared_and_its_history_tells_it
     assert told_of == {f"alarm:{alarm}:{what}" for what in ("raised", "acknowledged", "cleared")}
 
 
+def test_the_value_with_which_an_alarm_clears_in_anothers_time_is_the_staffs(lab: Lab) -> None:
+    alarm = lab.raise_alarm("r1", minutes=59)
+    lab.clock.advance(2.5 * HOUR)  # the joinery has the mill now
+    lab.database.transact(
+        lambda session: service.clear_alarm(session, "r1", "it is 1.234 kW again", now=lab.clock.now())
+    )
+    texts = {}
+    for who in ("engineer", "founder"):
+        answer = lab.ask(who).get(f"/api/v1/alarms/{alarm}")
+        texts[who] = answer.json()["notes"][-1]["text"]
+        assert ("1.234" in answer.text) == (who == "engineer")
+    assert texts == {"engineer": "it is 1.234 kW again", "founder": "it is over"}
+
+
 @pytest.mark.parametrize("what", ["acknowledge", "clear"])
 def test_only_the_staff_acknowledges_and_clears(lab: Lab, what: str) -> None:
     alarm = lab.raise_alarm()

@@ -94,6 +94,11 @@ def test_a_company_sees_the_alarms_of_its_own_time_only_and_not_who_did_what(lab
     assert "I take care" not in page
     assert founder.get(f"/alarms/{outside}").status_code == 404
     assert founder.post(f"/alarms/{inside}/clear", data={}).status_code == 403
+    lab.database.transact(
+        lambda session: service.clear_alarm(session, "r1", "it is 1.234 kW again", now=lab.clock.now())
+    )
+    assert "1.234" in lab.town.browser(lab.app, "engineer").get(f"/alarms/{inside}").text
+    assert "1.234" not in founder.get(f"/alarms/{inside}").text  # perhaps another company's
     assert lab.town.browser(lab.app, "joiner").get(f"/alarms/{inside}").status_code == 404
 
 

@@ -168,6 +168,7 @@ def test_an_alarm_that_comes_and_goes_is_mailed_once_in_ten_minutes_and_a_note_n
         lab.keeper.cleared(RuleFacts("r1", "mill-1", "limit", "warning"), "over")
         lab.worker.run_due()
     assert len(lab.mails()) == 1
+    assert ["told" in lab.notes(alarm) for alarm in lab.alarms()[:3]] == [True, False, False]
 
 
 def test_webhooks_are_told_within_the_same_bounds(lab: Lab) -> None:
