@@ -41,7 +41,9 @@ def preview_retention(
     devices = [
         schemas.DevicePreview(
             device=plan.device_id,
-            samples=store.count(plan.device_id, plan.gone) if plan.gone else 0,
+            samples=store.count(plan.device_id, plan.gone, doubtful_before_ns=plan.doubtful_before_ns)
+            if plan.gone
+            else 0,
             spans=[_span(span) for span in plan.gone],
             needed=[_span(span) for span in plan.needed],
         )

@@ -17,6 +17,7 @@ from lab.retention.models import DataSetTerm, RetentionRule
 from lab.retention.rules import PilotTime, Span
 from telemetry.grants import END_NS
 from telemetry.models import MachineEvent
+from telemetry.stores.interface import Flag
 
 LAB = "lab"
 """Scope of the rule of the whole lab."""
@@ -78,12 +79,14 @@ def needed_spans(session: Session, device_id: str) -> list[Span]:
     ]
 
 
-def delete_events(session: Session, device_id: str, spans: Sequence[Span]) -> int:
-    """Delete what a device reported in spans of settled time."""
+def delete_events(session: Session, device_id: str, spans: Sequence[Span], *, doubtful_before_ns: int) -> int:
+    """Delete what a device reported in spans of settled time; of what is in doubt, only what was received before."""
+    certain = MachineEvent.flags.bitwise_and(int(Flag.UNCERTAIN)) == 0
+    surely = certain | (MachineEvent.received_ns < doubtful_before_ns)
     gone = 0
     for start, end in spans:
         inside = (MachineEvent.settled_ns >= start, MachineEvent.settled_ns < end)
-        found = session.execute(sa.delete(MachineEvent).where(MachineEvent.device_id == device_id, *inside))
+        found = session.execute(sa.delete(MachineEvent).where(MachineEvent.device_id == device_id, surely, *inside))
         gone += found.rowcount  # type: ignore[attr-defined]
     return gone
 

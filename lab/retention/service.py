@@ -28,7 +28,8 @@ from lab.retention.errors import (
 )
 from lab.retention.models import DataSetTerm, RetentionRule
 from lab.retention.repository import LAB
-from lab.retention.rules import Span, is_shorter, spans_to_delete
+from lab.retention.rules import DAY_NS, Span, is_shorter, spans_to_delete
+from telemetry.grants import BEGINNING_NS
 from telemetry.stores.interface import SampleStore
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,8 @@ class DeviceRetention:
     device_id: str
     gone: list[Span]
     needed: list[Span]
+    doubtful_before_ns: int
+    """Of samples whose time is in doubt, which wait for an engineer, only what was received before this goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ def plan_retention(session: Session, *, default_days: int | None, now: datetime)
     """
     rules = {rule.scope: rule.days for rule, _ in repository.all_rules(session)}
     lab_days = rules.pop(LAB, default_days)
+    longest = None if lab_days is None else max([lab_days, *rules.values()])
+    doubtful_before_ns = BEGINNING_NS if longest is None else to_nanoseconds(now) - longest * DAY_NS
     found = []
     for device_id in repository.device_ids(session):
         needed = repository.needed_spans(session, device_id)
@@ -170,7 +175,7 @@ def plan_retention(session: Session, *, default_days: int | None, now: datetime)
             times=repository.pilot_times(session, device_id, list(rules)),
             needed=needed,
         )
-        found.append(DeviceRetention(device_id, gone, needed))
+        found.append(DeviceRetention(device_id, gone, needed, doubtful_before_ns))
     return found
 
 
@@ -188,8 +193,10 @@ def retain(
     samples, events = {}, 0
     for plan in plans:
         if plan.gone:
-            count = store.delete(plan.device_id, plan.gone)
-            events += database.transact(partial(repository.delete_events, device_id=plan.device_id, spans=plan.gone))
+            before_ns = plan.doubtful_before_ns
+            count = store.delete(plan.device_id, plan.gone, doubtful_before_ns=before_ns)
+            delete_events = partial(repository.delete_events, device_id=plan.device_id, spans=plan.gone)
+            events += database.transact(partial(delete_events, doubtful_before_ns=before_ns))
             if count:
                 samples[plan.device_id] = count
     data_sets = _remove_data_sets(database, data_dir, now)

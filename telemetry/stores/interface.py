@@ -295,8 +295,14 @@ class SampleStore(Protocol):
         """
         ...
 
-    def count(self, device: str, spans: list[tuple[int, int]]) -> int:
-        """How many samples of a device lie in spans of settled time, those of uncertain time included."""
+    def count(self, device: str, spans: list[tuple[int, int]], *, doubtful_before_ns: int | None = None) -> int:
+        """How many samples of a device lie in spans of settled time, those of uncertain time included.
+
+        Args:
+            device: whose.
+            spans: of settled time.
+            doubtful_before_ns: of those of uncertain time only what was received before this; `None`: all.
+        """
         ...
 
     def resettle(
@@ -320,8 +326,13 @@ class SampleStore(Protocol):
         """
         ...
 
-    def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
+    def delete(self, device: str, spans: list[tuple[int, int]], *, doubtful_before_ns: int | None = None) -> int:
         """Delete a device's samples in spans of settled time, for good; doing it again deletes nothing more.
+
+        Args:
+            device: whose.
+            spans: of settled time.
+            doubtful_before_ns: of those of uncertain time only what was received before this; `None`: all.
 
         Returns:
             How many samples were deleted.

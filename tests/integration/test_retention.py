@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from sqlalchemy.orm import Session
 
@@ -26,7 +27,7 @@ from telemetry.grants import BEGINNING_NS, END_NS
 from telemetry.models import MachineEvent
 from telemetry.stores.duckdb import DuckDBStore
 from telemetry.stores.influxdb import InfluxDBStore
-from telemetry.stores.interface import SampleStore
+from telemetry.stores.interface import Flag, SampleStore
 from tests.factories import MONDAY_MORNING, make_account, make_organisation
 from tests.telemetry_lab import TelemetryLab, samples, served_lab
 
@@ -161,6 +162,25 @@ def test_what_machines_reported_goes_with_the_samples(lab: TelemetryLab, tmp_pat
     assert apply(lab, lab.store, tmp_path, default_days=30).events == 1
     with lab.database.read() as session:
         assert [event.seq for event in session.query(MachineEvent)] == [5]
+
+
+def test_what_waits_for_its_time_is_not_taken_for_old(
+    lab: TelemetryLab, each_store: SampleStore, tmp_path: Path
+) -> None:
+    now_ns = to_nanoseconds(lab.clock.now())
+    since_1970 = -round(now_ns / 1e9)
+    doubtful = samples((since_1970 + 1, 1), (since_1970 + 2, 2), flags=int(Flag.UNCERTAIN))
+    received = pa.array([now_ns - 40 * DAY_S * 10**9, now_ns - DAY_S * 10**9], pa.int64())
+    place = doubtful.schema.get_field_index("received_ns")
+    each_store.write(doubtful.set_column(place, doubtful.schema.field(place), received), watermark=1)
+    with lab.database.write() as session:
+        for seq, at in enumerate(received.to_pylist()):
+            known: dict[str, Any] = {"device_id": "mill-1", "boot": "a", "seq": seq, "kind": "e", "fields": {}}
+            flags = int(Flag.UNCERTAIN)
+            session.add(MachineEvent(**known, device_ns=seq, settled_ns=seq, received_ns=at, flags=flags))
+    done = apply(lab, each_store, tmp_path, default_days=30)
+    assert (done.samples, done.events) == ({"mill-1": 1}, 1)
+    assert days_left(each_store) == [2]
 
 
 def test_without_a_rule_nothing_goes(lab: TelemetryLab, tmp_path: Path) -> None:

@@ -403,6 +403,19 @@ def test_a_deleted_span_is_gone_and_nothing_else(open_store: Callable[[], Sample
     assert store.watermark() == 2
 
 
+def test_what_is_in_doubt_stays_where_only_certain_samples_are_deleted(store: SampleStore) -> None:
+    early = [sample(second, second) for second in range(4)]
+    doubtful = [sample(second + 0.5, second, flags=Flag.UNCERTAIN) for second in range(4)]
+    store.write(batch(*early, *doubtful), watermark=1)
+    received = sorted(int(str(row["received_ns"])) for row in doubtful)
+    spans = [(NOON, NOON + 10 * SECOND)]
+    assert store.count("mill-1", spans, doubtful_before_ns=received[2]) == 6
+    assert store.delete("mill-1", spans, doubtful_before_ns=received[2]) == 6
+    assert store.delete("mill-1", spans, doubtful_before_ns=received[2]) == 0
+    assert rows_of(store) == in_order(doubtful[2:])
+    assert store.delete("mill-1", spans) == 2
+
+
 def test_what_was_newest_is_not_any_more_when_it_is_deleted(store: SampleStore) -> None:
     store.write(batch(*(sample(second, second) for second in range(5))), watermark=1)
     assert store.last_values("mill-1", EVER).column("value").to_pylist() == [4]

@@ -24,6 +24,13 @@ def within(ids: Iterable[int], spans: list[tuple[int, int]], *, uncertain: bool)
     return " AND ".join(clauses)
 
 
+def surely(doubtful_before_ns: int | None) -> str:
+    """A condition on rows: certain, or received before an instant; `None`: any."""
+    if doubtful_before_ns is None:
+        return "true"
+    return f"(flags & {int(Flag.UNCERTAIN)} = 0 OR received_ns < {doubtful_before_ns:d})"
+
+
 def around(spans: list[tuple[int, int]], margin_ns: int) -> str:
     """A condition on rows of all series: settled time in one of the spans (at least one), or as near to it."""
     pieces = merged([(max(start - margin_ns, -(2**63)), min(end + margin_ns, 2**63 - 1)) for start, end in spans])

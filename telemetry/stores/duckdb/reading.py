@@ -115,12 +115,12 @@ class SampleReader:
         rows.sort(key=lambda row: (row["signal"], row["boot"], row["first_ns"]))
         return pa.Table.from_pylist(rows, schema=COVERAGE)
 
-    def count(self, device: str, spans: list[tuple[int, int]]) -> int:
-        """How many samples of a device lie in spans of settled time."""
+    def count(self, device: str, spans: list[tuple[int, int]], *, doubtful_before_ns: int | None = None) -> int:
+        """How many samples of a device lie in spans of settled time (see `SampleStore.count`)."""
         names, wanted = self._file.known().names(device, []), merged(spans)
         if not names or not wanted:
             return 0
-        where = questions.within(names, wanted, uncertain=True)
+        where = f"{questions.within(names, wanted, uncertain=True)} AND {questions.surely(doubtful_before_ns)}"
         return int(self._file.answer(f"SELECT count(*) AS n FROM samples WHERE {where}").column(0)[0].as_py())  # noqa: S608
 
     def _all_marks(self) -> dict[int, Mark]:

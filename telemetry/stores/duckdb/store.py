@@ -19,7 +19,7 @@ from telemetry.stores.duckdb.compaction import move_rows, rows_at_the_end, sort_
 from telemetry.stores.duckdb.damage import copy_apart, look_at
 from telemetry.stores.duckdb.file import Opening, StoreFile
 from telemetry.stores.duckdb.marks import Mark, listed, load_marks, raise_marks
-from telemetry.stores.duckdb.questions import around, within
+from telemetry.stores.duckdb.questions import around, surely, within
 from telemetry.stores.duckdb.reading import SampleReader
 from telemetry.stores.duckdb.writing import news_of
 from telemetry.stores.errors import StoreDamagedError, StoreUnavailableError
@@ -171,7 +171,7 @@ class DuckDBStore(SampleReader):
             self._renew_marks(cursor, known, ids)
         return int(changed)
 
-    def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
+    def delete(self, device: str, spans: list[tuple[int, int]], *, doubtful_before_ns: int | None = None) -> int:
         """Delete a device's samples in spans of settled time (see `SampleStore.delete`)."""
         wanted = merged(spans)
         with self._file.keeping, self._file.writing, self._file.cursor(writes=True) as (cursor, known):
@@ -180,7 +180,7 @@ class DuckDBStore(SampleReader):
                 return 0
             self._verify(cursor, known)
             cursor.begin()
-            where = within(ids, wanted, uncertain=True)
+            where = f"{within(ids, wanted, uncertain=True)} AND {surely(doubtful_before_ns)}"
             [(deleted,)] = cursor.execute(f"DELETE FROM samples WHERE {where}").fetchall()  # noqa: S608
             lower_proved(cursor, deleted)
             self._commit(cursor, known, Tally(known.tally.all_rows - deleted), around(wanted, _NEIGHBOURS_NS))

@@ -14,6 +14,7 @@ from telemetry.stores.influxdb.lines import TEXT_MARK, decode_tag, encode_tag, m
 from telemetry.stores.influxdb.rows import (
     LINES,
     ROWS,
+    are_inside,
     as_samples,
     each_once,
     in_order,
@@ -125,19 +126,21 @@ class LineReader:
                 parts.append(coverage_of(name, boot[0], mine.column("settled").to_numpy(), longest_gap_ns))
         return pa.concat_tables(parts)
 
-    def count(self, device: str, spans: list[tuple[int, int]]) -> int:
-        """How many samples of a device lie in spans of settled time."""
+    def count(self, device: str, spans: list[tuple[int, int]], *, doubtful_before_ns: int | None = None) -> int:
+        """How many samples of a device lie in spans of settled time (see `SampleStore.count`)."""
         names = self.signals(device)
         total = 0
         for boot, reach in self.reaches(device).items():
             for start, end in merged(spans):
                 if reach.overlaps(start, end):
                     whole, edges = inside_and_edges(start, end, reach)
+                    if reach.doubtful and doubtful_before_ns is not None:
+                        whole, edges = [], [*whole, *edges]
                     for low, high in whole:
                         total += self.count_lines(device, f"{between(low, high)} AND boot = '{boot}'")
                     for low, high in edges:
                         rows = self.points(device, names, f"{between(low, high)} AND boot = '{boot}'")
-                        total += within(rows, start, end, uncertain=True).num_rows
+                        total += int(are_inside(rows, start, end, doubtful_before_ns).sum())
         return total
 
     def count_lines(self, device: str, where: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from telemetry.stores.batches import column_of
 from telemetry.stores.influxdb.lines import LINE_FLAGS, TEXT_MARK, decode_tag
@@ -104,9 +105,20 @@ def lines_of(rows: pa.Table) -> pa.Table:
     return rows.group_by(names).aggregate([])
 
 
-def runs(rows: pa.Table, start: int, end: int) -> Iterator[tuple[str, int, int, int]]:
-    """Lead, first and last device time and number of samples of neighbouring lines that settled in `[start, end)`."""
-    inside = (rows.column("settled").to_numpy() >= start) & (rows.column("settled").to_numpy() < end)
+def are_inside(rows: pa.Table, start: int, end: int, doubtful_before_ns: int | None) -> NDArray[np.bool_]:
+    """Which settled in `[start, end)`; of those of uncertain time only what was received before an instant, if any."""
+    settled = rows.column("settled").to_numpy()
+    inside: NDArray[np.bool_] = (settled >= start) & (settled < end)
+    if doubtful_before_ns is None:
+        return inside
+    certain = rows.column("flags").to_numpy() & int(Flag.UNCERTAIN) == 0
+    sure: NDArray[np.bool_] = certain | (rows.column("received").to_numpy() < doubtful_before_ns)
+    return inside & sure
+
+
+def runs(rows: pa.Table, start: int, end: int, doubtful_before_ns: int | None) -> Iterator[tuple[str, int, int, int]]:
+    """Lead, first and last device time and number of samples of neighbouring lines of which `are_inside` is true."""
+    inside = are_inside(rows, start, end, doubtful_before_ns)
     lines = rows.append_column("inside", pa.array(inside)).group_by(["lead", "time", "inside"])
     run: tuple[str, int, int, int] | None = None
     for row in lines.aggregate([([], "count_all")]).sort_by([("lead", "ascending"), ("time", "ascending")]).to_pylist():

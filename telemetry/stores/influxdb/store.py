@@ -179,11 +179,11 @@ class InfluxDBStore(BucketReader):
             self._connection.write(head_lines(device, pa.table({**heads, "flags": column_of(flags)})))
         return int(rows.num_rows)
 
-    def delete(self, device: str, spans: list[tuple[int, int]]) -> int:
+    def delete(self, device: str, spans: list[tuple[int, int]], *, doubtful_before_ns: int | None = None) -> int:
         """Delete a device's samples in spans of settled time (see `SampleStore.delete`).
 
         InfluxDB deletes lines by device time: all of a range that surely lies in a span, and of its edges each run of
-        lines that do.
+        lines that do. Where some of uncertain time stay, all of it is looked at like an edge.
         """
         deleted = 0
         names = self.signals(device)
@@ -191,13 +191,15 @@ class InfluxDBStore(BucketReader):
             for start, end in merged(spans):
                 if reach.overlaps(start, end):
                     whole, edges = inside_and_edges(start, end, reach)
+                    if reach.doubtful and doubtful_before_ns is not None:
+                        whole, edges = [], [*whole, *edges]
                     for low, high in whole:
                         where = f"{between(low, high)} AND boot = '{boot}'"
                         deleted += self.count_lines(device, where)
                         self._delete_lines(device, where)
                     for low, high in edges:
                         rows = self.points(device, names, f"{between(low, high)} AND boot = '{boot}'")
-                        for lead, first, last, count in runs(rows, start, end):
+                        for lead, first, last, count in runs(rows, start, end, doubtful_before_ns):
                             where = f"{between(first, last + 1)} AND boot = '{boot}' AND \"lead\" = '{lead}'"
                             self._delete_lines(device, where)
                             deleted += count
