@@ -127,6 +127,18 @@ def test_before_a_booking_red_lines_say_what_to_do_and_a_machine_can_be_stopped(
     assert other.status_code == 404
 
 
+def test_the_board_asks_for_the_light_of_each_booking_of_the_day(lab: Lab) -> None:
+    engineer = lab.town.browser(lab.app, "engineer")
+    assert engineer.get("/").text.count(f'hx-get="/bookings/{lab.booking}/light"') >= 1
+    light = engineer.get(f"/bookings/{lab.booking}/light").text
+    assert f'href="/bookings/{lab.booking}/preflight"' in light
+    assert 'class="light wrong"' in light
+    assert "not ready" in light, "a colour alone says nothing to who cannot see it"
+    assert "<html" not in light
+    for who in ("founder", "reader"):
+        assert lab.town.browser(lab.app, who).get(f"/bookings/{lab.booking}/light").status_code in {403, 404}
+
+
 def test_companies_neither_check_nor_stop(lab: Lab) -> None:
     for who in ("founder", "joiner", "reader"):
         client = lab.town.browser(lab.app, who)

@@ -272,6 +272,19 @@ def test_anybody_asks_the_lab_and_the_manager_opens_a_pilot(stage: Stage, chrome
         visit.assert_quiet()
 
 
+def test_the_board_and_the_screen_on_the_wall_show_whether_the_next_booking_can_begin(
+    stage: Stage, chrome: Browser, axe: str, look: str
+) -> None:
+    for address in ("/", "/?wall=yes"):
+        with visiting(chrome, stage, "engineer", **LOOKS[look]) as visit:
+            visit.go(address)
+            card = visit.page.locator(".board .card", has=visit.page.locator("a[href='/devices/mill-1']"))
+            expect(card.locator(".ready .light")).to_have_class(re.compile("good|mind|wrong"))
+            expect(card.locator(".ready a")).to_have_attribute("href", re.compile("/preflight$"))
+            assert violations(visit, axe) == []
+            visit.assert_quiet()
+
+
 def test_an_engineer_runs_the_next_run_and_stops_it(stage: Stage, chrome: Browser, look: str) -> None:
     with visiting(chrome, stage, "engineer", **LOOKS[look]) as visit:
         page = visit.page
