@@ -30,6 +30,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "unbooked": ("above", "after_s", "enabled"),
     "idle": ("above", "after_s", "enabled"),
 }
+USUAL_INTERVALS = "10"
+"""Of a silence that nobody has given in seconds; a rule made by a program may have another number, and keeps it."""
 LABELS = {
     "signal": N_("Signal"),
     "low": N_("Lower limit"),
@@ -69,7 +71,7 @@ def read_rule(kind: str, typed: Mapping[str, str]) -> Definition:
         ValidationError: naming the field.
     """
     given: dict[str, Any] = {"kind": kind}
-    for field in FIELDS.get(kind, ()):
+    for field in (*FIELDS.get(kind, ()), *(("intervals",) if kind == "silence" else ())):
         said = plain_words(typed.get(field, ""))
         if field == "states":
             given[field] = [state.strip() for state in said.split(",") if state.strip()]
@@ -89,8 +91,13 @@ def typed_of(rule: AlarmRule) -> dict[str, str]:
         elif isinstance(value, list):
             shown[field] = ", ".join(value)
         elif value is not None:
-            shown[field] = number_text(f"{value:g}")
+            shown[field] = number_text(_exact(value))
     return shown
+
+
+def _exact(value: float) -> str:
+    """All its digits, so that a form that is only looked at changes nothing."""
+    return str(value).removesuffix(".0")
 
 
 def rule_words(rule: AlarmRule, device: Device | None) -> str:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from devices.models import Device
 from lab.app import create_app
 from lab.core.clock import LabClock
 from lab.core.database import Database
@@ -96,6 +98,39 @@ def test_a_rule_is_changed_by_who_saw_its_present_form_and_switched_off(lab: Lab
     assert "done=ended" in engineer.post(f"{RULES}/{rule.id}/end", data={"reason": "no use"}).headers["location"]
     assert "above 8 kW" not in engineer.get(RULES).text
     assert "This rule does not change" in engineer.get(f"{RULES}/{rule.id}").text
+
+
+@pytest.mark.parametrize(
+    ("signal", "definition", "shown"),
+    [
+        ("spindle_power_kw", {"kind": "limit", "low": -0.1, "high": 1234567.875}, 'value="1234567,875"'),
+        (
+            "spindle_power_kw",
+            {"kind": "limit", "high": 1e22, "hysteresis": 1 / 3},
+            f'value="{1 / 3!s}"'.replace("0.", "0,"),
+        ),
+        ("spindle_power_kw", {"kind": "silence", "intervals": 5, "after_s": None}, "puste: 5 × zwykły odstęp"),
+    ],
+)
+def test_a_rule_that_a_program_made_keeps_every_digit_when_its_page_is_saved(
+    lab: Lab, definition: dict[str, Any], shown: str
+) -> None:
+    with lab.database.write() as session:
+        session.get_one(Device, "mill-1").signals[0].expected_interval_ms = 100.0
+    made = lab.town.program(lab.app, "engineer").post(
+        "/api/v1/alarm-rules", json={"device": "mill-1", "signal": "spindle_power_kw", "definition": definition}
+    )
+    assert made.status_code == 201, made.text
+    (before,) = lab.rules()
+    engineer = lab.browser(language="pl")
+    page = engineer.get(f"{RULES}/{before.id}").text
+    assert shown in page
+    inputs = dict(re.findall(r'<input[^>]*name="([a-z_]+)"[^>]*value="([^"]*)"', page))
+    assert (
+        "done=changed" in engineer.post(f"{RULES}/{before.id}", data={**inputs, "severity": "info"}).headers["location"]
+    )
+    (after,) = lab.rules()
+    assert (after.severity, after.settings) == ("info", before.settings)
 
 
 @pytest.mark.parametrize(
