@@ -266,7 +266,7 @@ def test_anybody_asks_the_lab_and_the_manager_opens_a_pilot(stage: Stage, chrome
         card.locator("summary").first.click()
         card.locator("[name=title]").first.fill(f"Packing {look}")
         card.locator("button.btn-primary").click()
-        page.locator("section", has_text=company).get_by_role("link").last.click()
+        page.locator("section", has_text=company).locator("a[href^='/pilots/']").click()
         expect(page.locator("h1")).to_have_text(f"Packing {look}")
         expect(page.locator(".steps [aria-current=step]")).to_have_count(1)
         visit.assert_quiet()

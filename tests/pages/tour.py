@@ -63,6 +63,7 @@ TOUR = (
     Stop("plan-size", "founder", "/pilots/{planned}/plan/size?differ=0,02&run_minutes=4"),
     Stop("plan-corrected", "engineer", "/pilots/{planned}/plan"),
     Stop("console", "engineer", "/pilots/{planned}/console"),
+    Stop("console-with-runs", "engineer", "/pilots/{finished}/console"),
     Stop("seal", "engineer", "/pilots/{finished}/seal"),
     Stop("late-arrivals", "engineer", "/pilots/{late}/late-arrivals"),
     Stop("report-of-the-staff", "engineer", "/reports/{report}"),
