@@ -31,7 +31,8 @@ _HEAD = 5
 def exact_numbers(given: Sequence[float]) -> "array[float] | None":
     """The numbers as a column; `None` if each has to be looked at: one is not finite, or very large."""
     try:
-        return array("d", given) if abs(sum(given)) <= LARGEST_EXACT else None
+        # By the length of the vector: large numbers of a sum could cancel each other out.
+        return array("d", given) if math.hypot(*given) < LARGEST_EXACT else None
     except OverflowError:
         return None
 

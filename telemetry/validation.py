@@ -53,8 +53,8 @@ def check_wave(
     """Check an evenly spaced series.
 
     Returns:
-        Values and, for each, whether it is out of range; a `Fault` if it is no series of numbers. Values that are
-        not finite are NaN: the caller leaves them out and says so.
+        Values and, for each, whether it is out of range, or a whole number that is kept rounded; a `Fault` if it is
+        no series of numbers. Values that are not finite are NaN: the caller leaves them out and says so.
     """
     if facts.type != "number":
         return Fault("wrong-type", f"a wave is a series of numbers, the signal is {facts.type}")
@@ -73,6 +73,8 @@ def check_wave(
         out |= numbers < facts.low
     if facts.high is not None:
         out |= numbers > facts.high
+    if not isinstance(values, np.ndarray) and (np.abs(numbers) >= LARGEST_EXACT).any():
+        out |= [type(one) is int and abs(one) > LARGEST_EXACT for one in values]
     return numbers, out
 
 

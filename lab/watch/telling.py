@@ -16,7 +16,7 @@ from devices.repository import find_device
 from lab.core.catalogues import marked as N_  # noqa: N812
 from lab.core.catalogues import writing_in
 from lab.core.settings import Settings
-from lab.core.time import in_zone, to_microseconds
+from lab.core.time import from_nanoseconds, in_zone, to_microseconds
 from lab.people.models import Account
 from lab.people.rules import mail_language
 from lab.post.messages import is_mail_address
@@ -48,7 +48,7 @@ def tell(session: Session, payload: Mapping[str, Any], *, settings: Settings, no
     if alarm is None:
         log.warning("news of an alarm that is not there", alarm=payload["alarm_id"])
         return
-    booking = repository.booking_at(session, alarm.device_id, alarm.raised_at) if alarm.device_id else None
+    booking = _whose(session, alarm)
     if booking is not None and alarm.booking_id is None:
         alarm.booking_id, alarm.organisation_id = booking.id, booking.organisation_id
         alarm.run_id = alarm.run_id or repository.run_at(session, booking.id, alarm.raised_at)
@@ -62,6 +62,17 @@ def tell(session: Session, payload: Mapping[str, Any], *, settings: Settings, no
     )
     if what == "raised" and alarm.severity != "info":
         _write_mails(session, alarm, booking, settings, now=now)
+
+
+def _whose(session: Session, alarm: Alarm) -> Booking | None:
+    """The booking in whose company's time everything was said that the alarm tells of."""
+    if not alarm.device_id:
+        return None
+    booking = repository.booking_at(session, alarm.device_id, alarm.raised_at)
+    if booking is None or alarm.from_ns == alarm.raised_ns:
+        return booking
+    before = repository.booking_at(session, alarm.device_id, from_nanoseconds(alarm.from_ns))
+    return booking if before is not None and before.organisation_id == booking.organisation_id else None
 
 
 def _write_mails(session: Session, alarm: Alarm, booking: Booking | None, settings: Settings, *, now: datetime) -> None:

@@ -34,6 +34,7 @@ class _Told:
     """Settled time at which it was raised; `None`: it has cleared."""
     value: float | None = None
     booking_id: str | None = None
+    from_ns: int | None = None
 
 
 class AlarmKeeper:
@@ -52,11 +53,18 @@ class AlarmKeeper:
         self._writing = threading.Lock()
 
     def raised(
-        self, rule: RuleFacts, text: str, *, at_ns: int, value: float | None = None, booking_id: str | None = None
+        self,
+        rule: RuleFacts,
+        text: str,
+        *,
+        at_ns: int,
+        from_ns: int | None = None,
+        value: float | None = None,
+        booking_id: str | None = None,
     ) -> None:
         """An alarm begins; nothing happens if the rule has an open one."""
         log.warning("alarm", rule=rule.id, device=rule.device_id, signal=rule.signal, kind=rule.kind, text=text)
-        self._take(_Told(rule, text, at_ns, value, booking_id))
+        self._take(_Told(rule, text, at_ns, value, booking_id, from_ns))
 
     def cleared(self, rule: RuleFacts, text: str) -> None:
         """It is over; nothing happens if the rule has no open alarm."""
@@ -111,6 +119,7 @@ class AlarmKeeper:
                 now=now,
                 value=told.value,
                 booking_id=told.booking_id,
+                from_ns=told.from_ns,
             )
 
         return work

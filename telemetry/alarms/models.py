@@ -61,6 +61,8 @@ class Alarm(Base):
     raised_ns: Mapped[int] = mapped_column(sa.BigInteger)
     """Settled time of the value that raised it."""
     raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    from_ns: Mapped[int] = mapped_column(sa.BigInteger)
+    """Settled time of the oldest value that it tells of: of a rate the one before; else `raised_ns`."""
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_by: Mapped[str | None] = mapped_column(sa.String(40))
     cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

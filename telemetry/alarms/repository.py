@@ -101,6 +101,11 @@ def add_alarm(session: Session, alarm: Alarm) -> bool:
     return True
 
 
+def is_within(grant: Grant, alarm: Alarm) -> bool:
+    """Whether all that an alarm tells was said in the time that a grant opens."""
+    return all(grant.covers(alarm.device_id, at_ns) for at_ns in (alarm.from_ns, alarm.raised_ns))
+
+
 def page_of_alarms(
     session: Session, page: PageWish, *, grant: Grant | None, device_id: str | None, only_open: bool
 ) -> Page[Alarm]:
@@ -125,7 +130,7 @@ def page_of_alarms(
     wish: PageWish | None = PageWish(_AT_ONCE, page.cursor)
     while wish is not None and len(seen) <= page.limit:
         found = read_page(session, query, NEWEST_FIRST, wish)
-        seen += [alarm for alarm in found.rows if grant.covers(alarm.device_id, alarm.raised_ns)]
+        seen += [alarm for alarm in found.rows if is_within(grant, alarm)]
         wish = PageWish(_AT_ONCE, found.next) if found.next is not None else None
     rows, more = seen[: page.limit], len(seen) > page.limit
     return Page(rows, cursor_of(NEWEST_FIRST, (rows[-1].raised_at, rows[-1].id)) if more else None)

@@ -75,6 +75,8 @@ class Raised(NamedTuple):
     value: float | None
     text: str | None = None
     """The state; of a limit or rate `None`."""
+    from_ns: int | None = None
+    """Settled time of the value against which a rate is taken; `None`: it tells of one value alone."""
 
 
 class Cleared(NamedTuple):
@@ -118,6 +120,7 @@ class Watcher:
             self._seen_ns = max(start_ns, self._seen_ns)
         self._since_ns: int | None = None
         self._last: tuple[float | None, str | None] = (None, None)
+        self._last_from_ns: int | None = None
         self._times: Times = np.empty(0, dtype=np.int64)
         self._values: Values = np.empty(0, dtype=np.float64)
 
@@ -171,7 +174,7 @@ class Watcher:
                     return []
                 self.raised, self._since_ns = True, None
                 # Of the value's own time: when the delay ends, another company may have the machine.
-                return [Raised(self._seen_ns, *self._last)]
+                return [Raised(self._seen_ns, *self._last, self._last_from_ns)]
 
     def _hear(self, times_ns: Times) -> list[Transition]:
         if not len(times_ns):
@@ -195,12 +198,19 @@ class Watcher:
         keep_from = max(0, int(np.searchsorted(times_ns, times_ns[-1] - over_ns, side="right")) - 1)
         keep_from = max(keep_from, len(times_ns) - _MOST_REMEMBERED)
         self._times, self._values = times_ns[keep_from:], values[keep_from:]
+        from_ns = np.where(known, times_ns[reference], times_ns)[before:]
         times_ns, rates = times_ns[before:], rates[before:]
         bad, good = _beyond(rates, None, rule.most_per_s, rule.hysteresis)
-        return self._follow(times_ns, rates, bad, good, rule.delay_s)
+        return self._follow(times_ns, rates, bad, good, rule.delay_s, from_ns)
 
     def _follow(
-        self, times_ns: Times, values: Values, bad: NDArray[np.bool_], good: NDArray[np.bool_], delay_s: float
+        self,
+        times_ns: Times,
+        values: Values,
+        bad: NDArray[np.bool_],
+        good: NDArray[np.bool_],
+        delay_s: float,
+        from_ns: Times | None = None,
     ) -> list[Transition]:
         """From samples that are bad, good or neither to transitions; works from run to run, not sample by sample."""
         if not len(times_ns):
@@ -227,12 +237,14 @@ class Watcher:
             due = start + int(np.searchsorted(times_ns[start:end], since_ns + delay_ns))
             if due < end:
                 self.raised = True
-                found.append(Raised(int(times_ns[due]), *_told(values[due])))
+                source = None if from_ns is None else int(from_ns[due])
+                found.append(Raised(int(times_ns[due]), *_told(values[due]), source))
                 place = due
             else:
                 self._since_ns, place = since_ns, end
         self._seen_ns = int(times_ns[-1])
         self._last = _told(values[-1])
+        self._last_from_ns = None if from_ns is None else int(from_ns[-1])
         if self.raised or not bad[-1]:
             self._since_ns = None
         return found

@@ -255,6 +255,7 @@ def raise_alarm(
     now: datetime,
     value: float | None = None,
     booking_id: str | None = None,
+    from_ns: int | None = None,
 ) -> Alarm | None:
     """Note that an alarm begins, and have everybody told; one at a time for each rule.
 
@@ -266,6 +267,7 @@ def raise_alarm(
         now: the present instant.
         value: that raised it.
         booking_id: whose time it is, where that is known already.
+        from_ns: settled time of the oldest value that the text tells of, where it is not that one alone.
 
     Returns:
         The new alarm; `None`: the rule has an open one already.
@@ -282,6 +284,7 @@ def raise_alarm(
         run_id=rule.run_id,
         raised_ns=at_ns,
         raised_at=from_nanoseconds(at_ns),
+        from_ns=at_ns if from_ns is None else from_ns,
         acknowledged_at=None,
         acknowledged_by=None,
         cleared_at=None,
@@ -366,7 +369,7 @@ def get_alarm(session: Session, principal: Principal, grant: Grant, alarm_id: st
         AlarmUnknownError: if there is none, or it was not raised in the asker's own time.
     """
     alarm = _known(repository.find_alarm(session, alarm_id), alarm_id)
-    if not principal.is_staff and not grant.covers(alarm.device_id, alarm.raised_ns):
+    if not principal.is_staff and not repository.is_within(grant, alarm):
         raise _unknown(alarm_id)
     return alarm
 

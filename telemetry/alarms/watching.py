@@ -151,7 +151,8 @@ class AlarmWatch:
         for one in transitions:
             if isinstance(one, Raised):
                 why = limits_in_words(followed.watcher.rule, one, unit=followed.unit)
-                self._keeper.raised(followed.facts, f"{followed.what} {why}", at_ns=one.at_ns, value=one.value)
+                text = f"{followed.what} {why}"
+                self._keeper.raised(followed.facts, text, at_ns=one.at_ns, from_ns=one.from_ns, value=one.value)
             else:
                 said = f"{one.value:.6g} {followed.unit}".strip() if one.value is not None else one.text
                 self._keeper.cleared(followed.facts, f"it is {said} again" if said else "it is over")

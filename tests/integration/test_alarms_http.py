@@ -41,8 +41,11 @@ class Lab:
     def ask(self, who: str) -> Client:
         return self.town.program(self.app, who)
 
-    def raise_alarm(self, rule: str = "r1", *, minutes: float = 10, device: str = "mill-1") -> str:
+    def raise_alarm(
+        self, rule: str = "r1", *, minutes: float = 10, since: float | None = None, device: str = "mill-1"
+    ) -> str:
         at = MONDAY_MORNING + timedelta(minutes=minutes)
+        before = None if since is None else to_nanoseconds(MONDAY_MORNING + timedelta(minutes=since))
         alarm = self.database.transact(
             lambda session: service.raise_alarm(
                 session,
@@ -51,6 +54,7 @@ class Lab:
                 at_ns=to_nanoseconds(at),
                 now=self.clock.now(),
                 value=3.0,
+                from_ns=before,
             )
         )
         assert alarm is not None
@@ -87,6 +91,15 @@ def test_a_company_sees_the_alarms_of_its_own_time_and_no_others(lab: Lab) -> No
         assert lab.ask(who).get(f"/api/v1/alarms/{alarm}").status_code == status, (who, alarm)
         said = lab.ask(who).post(f"/api/v1/alarms/{alarm}/comment", json={"text": "hm"})
         assert said.status_code == status, (who, alarm, said.text)
+
+
+def test_a_rate_that_is_taken_against_a_value_of_another_company_is_the_staffs(lab: Lab) -> None:
+    of_both = lab.raise_alarm("r1", minutes=121, since=59)
+    own = lab.raise_alarm("r2", minutes=122, since=121)
+    assert ids(lab.ask("engineer").get("/api/v1/alarms")) == [own, of_both]
+    assert ids(lab.ask("founder").get("/api/v1/alarms")) == []
+    assert ids(lab.ask("joiner").get("/api/v1/alarms")) == [own]
+    assert lab.ask("joiner").get(f"/api/v1/alarms/{of_both}").status_code == 404
 
 
 def test_an_alarm_is_acknowledged_commented_and_cleared_and_its_history_tells_it(lab: Lab) -> None:

@@ -135,10 +135,13 @@ def lab(each_database: Database, lab_clock: LabClock, tmp_path: Path) -> Iterato
 # Telling
 
 
-def raise_one(lab: Lab, *, minutes: float, rule: str = "r1", severity: str = "warning") -> Alarm:
+def raise_one(
+    lab: Lab, *, minutes: float, since: float | None = None, rule: str = "r1", severity: str = "warning"
+) -> Alarm:
     at_ns = to_nanoseconds(MONDAY_MORNING + minutes * MINUTE)
+    from_ns = None if since is None else to_nanoseconds(MONDAY_MORNING + since * MINUTE)
     facts = RuleFacts(rule, "mill-1", "limit", severity, "spindle_power_kw")
-    lab.keeper.raised(facts, "spindle_power_kw of Mill 1 is 3 kW, above 2 kW", at_ns=at_ns, value=3.0)
+    lab.keeper.raised(facts, "spindle_power_kw of Mill 1 is 3 kW, above 2 kW", at_ns=at_ns, from_ns=from_ns, value=3.0)
     lab.worker.run_due()
     return lab.alarms()[-1]
 
@@ -156,6 +159,12 @@ def test_engineers_and_who_booked_are_told_by_mail(lab: Lab) -> None:
 
 def test_outside_its_own_time_a_company_is_told_nothing(lab: Lab) -> None:
     alarm = raise_one(lab, minutes=62)  # clean-up
+    assert lab.mails() == [("eve@lab.example", "Alarm: Mill 1")]
+    assert (alarm.booking_id, alarm.organisation_id) == (None, None)
+
+
+def test_of_a_rate_that_is_taken_against_a_value_before_its_slot_a_company_is_told_nothing(lab: Lab) -> None:
+    alarm = raise_one(lab, minutes=1, since=-1)
     assert lab.mails() == [("eve@lab.example", "Alarm: Mill 1")]
     assert (alarm.booking_id, alarm.organisation_id) == (None, None)
 

@@ -182,6 +182,14 @@ def test_a_delay_also_ends_without_another_sample() -> None:
     assert look(watcher, [(50, 1.0, True)]) == [Cleared(50 * SECOND_NS, 1.0)]
 
 
+def test_a_rate_tells_from_which_value_on_it_is_taken() -> None:
+    watcher = Watcher(RateRule(1.0), start_ns=0)
+    assert look(watcher, [(10, 1.0, True), (20, 31.0, True)]) == [Raised(20 * SECOND_NS, 3.0, None, 10 * SECOND_NS)]
+    slow = Watcher(RateRule(1.0, delay_s=30), start_ns=0)
+    assert look(slow, [(10, 1.0, True), (20, 31.0, True)]) == []
+    assert slow.tick(60 * SECOND_NS) == [Raised(20 * SECOND_NS, 3.0, None, 10 * SECOND_NS)]
+
+
 def test_silence_is_raised_once_and_ends_with_the_next_fresh_sample() -> None:
     watcher = Watcher(SilenceRule(after_s=5), start_ns=0)
     assert watcher.tick(5 * SECOND_NS) == []

@@ -11,11 +11,14 @@ from telemetry.batches import Batch
 from telemetry.interpreting import Interpreter
 from telemetry.settling import SECOND_NS
 from telemetry.spool import SpooledMessage
+from telemetry.stores.interface import Flag
 
 NOW = 1_795_000_000 * SECOND_NS
 SIGNALS = {
     "mill-1": {
         "power": SignalFacts("number", low=0.0, high=7.5),
+        "count": SignalFacts("number"),
+        "balance": SignalFacts("number"),
         "on": SignalFacts("boolean"),
         "tool": SignalFacts("text"),
         "door": SignalFacts("enumeration", choices=frozenset({"open", "closed"})),
@@ -50,6 +53,16 @@ def test_a_wave_is_spread_over_its_time() -> None:
     times = table["settled_ns"].to_pylist()
     assert times == [NOW - SECOND_NS + round(place * 1e9 / 51200) for place in range(1000)]
     assert len(set(times)) == 1000
+
+
+def test_large_whole_numbers_that_are_kept_rounded_are_flagged_also_when_they_cancel_out_or_come_in_a_wave() -> None:
+    odd = 2**53 + 1
+    message = {"boot": "b", "seq": 0, "time": NOW, "values": {"count": odd, "balance": -odd, "power": 1.0}}
+    wave = {"boot": "b", "seq": 1, "start": NOW - SECOND_NS, "rate_hz": 10, "waves": {"count": [odd, 5, float(2**60)]}}
+    rows = read(message, wave).samples.table().to_pylist()
+
+    flagged = [(row["signal"], row["value"]) for row in rows if row["flags"] & Flag.OUT_OF_RANGE]
+    assert flagged == [("count", float(odd)), ("balance", -float(odd)), ("count", float(odd))]
 
 
 def test_fields_that_nest_too_deep_to_be_told_again_are_a_letter() -> None:
