@@ -37,5 +37,5 @@ async def refuse_unknown_parameters(request: Request) -> None:
             those = f"it has {', '.join(known)}" if known else "it has none"
             raise UnknownParameterError(
                 f"there is no query parameter {name[:60]!r} here: {those}",
-                field=name[:60], rule="unknown-parameter", known=list(known),
+                field=name[:60] or "query", rule="unknown-parameter", known=list(known),
             )  # fmt: skip

@@ -158,3 +158,8 @@ def test_an_address_without_parameters_says_so(app: FastAPI, town: Town) -> None
     answer = town.browser(app, "manager").get("/api/v1/me", params={"format": "csv"})
     assert answer.status_code == 422
     assert answer.json()["detail"].endswith("it has none")
+
+
+def test_a_parameter_without_a_name_is_refused_as_part_of_the_query(app: FastAPI, town: Town) -> None:
+    answer = town.browser(app, "manager").get("/api/v1/dead-letters?=5")
+    assert (answer.status_code, answer.json()["field"]) == (422, "query")
