@@ -6,9 +6,7 @@ of the database has it.
 
 import hashlib
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,31 +20,18 @@ from devices.models import DevicePhoto
 from devices.service import get_device
 from lab.core.audit import note_change
 from lab.core.database import storable
+from lab.core.pictures import DAMAGED, MOST_PIXELS
 from lab.people.principals import Principal
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 MEDIA_TYPE = "image/jpeg"
-MOST_PIXELS = 60_000_000
-"""Of a file; a larger one takes too much memory to be looked at."""
 LARGE_SIDE, SMALL_SIDE = 800, 160
 """Pixels."""
 _LARGE_BYTES, _SMALL_BYTES = 60_000, 10_000
 """What a page can carry, reached by a coarser picture."""
 _QUALITIES = (82, 70, 58, 46, 34, 22)
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
-"""What decoders say of damaged photos; all of it means the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +73,7 @@ def prepare_photo(content: bytes) -> PreparedPhoto:
                 upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise PhotoUnreadableError(
             "this photo cannot be read, it seems to be damaged", field="file", rule="readable-photo"
         ) from error

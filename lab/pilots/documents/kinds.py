@@ -2,12 +2,11 @@
 
 import csv
 import io
-import struct
 import unicodedata
 import warnings
-import zlib
 from pathlib import PurePosixPath
 
+from lab.core.pictures import DAMAGED, MOST_PIXELS
 from lab.pilots.documents.errors import DocumentKindError
 
 ENDINGS = {"pdf": ".pdf", "png": ".png", "jpeg": ".jpg", "csv": ".csv", "text": ".txt"}
@@ -20,26 +19,12 @@ MEDIA_TYPES = {
     "text": "text/plain; charset=utf-8",
 }
 PHOTOS = frozenset({"png", "jpeg"})
-MOST_PIXELS = 60_000_000
-"""Of a photo; a larger one takes too much memory to be looked at."""
 LONGEST_NAME = 120
 
 _OTHER_ENDINGS = {"jpeg": {".jpg", ".jpeg", ".jpe"}, "text": {".txt", ".md", ".log"}}
 _FORBIDDEN = dict.fromkeys(map(ord, '<>:"|?*'), "_")
 _DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 _ROWS_LOOKED_AT = 20
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
-"""What decoders say of damaged photos; all of it means the same."""
 
 
 def kind_of(content: bytes) -> str:
@@ -95,7 +80,7 @@ def _look_at(content: bytes, kind: str) -> None:
                 photo.load()
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DocumentKindError(
             "this photo cannot be read, it seems to be damaged", field="file", rule="readable-photo"
         ) from error
