@@ -43,9 +43,11 @@ _TYPED_ARRAYS = {
 """Tag → NumPy type. 76 is reserved; 83 and 87 are 128-bit floats, which nothing here keeps."""
 _DTYPES = {tag: np.dtype(code) for tag, code in _TYPED_ARRAYS.items()}
 _TAGS = {dtype: tag for tag, dtype in reversed(_DTYPES.items())}
+_LONG_INTEGERS = [dtype for dtype in _DTYPES.values() if dtype.kind in "iu" and dtype.itemsize == 8]
 _BUILT_IN = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 """Tags that cbor2 would give a meaning of its own."""
 _LONGEST_BIGNUM_BYTES = 128
+_LARGEST_EXACT = 2**53
 _SELF_DESCRIBED = b"\xd9\xd9\xf7"
 """Tag 55799, which only says that this is CBOR."""
 
@@ -54,7 +56,8 @@ def decode_cbor(payload: bytes) -> Data:
     """Read a payload that came on `data/cbor`.
 
     Returns:
-        The message; a wave that came as a typed array is a float64 NumPy array (n,), any other one a list.
+        The message; a wave that came as a typed array is a float64 NumPy array (n,), any other one, and one with whole
+        numbers that a float64 would round, a list.
 
     Raises:
         MessageError: if the message as a whole cannot be used.
@@ -127,7 +130,10 @@ def _read_tag(tag: cbor2.CBORTag, _immutable: bool) -> Any:
         raise MessageError("wrong-form", f"a typed array (tag {tag.tag}) is a byte string")
     if len(content) % dtype.itemsize:
         raise MessageError("wrong-form", f"{len(content)} bytes are no array of {dtype.itemsize} bytes each")
-    return np.frombuffer(content, dtype).astype(np.float64)
+    array = np.frombuffer(content, dtype)
+    if dtype in _LONG_INTEGERS and ((array > _LARGEST_EXACT) | (array < -_LARGEST_EXACT)).any():
+        return array.tolist()  # whole numbers, so that whoever checks them can say which are kept rounded
+    return array.astype(np.float64)
 
 
 def _text_time(content: Any, _immutable: bool) -> str:

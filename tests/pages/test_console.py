@@ -217,7 +217,7 @@ def test_an_engineer_looks_back_closely_while_the_run_goes_on_and_returns_to_liv
         page.mouse.up()
         expect(back).to_be_visible()
         expect(status).to_have_text(re.compile(r"^23 Nov, [\d:]{8} to 23 Nov, [\d:]{8}$"))
-        page.wait_for_function("() => document.querySelector('[data-device=meter-1] .plot').dataset.reduced")
+        page.wait_for_function("() => document.querySelector('[data-device=meter-1] .plot')?.dataset.reduced")
         page.wait_for_function(
             "said => [...document.querySelectorAll('[data-live] .plot')]"
             ".every(plot => plot.getAttribute('aria-label').includes(said))",

@@ -13,7 +13,7 @@ from tests.pages.talking import talking_machines
 from tests.pages.tour import visiting
 from tests.services import start_mosquitto
 
-POINTS = "() => Number(document.querySelector('[data-device={}] .plot').dataset.points ?? 0) >= 10"
+POINTS = "() => Number(document.querySelector('[data-device={}] .plot')?.dataset.points ?? 0) >= 10"
 DRAWN = """() => [...document.querySelectorAll('[data-live] canvas')].every(canvas => {
     const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
     return data.some((value, place) => place % 4 === 3 && value > 0);

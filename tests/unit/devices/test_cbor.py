@@ -62,6 +62,14 @@ def test_a_wave_may_come_in_every_width_and_byte_order(tag: int, code: str, numb
 
 
 @pytest.mark.parametrize(
+    ("tag", "code", "numbers"),
+    [(67, ">Q", [1, 2**64 - 1]), (71, "<Q", [2**53 + 1, 2]), (75, ">q", [-(2**53) - 1, 2]), (79, "<q", [-(2**63), 0])],
+)
+def test_whole_numbers_that_would_be_rounded_arrive_as_they_were_sent(tag: int, code: str, numbers: list[int]) -> None:
+    assert wave_of(tag, b"".join(struct.pack(code, number) for number in numbers)) == numbers
+
+
+@pytest.mark.parametrize(
     ("tag", "content"),
     [(85, b"123"), (82, b"1234567"), (76, b"12"), (83, b"0" * 16), (87, b"0" * 16), (85, [1, 2]), (40, [[2], [1, 2]])],
 )

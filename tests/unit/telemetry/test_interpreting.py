@@ -1,7 +1,9 @@
 """What the recorder makes of a message: samples, or a letter with the reason, and never a stumble."""
 
+import struct
 from typing import Any
 
+import cbor2
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,9 +62,17 @@ def test_large_whole_numbers_that_are_kept_rounded_are_flagged_also_when_they_ca
     message = {"boot": "b", "seq": 0, "time": NOW, "values": {"count": odd, "balance": -odd, "power": 1.0}}
     wave = {"boot": "b", "seq": 1, "start": NOW - SECOND_NS, "rate_hz": 10, "waves": {"count": [odd, 5, float(2**60)]}}
     rows = read(message, wave).samples.table().to_pylist()
+    typed = wave | {"seq": 2, "waves": {"count": cbor2.CBORTag(79, struct.pack("<3q", odd, 5, -(2**60)))}}
+    rows += read(cbor2.dumps(typed), topic="pilotlab/lab/mill-1/data/cbor").samples.table().to_pylist()
 
     flagged = [(row["signal"], row["value"]) for row in rows if row["flags"] & Flag.OUT_OF_RANGE]
-    assert flagged == [("count", float(odd)), ("balance", -float(odd)), ("count", float(odd))]
+    assert flagged == [
+        ("count", float(odd)),
+        ("balance", -float(odd)),
+        ("count", float(odd)),
+        ("count", float(odd)),
+        ("count", -float(2**60)),
+    ]
 
 
 def test_fields_that_nest_too_deep_to_be_told_again_are_a_letter() -> None:
