@@ -75,6 +75,10 @@ class Rulebook:
             self._known[key] = known
         return known
 
+    def without(self, scope: str, name: str) -> "Rulebook":
+        """The rules as they would be if nothing was set there."""
+        return replace(self, entries={key: entry for key, entry in self.entries.items() if key != (scope, name)})
+
     def joint(self, devices: Sequence[Booked]) -> Rules:
         """What holds for these devices in one booking: also which others they need, and what those need in turn."""
         if not self.entries:

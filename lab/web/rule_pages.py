@@ -10,6 +10,7 @@ from bookings.endpoints import RulesDep
 from bookings.opening import WEEKDAYS
 from bookings.rulebook import repository, setting
 from bookings.rulebook.schemas import RuleSettings
+from bookings.rulebook.service import load_rulebook
 from bookings.rulebook.setting import Effect
 from bookings.rulebook.targets import LAB, Scope, Target
 from bookings.rules import Rules
@@ -18,6 +19,7 @@ from lab.core.errors import ConflictError, InvalidError, StaleError
 from lab.core.http import ClockDep, DatabaseDep, SettingsDep
 from lab.people.endpoints import PrincipalDep
 from lab.web.booking_pages import names
+from lab.web.inherited_rules import inherited_rules
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
@@ -137,6 +139,7 @@ def _page(
         shown = rules_as_typed(present.settings if present else {})
         devices = list_devices(session)
         called = {one.id: one.name for one in devices}
+        machine = next((one for one in devices if one.id == device), None)
         filled = typed if typed is not None else shown
         return page(
             request,
@@ -150,6 +153,7 @@ def _page(
             entries=entries,
             present=present,
             typed=filled,
+            inherited=inherited_rules(load_rulebook(session, rules), target, machine, called),
             opened=any(filled.get(name) for name in filled if name.startswith(_FOLDED)),
             numbers=NUMBERS,
             switches=SWITCHES,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bookings.rulebook.models import RuleEntry
 from bookings.rulebook.schemas import RuleSettings
 from bookings.rulebook.setting import set_rules
-from bookings.rulebook.targets import LAB
+from bookings.rulebook.targets import LAB, Scope, Target
 from bookings.rules import Rules
 from lab.app import create_app
 from lab.core.clock import LabClock
@@ -51,12 +51,12 @@ class Lab:
         with self.database.read() as session:
             return {(entry.scope, entry.name): entry.settings for entry in session.scalars(select(RuleEntry))}
 
-    def set_by_a_program(self, rules: dict[str, object]) -> None:
+    def set_by_a_program(self, rules: dict[str, object], target: Target = LAB) -> None:
         with self.database.write() as session:
             set_rules(
                 session,
                 self.town.principal("manager"),
-                LAB,
+                target,
                 RuleSettings.model_validate(rules),
                 version=None,
                 now=MONDAY_MORNING,
@@ -78,6 +78,56 @@ def fields(page: str) -> dict[str, str]:
     found |= dict.fromkeys(re.findall(r'name="(needs_[\w-]+)" value="yes" checked', page), "yes")
     found["version"] = re.findall(r'name="version" value="(\d*)"', page)[0]
     return {name: unescape(value) for name, value in found.items()}
+
+
+def shown_in_grey(page: str) -> dict[str, str]:
+    """What the fields say that nothing is typed into; of a choice what its first line says."""
+    found = {}
+    for field in re.findall(r"<(?:input|textarea)[^>]* placeholder=[^>]*>", page):
+        name, text = (re.search(rf' {what}="([^"]*)"', field)[1] for what in ("name", "placeholder"))
+        found[name] = unescape(text)
+    found |= dict(re.findall(r'<select[^>]* name="(\w+)"><option value="">not set here \(default: (\w+)\)', page))
+    return found | dict(re.findall(r"(Where nothing is chosen): ([^<]*)<", page))
+
+
+def test_an_empty_field_shows_what_bookings_are_judged_by(lab: Lab) -> None:
+    manager = lab.browser()
+    grey = shown_in_grey(manager.get("/manage/rules").text)
+    assert (grey["longest_minutes"], grey["horizon_days"], grey["lead_minutes"]) == ("1440", "180", "0")
+    assert (grey["hours_mon"], grey["hours_sun"], grey["holidays"]) == ("07:00-19:00", "closed", "PL")
+    assert (grey["week_quota_minutes"], grey["check_in_minutes"]) == ("no limit", "never")
+    assert (grey["approval"], grey["qualifications"], grey["Where nothing is chosen"]) == ("no", "none", "none")
+    lab.set_by_a_program(
+        {
+            "longest_minutes": 120, "lead_minutes": 60, "week_quota_minutes": 600, "holidays": "",
+            "opening_hours": {"mon": "08:00-16:00"}, "closed_days": [{"day": "2026-12-24", "name": "Christmas Eve"}],
+        }
+    )  # fmt: skip
+    of_its_class = {"longest_minutes": 90, "approval": True, "week_quota_minutes": 300, "needs_devices": ["meter-1"]}
+    lab.set_by_a_program(of_its_class, Target(Scope.CLASS, "cnc-mill"))
+    lab.set_by_a_program({"longest_minutes": 30, "approval": False}, Target(Scope.DEVICE, "mill-1"))
+    page = manager.get("/manage/rules?device=mill-1").text
+    grey = shown_in_grey(page)
+    assert fields(page)["longest_minutes"] == "30"
+    assert (grey["longest_minutes"], grey["lead_minutes"], grey["approval"]) == ("90", "60", "yes")
+    assert grey["week_quota_minutes"] == "600 (the whole lab), 300 (cnc-mill)"
+    assert (grey["hours_mon"], grey["hours_tue"], grey["holidays"]) == ("08:00-16:00", "closed", "-")
+    assert (grey["closed_days"], grey["Where nothing is chosen"]) == ("2026-12-24 Christmas Eve", "Energy meter")
+    # Emptied the form sets nothing for the machine: then just this holds.
+    manager.post("/manage/rules", data={"device": "mill-1", "version": fields(page)["version"]})
+    token = lab.town.program(lab.app, "founder")
+    holds = token.get("/api/v1/rules?device_id=mill-1").json()["effective"]
+    grey = shown_in_grey(manager.get("/manage/rules?device=mill-1").text)
+    for name in ("lead_minutes", "horizon_days", "shortest_minutes", "longest_minutes", "approval_lapses_minutes"):
+        assert grey[name] == str(holds[name]), name
+    assert holds["calendars"][0]["opening_hours"] == {"mon": grey["hours_mon"]}
+    buffers = holds["buffers"][0]
+    assert [grey[name] for name in ("setup_minutes", "cleanup_minutes")] == [
+        str(buffers[name]) for name in ("setup_minutes", "cleanup_minutes")
+    ]
+    assert (holds["approval"], holds["supervision"]) == (grey["approval"] == "yes", grey["supervision"] == "yes")
+    # The lab's page tells what holds without the lab's entry, whatever machines have.
+    assert shown_in_grey(manager.get("/manage/rules").text)["longest_minutes"] == "1440"
 
 
 def test_a_manager_sets_hours_and_closed_days_and_who_books_reads_them(lab: Lab) -> None:
