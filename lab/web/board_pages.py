@@ -36,6 +36,8 @@ from telemetry.grants import Grant
 router = APIRouter()
 
 AHEAD = timedelta(days=14)
+_WALL_ALARMS = {"silence", "stop", "unbooked", "idle"}
+"""Kinds of alarms whose words a visitor may read: they tell nothing that a machine measured."""
 _MOST_ALARMS = 100
 _MOST_PILOTS = 8
 
@@ -59,6 +61,11 @@ class MachineNow:
     following: Booking | None
     values: Sequence[ShownValue]
     alarms: Sequence[Alarm]
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether somebody has to act now."""
+        return any(alarm.severity == "critical" for alarm in self.alarms)
 
 
 def board_page(
@@ -96,6 +103,7 @@ def board_page(
         wall=request.query_params.get("wall") == "yes",
         machines=machines,
         alarms=alarms,
+        wall_alarms=_WALL_ALARMS,
         today=[booking for booking in bookings if booking.start_at < day_end],
         waiting=len(requests_for_the_staff(session, principal, bookings)),
         enquiries=len(list_enquiries(session, principal, state="new")),
@@ -109,14 +117,28 @@ def board_page(
 
 @router.get("/bookings/{booking_id}/light")
 def show_light(
-    request: Request, booking_id: str, principal: PrincipalDep, database: DatabaseDep, clock: ClockDep, parts: PartsDep
+    request: Request,
+    booking_id: str,
+    principal: PrincipalDep,
+    database: DatabaseDep,
+    clock: ClockDep,
+    parts: PartsDep,
+    wall: str = "",
 ) -> Response:
-    """One booking's light on the board: the gravest line of its check."""
+    """One booking's light on the board: the gravest line of its check; on the wall without the booking's title."""
     with database.read() as session:
         booking, lines = preflight(session, principal, booking_id, parts=parts, now=clock.now())
     levels = {line.level for line in lines}
     level = "wrong" if "wrong" in levels else "mind" if "mind" in levels else "good"
-    return page(request, "light.html", title=booking.title, principal=principal, level=level, booking=booking)
+    return page(
+        request,
+        "light.html",
+        title=booking.title,
+        principal=principal,
+        level=level,
+        booking=booking,
+        wall=wall == "yes",
+    )
 
 
 def _of(bookings: Sequence[Booking], device_id: str, fits: Callable[[Booking], bool]) -> Booking | None:

@@ -1,5 +1,6 @@
 """The pages of alarms and of what has to be right before a booking."""
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +22,7 @@ from telemetry.stores.duckdb import DuckDBStore
 from tests.factories import MONDAY_MORNING, make_device
 from tests.placed_bookings import place_booking
 from tests.services import Mosquitto
-from tests.web_client import Town
+from tests.web_client import Town, browser
 
 HOUR = timedelta(hours=1)
 NO_SAFETY = "This is no safety function"
@@ -47,9 +48,11 @@ class Lab:
             broker=BrokerAddress(broker.host, broker.port),
         )
 
-    def raise_alarm(self, rule: str = "r1", *, minutes: float = 10, device: str = "mill-1") -> str:
+    def raise_alarm(
+        self, rule: str = "r1", *, minutes: float = 10, device: str = "mill-1", severity: str = "warning"
+    ) -> str:
         at_ns = to_nanoseconds(MONDAY_MORNING + timedelta(minutes=minutes))
-        facts = RuleFacts(rule, device, "limit", "warning")
+        facts = RuleFacts(rule, device, "limit", severity)
         text = "power of Mill 1 is 3 kW, above 2 kW"
         alarm = self.database.transact(
             lambda session: service.raise_alarm(session, facts, text, at_ns=at_ns, now=self.clock.now())
@@ -137,6 +140,43 @@ def test_the_board_asks_for_the_light_of_each_booking_of_the_day(lab: Lab) -> No
     assert "<html" not in light
     for who in ("founder", "reader"):
         assert lab.town.browser(lab.app, who).get(f"/bookings/{lab.booking}/light").status_code in {403, 404}
+
+
+def test_a_screen_on_the_wall_tells_a_visitor_nothing_of_a_company(lab: Lab) -> None:
+    lab.raise_alarm()
+    silent = RuleFacts("r2", "mill-1", "silence", "warning")
+    text = "Feed of Mill 1 has sent nothing for more than 180 s"
+    lab.database.transact(
+        lambda session: service.raise_alarm(
+            session, silent, text, at_ns=to_nanoseconds(MONDAY_MORNING), now=lab.clock.now()
+        )
+    )
+    with lab.database.write() as session:
+        later = Span(MONDAY_MORNING + 2 * HOUR, MONDAY_MORNING + 3 * HOUR)
+        following = place_booking(session, lab.town.joinery.id, later, "mill-1", title="Oak tops").id
+    asked = {"question": "Would a robot pack it?", "company": "Bakery", "contact": "Ola", "mail": "ola@example.org"}
+    assert browser(lab.app).post("/ask", data=asked).status_code < 400
+    engineer = lab.town.browser(lab.app, "engineer")
+    secrets = ("Foundry", "Joinery", "Feed rates", "Oak tops", "new enquiry", "3 kW")
+    board, wall = (engineer.get(address).text for address in ("/", "/?wall=yes"))
+    assert all(secret in board for secret in secrets)
+    assert [secret for secret in secrets if secret in wall] == []
+    assert "booked until" in wall
+    assert "Alarm: look at it" in wall
+    assert text in wall, "what to look after, where it tells nothing that was measured"
+    lights = re.findall(r'hx-get="(/bookings/[^"]+/light[^"]*)"', wall)
+    assert [light.split("/")[2] for light in lights] == [following]
+    light = engineer.get(lights[0]).text
+    assert "not ready" in light
+    assert "Oak tops" not in light
+
+
+def test_the_board_is_red_only_where_somebody_has_to_act_now(lab: Lab) -> None:
+    engineer = lab.town.browser(lab.app, "engineer")
+    lab.raise_alarm()
+    assert re.findall(r'class="card (alarmed|warned)', engineer.get("/").text) == ["warned"]
+    lab.raise_alarm("r2", severity="critical")
+    assert re.findall(r'class="card (alarmed|warned)', engineer.get("/").text) == ["alarmed"]
 
 
 def test_companies_neither_check_nor_stop(lab: Lab) -> None:

@@ -9,7 +9,7 @@ from lab.core.database import Database
 from tests.conftest import create_tables
 from tests.pages.stage import served_stage
 from tests.pages.talking import talking_machines
-from tests.pages.tour import LANGUAGES, SIZES, THEMES, TOUR, opened_chromium, visiting
+from tests.pages.tour import LANGUAGES, SIZES, THEMES, TOUR, Visit, opened_chromium, visiting
 from tests.services import chromium_program, start_mosquitto
 
 _SETTLE_MS = 600
@@ -35,6 +35,7 @@ def main() -> None:
                     continue
                 with visiting(browser, stage, stop.who, size=size, theme=theme, language=language) as visit:
                     visit.go(stop.address)
+                    _reveal(visit)
                     live = visit.page.locator("[data-live]").count()
                     visit.page.wait_for_timeout(_LIVE_MS if live else _SETTLE_MS)
                     picture = folder / f"{stop.name}-{size}-{theme}-{language}.png"
@@ -42,6 +43,14 @@ def main() -> None:
         database.close()
         broker.remove()
     print(f"written: {folder}")
+
+
+def _reveal(visit: Visit) -> None:
+    """Come by whatever is only asked for once it is in sight; a picture of the whole page scrolls past nothing."""
+    for late in visit.page.locator("[hx-trigger='revealed']").all():
+        late.scroll_into_view_if_needed()
+    visit.page.wait_for_load_state("networkidle")
+    visit.page.evaluate("scrollTo(0, 0)")
 
 
 if __name__ == "__main__":
