@@ -34,6 +34,8 @@ class OtherAidView:
     """None: everybody's."""
     de_minimis: DeMinimis | None
     """Of one organisation's single undertaking."""
+    countered: frozenset[int]
+    """Entries of this page that are taken back, wherever the entries stand that do so."""
 
 
 def record_other_aid(
@@ -140,7 +142,8 @@ def list_other_aid(
     if whose is not None:
         whose = get_organisation(session, principal, whose).id
     standing = None if whose is None else de_minimis(session, whose, now=now)
-    return OtherAidView(repository.list_other_aid(session, whose, wish), whose, standing)
+    page = repository.list_other_aid(session, whose, wish)
+    return OtherAidView(page, whose, standing, repository.countered_aid(session, [entry.id for entry in page.rows]))
 
 
 def _written(session: Session, principal: Principal, entry: OtherAid, what: str, now: datetime) -> OtherAid:

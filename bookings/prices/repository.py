@@ -298,6 +298,11 @@ def counter_of_other_aid(session: Session, aid_id: int) -> OtherAid | None:
     return session.scalar(sa.select(OtherAid).where(OtherAid.counters == aid_id))
 
 
+def countered_aid(session: Session, aid_ids: Sequence[int]) -> frozenset[int]:
+    """Which of these entries are taken back."""
+    return frozenset(session.scalars(sa.select(OtherAid.counters).where(OtherAid.counters.in_(aid_ids))))
+
+
 def list_other_aid(session: Session, organisation_id: str | None, wish: PageWish) -> Page[OtherAid]:
     """Others' aid, of one organisation or all, the newest entry first."""
     query = sa.select(OtherAid)

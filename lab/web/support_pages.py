@@ -69,11 +69,21 @@ def show_support(
     clock: ClockDep,
     organisation_id: Annotated[str, Query(max_length=40)] = "",
     cursor: Annotated[str, Query(max_length=400)] = "",
+    others: Annotated[str, Query(max_length=400)] = "",
     done: str = "",
 ) -> Response:
     """Everybody's, or one company's with what remains of its ceiling."""
     said = _(_DONE[done]) if done in _DONE else ""
-    return _page(request, principal, database, clock, organisation_id=organisation_id, cursor=cursor, done=said)
+    return _page(
+        request,
+        principal,
+        database,
+        clock,
+        organisation_id=organisation_id,
+        cursor=cursor,
+        others_from=others,
+        done=said,
+    )
 
 
 @router.post("/programmes")
@@ -247,6 +257,7 @@ def _page(
     *,
     organisation_id: str = "",
     cursor: str = "",
+    others_from: str = "",
     done: str = "",
     problem: str = "",
     typed: dict[str, str] | None = None,
@@ -258,7 +269,7 @@ def _page(
         try:
             whose = organisation_id or None
             view = list_support(session, principal, whose, PageWish(_MOST, cursor or None), now=now)
-            others = list_other_aid(session, principal, whose, PageWish(_MOST), now=now)
+            others = list_other_aid(session, principal, whose, PageWish(_MOST, others_from or None), now=now)
         except (InvalidError, NotFoundError):
             view = list_support(session, principal, None, PageWish(_MOST), now=now)
             others = list_other_aid(session, principal, None, PageWish(_MOST), now=now)
@@ -271,8 +282,8 @@ def _page(
             status=422 if problem else 200,
             here="/manage/support",
             view=view,
-            others=others.page.rows,
-            countered={one.counters for one in others.page.rows},
+            others=others.page,
+            countered=others.countered,
             organisations=organisations,
             organisation_names={one.id: one.name for one in organisations},
             programmes=programmes,

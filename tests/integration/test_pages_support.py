@@ -1,5 +1,8 @@
 """Public support on a page: programmes and their companies, the ledger, aid of others, what remains of the ceiling."""
 
+import re
+from html import unescape
+
 import pytest
 from httpx import Response
 
@@ -95,19 +98,37 @@ def test_aid_of_others_uses_the_ceiling_up_and_is_taken_back_by_an_entry_of_its_
     made = office.post("manager", "/other-aid", organisation_id=company, **AID)
     assert made.headers["location"].startswith(f"{SUPPORT}?organisation_id={company}&done=recorded")
     page = words(office.get("manager", f"{SUPPORT}?organisation_id={company}"))
-    assert "Remains EUR 287 499.50" in page.replace("\u202f", " ").replace("\u00a0", " ")
+    assert "Remains 287 499.50 EUR" in page.replace("\u202f", " ").replace("\u00a0", " ")
     (aid,) = office.rows(OtherAid)
     assert (aid.cents, aid.granted_at.isoformat()) == (1_250_050, "2026-03-01T23:00:00+00:00")
     unsaid = office.post("manager", f"/other-aid/{aid.id}/take-back", reason=" ")
     assert "say why the entry is taken back" in words(unsaid, 422)
     assert office.post("manager", f"/other-aid/{aid.id}/take-back", reason="It was a loan.").status_code == 303
     page = words(office.get("manager", f"{SUPPORT}?organisation_id={company}"))
-    assert "Remains EUR 300 000.00" in page.replace("\u202f", " ").replace("\u00a0", " ")
+    assert "Remains 300 000.00 EUR" in page.replace("\u202f", " ").replace("\u00a0", " ")
     assert "It was a loan." in page
     assert "Take back" not in page
     again = office.post("manager", f"/other-aid/{aid.id}/take-back", reason="Once more.")
     assert again.status_code == 422
     assert [one.cents for one in office.rows(OtherAid)] == [1_250_050, -1_250_050]
+
+
+def test_all_aid_of_others_can_be_read_and_what_is_taken_back_stays_so_on_every_page(office: Office) -> None:
+    facts = {"organisation_id": office.foundry.id, "granted_at": MONDAY_MORNING, "written_by": "acc"}
+    with office.database.write() as session:
+        for number in range(101):
+            session.add(OtherAid(**facts, grantor=f"Agency {number}", cents=100, written_at=MONDAY_MORNING))
+    oldest = office.rows(OtherAid)[0]
+    office.post("manager", f"/other-aid/{oldest.id}/take-back", reason="It was a loan.")
+    first = office.get("manager")
+    assert "It was a loan." in words(first)
+    assert "Agency 1 " not in words(first)
+    (link,) = re.findall(r'href="(/manage/support\?[^"]*others=[^"]*)#others"', first.text)
+    second = office.get("manager", unescape(link))
+    assert "Agency 1 " in words(second)
+    assert f"/other-aid/{oldest.id}/take-back" not in second.text
+    assert f"/other-aid/{oldest.id + 1}/take-back" in second.text
+    assert "Earlier entries" not in words(second)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +163,7 @@ def test_what_a_booking_was_granted_stands_in_the_ledger(office: Office) -> None
         )  # fmt: skip
     page = office.get("engineer")
     text = words(page)
-    assert f"{office.foundry.name} Test before invest de minimis, (EU) 2023/2831 to the slot EUR 201.60" in text
+    assert f"{office.foundry.name} Test before invest de minimis, (EU) 2023/2831 to the slot 201.60 EUR" in text
     assert f'href="/bookings/{booking.id}"' in page.text
     assert "Nothing has been granted yet" in words(
         office.get("manager", f"{SUPPORT}?organisation_id={office.joinery.id}")
