@@ -81,7 +81,7 @@ def _cents(typed: str, field: str, what: str) -> int:
         )
     if len(digits) > 9 or len(decimals) > 2 or Decimal(plain) > MOST_EUROS:
         raise PriceFormError(
-            _("Please give an amount with two decimals at most, up to EUR 100,000: %(what)s", what=what), field=field
+            _("Please give an amount with two decimals at most, up to 100,000 EUR: %(what)s", what=what), field=field
         )
     return int(Decimal(plain) * 100)
 

@@ -39,6 +39,8 @@ NUMBERS = {
     "setup_minutes": N_("How many minutes to set up, each time?"),
     "longest_hours": N_("How many hours at a time at most?"),
 }
+_MEASURED = {"pays", "hope", "differ"}
+"""Answers in the unit of what should get better."""
 _OPTIONAL = {"differ", "reset_minutes", "setup_minutes"}
 _DEFAULTS = {"longest_hours": "4", "reset_minutes": "0", "setup_minutes": "0"}
 _MOST = 1e9
@@ -263,7 +265,7 @@ def _page(
         pilot=pilot,
         typed=typed,
         questions={name: _(question) for name, question in NUMBERS.items()},
-        optional=_OPTIONAL,
+        measured=_MEASURED,
         sketch=sketch,
         follows=_follows(typed, sketch) if sketch else [],
         offers=offers_of(known, typed),

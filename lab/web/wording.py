@@ -153,9 +153,8 @@ def read_field_time(text: str, zone: str, *, field: str) -> datetime:
 
 
 def price(cents: int) -> str:
-    """Money in euros, e.g. `EUR 45.00`, in Polish `45,00 EUR`."""
-    amount = number(cents / 100, decimals=2)
-    return f"EUR {amount}" if present_language() == "en" else f"{amount}\u00a0EUR"
+    """Money in euros as the reports write it, e.g. `45.00 EUR`, in Polish `45,00 EUR`."""
+    return f"{number(cents / 100, decimals=2)}\u00a0EUR"
 
 
 def file_size(size: int) -> str:

@@ -330,7 +330,7 @@ def test_booking_through_the_form_in_lab_time(lab: Lab) -> None:
     assert (done.status_code, done.headers["location"]) == (303, "/bookings?done=booked")
     page = words(lab.get("founder", "/bookings?done=booked"))
     assert "Your slot is booked." in page
-    assert "Feed Tue 24 Nov 2026, 09:00–11:00 CET Energy meter , CNC mill EUR 480.00 confirmed" in page
+    assert "Feed Tue 24 Nov 2026, 09:00–11:00 CET Energy meter , CNC mill 480.00 EUR confirmed" in page
     assert "Feed" not in words(lab.get("joiner", "/bookings"))
 
 

@@ -77,7 +77,7 @@ def test_a_manager_changes_a_machine_and_everybody_reads_it(lab: Lab) -> None:
     ]
     seen = lab.browser("founder").get("/devices/mill-1").text
     assert "CNC mill 2" in seen
-    assert "EUR 91.50" in seen
+    assert "91.50\u00a0EUR" in seen
     assert "CNC mill 2" in lab.browser("founder").get("/machines?can=milling").text
     # What is shown to be changed is what was stored: sent as it stands, it changes nothing.
     form = manager.get("/manage/devices/mill-1").text

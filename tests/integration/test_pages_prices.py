@@ -84,18 +84,18 @@ def words_of(markup: str) -> str:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_machine_is_shown_with_the_price_in_force_not_with_that_of_the_catalogue(shop: Shop, place: str) -> None:
-    assert "EUR 85.00 per hour" in words(shop.get("founder", place))
+    assert "85.00 EUR per hour" in words(shop.get("founder", place))
     shop.publish(12_000, 2_500)
     shop.publish(20_000, valid_from=shop.clock.now() + HOUR)
     said = words(shop.get("founder", place))
-    assert "EUR 120.00 per hour, set-up EUR 25.00" in said
-    assert "EUR 85.00" not in said
-    assert "EUR 200.00" not in said
+    assert "120.00 EUR per hour, set-up 25.00 EUR" in said
+    assert "85.00 EUR" not in said
+    assert "200.00 EUR" not in said
 
 
 def test_a_machine_that_no_price_list_names_keeps_the_price_of_the_catalogue(shop: Shop) -> None:
     shop.publish(12_000)
-    assert "EUR 15.00 per hour" in words(shop.get("founder", "/devices/meter-1"))
+    assert "15.00 EUR per hour" in words(shop.get("founder", "/devices/meter-1"))
 
 
 def test_who_reads_reports_sees_no_prices(shop: Shop) -> None:
@@ -115,15 +115,15 @@ def typed(**fields: str) -> dict[str, str]:
 def test_new_prices_are_looked_at_first_and_what_is_booked_keeps_its_price(each_shop: Shop) -> None:
     each_shop.book("mill-1")
     seen = words(each_shop.post("manager", PRICES, **typed(look="yes")))
-    assert "CNC mill: EUR 120.00 per hour, set-up EUR 25.00; so far EUR 85.00 per hour" in seen
+    assert "CNC mill: 120.00 EUR per hour, set-up 25.00 EUR; so far 85.00 EUR per hour" in seen
     assert "Energy meter: EUR" not in seen
-    assert "An hour with an engineer: EUR 60.00; so far EUR 0.00" in seen
-    assert "1 booking ahead keeps its price of EUR 85.00. Booked at the new prices it would cost EUR 145.00" in seen
-    assert "Feed trial, Foundry: EUR 85.00, would be EUR 145.00" in seen
+    assert "An hour with an engineer: 60.00 EUR; so far 0.00 EUR" in seen
+    assert "1 booking ahead keeps its price of 85.00 EUR. Booked at the new prices it would cost 145.00 EUR" in seen
+    assert "Feed trial, Foundry: 85.00 EUR, would be 145.00 EUR" in seen
     assert "Nothing is published yet" in words(each_shop.get("manager", PRICES))
     assert each_shop.post("manager", PRICES, **typed()).headers["location"].endswith("?done=published")
-    assert "EUR 120.00 per hour, set-up EUR 25.00" in words(each_shop.get("joiner", "/devices/mill-1"))
-    assert "EUR 85.00" in words(each_shop.get("founder", "/bookings"))
+    assert "120.00 EUR per hour, set-up 25.00 EUR" in words(each_shop.get("joiner", "/devices/mill-1"))
+    assert "85.00 EUR" in words(each_shop.get("founder", "/bookings"))
     assert "Price list published" in words(each_shop.get("manager", "/manage/audit?subject=price-list"))
 
 
@@ -143,7 +143,7 @@ def test_a_company_in_a_programme_is_compared_with_what_it_would_pay_itself(shop
         add_company(session, shop.principal("manager"), programme.id, shop.foundry.id, now=shop.clock.now())
     shop.book("mill-1")
     seen = words(shop.post("manager", PRICES, **typed(look="yes")))
-    assert "keeps its price of EUR 42.50. Booked at the new prices it would cost EUR 72.50" in seen
+    assert "keeps its price of 42.50 EUR. Booked at the new prices it would cost 72.50 EUR" in seen
 
 
 def test_prices_of_later_say_when_they_begin_and_end(each_shop: Shop) -> None:
@@ -152,7 +152,7 @@ def test_prices_of_later_say_when_they_begin_and_end(each_shop: Shop) -> None:
     seen = words(each_shop.post("manager", PRICES, **typed(look="yes", valid_from="2027-01-01T00:00")))
     assert "These prices would hold from Fri 1 Jan 2027, 00:00 CET." in seen
     assert "At Mon 1 Mar 2027, 01:00 CET others follow" in seen
-    assert "so far EUR 90.00 per hour" in seen
+    assert "so far 90.00 EUR per hour" in seen
     each_shop.post("manager", PRICES, **typed(valid_from="2027-01-01T00:00"))
     rows = [words_of(row) for row in re.findall("<tr>.*?</tr>", each_shop.get("manager", PRICES).text, re.DOTALL)]
     states = [row for row in rows if "published by" in row]
@@ -164,7 +164,7 @@ def test_prices_of_later_say_when_they_begin_and_end(each_shop: Shop) -> None:
 def test_a_booking_whose_price_stays_is_counted_but_not_listed(shop: Shop) -> None:
     shop.book("meter-1")
     seen = words(shop.post("manager", PRICES, **typed(look="yes")))
-    assert "1 booking ahead keeps its price of EUR 15.00. Booked at the new prices it would cost EUR 15.00." in seen
+    assert "1 booking ahead keeps its price of 15.00 EUR. Booked at the new prices it would cost 15.00 EUR." in seen
     assert "would be" not in seen
 
 
@@ -173,7 +173,7 @@ def test_what_was_looked_at_is_what_is_published(shop: Shop) -> None:
     section = page.text[page.text.index('id="effect"') : page.text.index("</section>")]
     shown = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', section))
     assert shop.post("manager", PRICES, **shown).headers["location"].endswith("?done=published")
-    assert "EUR 120.00 per hour, set-up EUR 25.00" in words(shop.get("founder", "/devices/mill-1"))
+    assert "120.00 EUR per hour, set-up 25.00 EUR" in words(shop.get("founder", "/devices/mill-1"))
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_what_was_looked_at_is_what_is_published(shop: Shop) -> None:
         ({"name": "  "}, "give these prices a name"),
         ({"hour_mill_1": "much"}, "such as 120 or 120.50: CNC mill, an hour"),
         ({"hour_mill_1": "-5"}, "such as 120 or 120.50: CNC mill, an hour"),
-        ({"hour_mill_1": "100001"}, "up to EUR 100,000: CNC mill, an hour"),
-        ({"setup_mill_1": "1.005"}, "two decimals at most, up to EUR 100,000: CNC mill, set-up"),
+        ({"hour_mill_1": "100001"}, "up to 100,000 EUR: CNC mill, an hour"),
+        ({"setup_mill_1": "1.005"}, "two decimals at most, up to 100,000 EUR: CNC mill, set-up"),
         ({"setup_meter_1": "5"}, "such as 120 or 120.50: Energy meter, an hour"),
         ({"supervision": ""}, "such as 120 or 120.50: An hour with an engineer"),
         ({"valid_from": "soon"}, "is a date and a time"),
@@ -200,7 +200,7 @@ def test_what_is_no_price_is_said_and_what_was_typed_stays(shop: Shop, fields: d
 
 def test_amounts_may_be_typed_as_poles_write_them(shop: Shop) -> None:
     shop.post("manager", PRICES, **typed(hour_mill_1="1 200,50"))
-    assert "EUR 1\u202f200.50 per hour" in shop.get("founder", "/devices/mill-1").text
+    assert "1\u202f200.50\u00a0EUR per hour" in shop.get("founder", "/devices/mill-1").text
 
 
 def test_of_two_who_publish_at_once_the_second_looks_again(shop: Shop) -> None:

@@ -77,8 +77,8 @@ def test_a_form_with_several_weeks_leads_to_its_dates_and_books_nothing(weekly: 
     assert answer.status_code == 303
     said = words(weekly.get("founder", answer.headers["location"]))
     for day in ("Tue 24 Nov", "Tue 1 Dec", "Tue 8 Dec"):
-        assert f"{day} 2026, 09:00–10:00 CET can be booked EUR 85.00" in said
-    assert "You pay EUR 255.00 in all for the 3 dates that are free." in said
+        assert f"{day} 2026, 09:00–10:00 CET can be booked 85.00 EUR" in said
+    assert "You pay 255.00 EUR in all for the 3 dates that are free." in said
     assert weekly.held() == []
 
 
@@ -87,7 +87,7 @@ def test_a_taken_date_is_left_out_or_another_time_is_chosen_for_it(weekly: Weekl
     page = weekly.get("founder", LOOK)
     assert "cannot be booked – Taken: CNC mill." in words(page)
     assert "Secret" not in page.text
-    assert "EUR 170.00 in all for the 2 dates" in words(page)
+    assert "170.00 EUR in all for the 2 dates" in words(page)
     other = re.findall(r'name="instead_2" value="([^"]+)"', page.text)[0]
     left_out = weekly.post("founder", "/bookings/series", **FORM, instead_2="")
     assert "?done=booked" in left_out.headers["location"]

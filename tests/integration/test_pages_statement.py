@@ -109,8 +109,8 @@ def test_the_piece_that_waits_has_the_page_taken_anew_once_it_is_written(desk):
     [
         ({"trl_after": ""}, "Something is missing: “How ready is the solution (TRL)? – After the pilot”."),
         ({"trl_before": "12"}, "Please check “How ready is the solution (TRL)? – Before the pilot”"),
-        ({"step_2_owner": " "}, "Something is missing: “What is to be done now? 2 – By whom”."),
-        ({"step_1_due": "soon"}, "Please check “What is to be done now? 1 – Until when”"),
+        ({"step_2_owner": " "}, "Something is missing: “What is to be done now? 2 – Who”."),
+        ({"step_1_due": "soon"}, "Please check “What is to be done now? 1 – By when”"),
         ({"risk_2_text": ""}, "Something is missing: “What may go wrong with the investment? 1 – What”."),
         ({"risk_2_impact": "deadly"}, "Please check “What may go wrong with the investment? 1 – How bad”"),
         ({"language": "xx"}, "Please check “Language of the whole report”"),

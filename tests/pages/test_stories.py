@@ -59,10 +59,10 @@ def test_price_and_rules_follow_what_is_typed(stage: Stage, chrome: Browser) -> 
     with visiting(chrome, stage, "founder") as visit:
         page = visit.page
         visit.go("/bookings/new?device=conveyor-1&start=2026-11-26T09:00&end=2026-11-26T10:00")
-        expect(page.locator("#price")).to_have_text("EUR 45.00")
+        expect(page.locator("#price")).to_have_text("45.00 EUR")
         page.locator("[name=end]").fill("2026-11-26T11:30")
         page.locator("[name=end]").blur()
-        expect(page.locator("#price")).to_have_text("EUR 112.50")
+        expect(page.locator("#price")).to_have_text("112.50 EUR")
         page.locator("[name=start]").fill("2026-11-26T05:00")
         page.locator("[name=start]").blur()
         expect(page.locator("#verdict")).to_contain_text("closed")
@@ -85,7 +85,7 @@ def test_a_free_time_is_chosen_by_dragging_on_the_calendar(stage: Stage, chrome:
         page.mouse.up()
         expect(page.locator("[name=start]")).to_have_value("2026-11-27T11:00")
         expect(page.locator("[name=end]")).to_have_value("2026-11-27T13:00")
-        expect(page.locator("#price")).to_have_text("EUR 120.00")
+        expect(page.locator("#price")).to_have_text("120.00 EUR")
         visit.assert_quiet()
 
 

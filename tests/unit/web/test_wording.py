@@ -90,7 +90,7 @@ def test_values_prices_and_lengths_read_like_speech() -> None:
     assert wording.value_text(None, "cutting", "enumeration") == "cutting"
     assert wording.value_text(1.0, None, "boolean") == "yes"
     assert wording.value_text(None, None, "number") == "–"
-    assert wording.price(12_050) == "EUR 120.50"
+    assert wording.price(12_050) == "120.50\u00a0EUR"
     assert wording.short_duration(timedelta(seconds=200)) == "3 min 20 s"
     assert wording.short_duration(timedelta(seconds=59)) == "59 s"
 
@@ -104,7 +104,7 @@ def test_times_inside_a_message_become_lab_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "amount"), [("en", "EUR 1\u202f234\u202f567.50"), ("pl", "1\u202f234\u202f567,50\u00a0EUR")]
+    ("language", "amount"), [("en", "1\u202f234\u202f567.50\u00a0EUR"), ("pl", "1\u202f234\u202f567,50\u00a0EUR")]
 )
 def test_pages_group_digits_as_reports_do(language: str, amount: str) -> None:
     token = languages._language.set(language)
