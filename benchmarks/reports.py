@@ -28,7 +28,7 @@ from lab.people.endpoints import SESSION_COOKIE
 from lab.people.models import Account
 from lab.people.principals import SYSTEM
 from lab.people.service import open_session
-from lab.reports.issuing import make_report
+from lab.reports.issuing import load_ahead, make_report
 from lab.reports.service import seal_pilot
 from lab.system import open_store
 from tests.factories import MONDAY_MORNING
@@ -104,6 +104,7 @@ def _report(folder: Path, pilot_id: str) -> dict[str, float]:
     settings = Settings(data_dir=folder)
     database, store, clock = database_of(folder), open_store(settings), LabClock(_LATER)
     started, cpu = time.perf_counter(), time.process_time()
+    load_ahead()  # as the job does
     data_set = seal_pilot(database, store, SYSTEM, pilot_id, data_dir=folder, clock=clock)
     sealed = time.perf_counter()
     report = make_report(database, SYSTEM, data_set.id, data_dir=folder, clock=clock)

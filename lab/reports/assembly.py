@@ -11,13 +11,14 @@ from lab.reports import advice
 from lab.reports.economics.appraisal import appraise
 from lab.reports.economics.writing import economic_key_numbers
 from lab.reports.issue import ReportIssue, report_number
+from lab.reports.kpi_words import criterion_text
 from lab.reports.kpis import limits_of, states_of
 from lab.reports.language import marked as N_  # noqa: N812
 from lab.reports.language import say as _
 from lab.reports.language import writing_in
 from lab.reports.methods import DESIGNS, describe_statistics
 from lab.reports.numbers import format_number
-from lab.reports.outcomes import counted, criterion_text, guard_result, kpi_results
+from lab.reports.outcomes import counted, guard_result, kpi_results
 from lab.reports.photos import attachments_of
 from lab.reports.plan_changes import changed_after_runs, former_versions, plan_changes
 from lab.reports.quality import run_quality

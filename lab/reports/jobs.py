@@ -9,7 +9,7 @@ from lab.core.jobs import ClaimedJob, Handler, enqueue
 from lab.people.principals import SYSTEM
 from lab.pilots.service import PLAN_LOCKED_JOB
 from lab.reports.afterwards.service import REMIND_JOB, remind
-from lab.reports.issuing import make_report, write_again
+from lab.reports.issuing import load_ahead, make_report, write_again
 from lab.reports.language import Language
 from lab.reports.lock_notices import tell_of_lock
 from lab.reports.progress import REPORT_JOB, SEAL_JOB, WRITE_JOB, report_key
@@ -35,6 +35,7 @@ def report_handlers(
     """
 
     def seal(job: ClaimedJob) -> None:
+        load_ahead()
         data_set = seal_pilot(
             database,
             store,

@@ -30,13 +30,14 @@ from lab.pilots.plans import (
     signals_of,
 )
 from lab.pilots.units import conversion_factor, integral_factor
+from lab.reports.kpi_words import INDICATOR_NAMES
 from lab.reports.language import marked as N_  # noqa: N812
 from lab.reports.language import say as _
 from lab.reports.numbers import format_number
 from lab.reports.results import RunValue
 from lab.reports.sealed import SealedEvent, SealedRun
 from lab.reports.sealing import SealedData
-from lab.reports.steadiness.iso22400 import INDICATOR_NAMES, Production, Quantities, indicator, wrong_planned_time
+from lab.reports.steadiness.iso22400 import Production, Quantities, indicator, wrong_planned_time
 from lab.reports.steadiness.machine_times import StateChange, seconds_in, time_elements
 
 Nanoseconds = npt.NDArray[np.int64]

@@ -3,9 +3,9 @@
 from lab.pilots.plans import AnalysisPlan, Kpi
 from lab.pilots.units import unit_label
 from lab.reports.blocks import Block, Fact, Facts, Heading, Paragraph, Section
+from lab.reports.kpi_words import criterion_text, definition_text
 from lab.reports.language import say
 from lab.reports.methods import DESIGNS
-from lab.reports.outcomes import criterion_text, definition_text
 from lab.reports.plan_changes import told_facts, written_direction, written_span
 from lab.reports.results import Results
 from lab.reports.words import Words

@@ -9,10 +9,10 @@ from lab.pilots.economics.inputs import ESTIMATES, EconomicInputs
 from lab.pilots.plans import AmendedPlan, AnalysisPlan, Kpi, Prose, RunLimits, StopCriterion, canonical_json
 from lab.pilots.units import unit_label
 from lab.reports.economics.writing import write_figure
+from lab.reports.kpi_words import criterion_text, definition_text, written_amount
 from lab.reports.language import present_language
 from lab.reports.language import say as _
 from lab.reports.numbers import format_number, format_quantity
-from lab.reports.outcomes import criterion_text, definition_text, written_amount
 from lab.reports.results import Economics, FormerVersion, PlanChange
 from lab.reports.sealed import SealedRun
 from lab.reports.sealing import SealedData

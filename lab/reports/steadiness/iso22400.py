@@ -10,24 +10,8 @@ from dataclasses import dataclass
 from scipy import stats
 
 from lab.pilots.plans import Indicator
-from lab.reports.language import marked as N_  # noqa: N812
 from lab.reports.steadiness.machine_times import TimeElements
 from lab.reports.value import Interval
-
-INDICATOR_NAMES: Mapping[str, str] = {
-    "availability": N_("Availability"),
-    "effectiveness": N_("Effectiveness"),
-    "quality_ratio": N_("Quality ratio"),
-    "oee": N_("OEE"),
-    "nee": N_("NEE"),
-    "allocation_efficiency": N_("Allocation efficiency"),
-    "utilisation_efficiency": N_("Utilisation efficiency"),
-    "throughput_rate": N_("Throughput rate"),
-    "technical_efficiency": N_("Technical efficiency"),
-    "setup_ratio": N_("Set-up ratio"),
-    "scrap_ratio": N_("Scrap ratio"),
-    "first_pass_yield": N_("First pass yield"),
-}
 
 
 @dataclass(frozen=True, slots=True)
