@@ -28,7 +28,7 @@ from lab.web.device_states import device_states
 from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue
 from lab.web.rendering import page
-from lab.web.report_pages import newest_reports
+from lab.web.report_pages import standing_reports
 from telemetry.alarms.models import Alarm
 from telemetry.alarms.service import list_alarms
 from telemetry.grants import Grant
@@ -109,7 +109,7 @@ def board_page(
         enquiries=len(list_enquiries(session, principal, state="new")),
         store_answers=store_answers,
         pilots=list_pilots(session, principal)[:_MOST_PILOTS],
-        reports=newest_reports(session, principal),
+        reports=standing_reports(session, principal),
         device_names={machine.device.id: machine.device.name for machine in machines},
         organisation_names={found.id: found.name for found in list_organisations(session, principal)},
     )

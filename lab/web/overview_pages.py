@@ -25,7 +25,7 @@ from lab.web.languages import gettext as _
 from lab.web.latest import ShownValue, present_values
 from lab.web.my_booking_pages import stands
 from lab.web.rendering import page
-from lab.web.report_pages import newest_reports
+from lab.web.report_pages import standing_reports
 from telemetry.granting import GrantDep
 from telemetry.grants import Grant
 from telemetry.stores.interface import SampleStore
@@ -65,7 +65,7 @@ def show_overview(
             bookings=[booking for booking in bookings if booking.id not in offers][:MOST_BOOKINGS],
             offered=[booking for booking in bookings if stands(booking, offers, now)],
             pilots=list_pilots(session, principal)[:MOST_PILOTS],
-            reports=newest_reports(session, principal),
+            reports=standing_reports(session, principal),
             **names(session, principal),
         )
 

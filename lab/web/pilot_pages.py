@@ -30,16 +30,17 @@ from lab.web.pilot_steps import pilot_steps
 from lab.web.plan_pages import seen_plan
 from lab.web.plan_words import design_text
 from lab.web.rendering import page
-from lab.web.report_pages import newest_reports
+from lab.web.report_pages import standing_report, standing_reports
 
 router = APIRouter()
 
 _DONE = {
-    "written": ("good", N_("The plan is kept. Look it through; it is locked before the first run.")),
-    "amended": ("good", N_("The new version is in its place. The company is told by mail.")),
+    "written": ("good", N_("The plan is saved. Look it through; it is locked before the first run.")),
+    "amended": ("good", N_("The new version holds. The company gets a mail.")),
     "locked": ("good", N_("The plan is locked and its runs are laid out. The company gets its fingerprint by mail.")),
     "changed": ("warn", N_("Nothing is locked: the plan was changed meanwhile. This is how it stands now.")),
 }
+_STAGES = {"T0": N_("at the start"), "T1": N_("after the report"), "T2": N_("a year later")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class _Version:
 
 @router.get("/pilots")
 def show_pilots(request: Request, principal: PrincipalDep, database: DatabaseDep) -> Response:
-    """All pilots one may see, with their state and the verdict of the newest report."""
+    """All pilots one may see, with their state and the verdict of the report that stands."""
     with database.read() as session:
         return page(
             request,
@@ -64,7 +65,7 @@ def show_pilots(request: Request, principal: PrincipalDep, database: DatabaseDep
             title=_("Pilots"),
             principal=principal,
             pilots=list_pilots(session, principal),
-            reports=newest_reports(session, principal),
+            reports=standing_reports(session, principal),
             **names(session, principal),
         )
 
@@ -101,7 +102,7 @@ def show_pilot(
             may_lock=row is not None and row.locked_at is None and (principal.is_staff or not sketched),
             done=_(said) if said else "",
             tone=tone,
-            tried=design_text(plan) if plan else "",
+            tried=design_text(plan, with_seed=principal.is_staff) if plan else "",
             locked_by=locked_by.name if locked_by else "",
             versions=_versions(session, principal, pilot_id),
             arm_labels={arm.name: arm.label for arm in plan.arms} if plan else {},
@@ -110,6 +111,7 @@ def show_pilot(
             run_states={run.id: _run_state(run) for run in runs},
             bookings=bookings,
             reports=reports,
+            answer=standing_report(reports),
             steps=pilot_steps(
                 pilot,
                 row,
@@ -117,11 +119,14 @@ def show_pilot(
                 bookings,
                 reports,
                 machines=sorted(plan.devices()) if plan else (),
+                for_staff=principal.is_staff,
                 progress=progress_of_pilot(session, pilot_id, now=clock.now()),
                 acceptance=get_acceptance(session, principal, reports[0].id) if reports else None,
                 follow_ups=follow_ups(session, principal, pilot_id),
             ),
-            missing_maturity=assessments(session, principal, pilot_id, now=clock.now())[1],
+            missing_maturity=[
+                _(_STAGES[stage]) for stage in assessments(session, principal, pilot_id, now=clock.now())[1]
+            ],
             documents=sum(row.removed_at is None for row in list_documents(session, principal, pilot_id)),
             **names(session, principal),
         )

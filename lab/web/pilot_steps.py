@@ -43,6 +43,7 @@ def pilot_steps(
     reports: Sequence[Report],
     *,
     machines: Sequence[str],
+    for_staff: bool,
     progress: Progress,
     acceptance: ReportAcceptance | None,
     follow_ups: Sequence[FollowUp],
@@ -56,6 +57,7 @@ def pilot_steps(
         bookings: of this pilot.
         reports: the newest first.
         machines: that the plan needs; they are chosen on the form to book.
+        for_staff: it is read by the lab, not by the company.
         progress: of sealing and the report.
         acceptance: of the newest report.
         follow_ups: the first one first; none before the report is approved.
@@ -85,16 +87,16 @@ def pilot_steps(
             progress.data_set.sealed_at if progress.data_set else None, f"/pilots/{pilot.id}/seal",
         ),
         (
-            _("Report"), report is not None and report.is_final, _report_fact(report), _approved_at(report),
-            _report_address(report),
+            _("Report"), report is not None and report.is_final, _report_fact(report, for_staff=for_staff),
+            _approved_at(report), _report_address(report),
         ),
         (
-            _("Accepted"), acceptance is not None, _acceptance_fact(acceptance),
+            _("Accepted"), acceptance is not None, _acceptance_fact(acceptance, for_staff=for_staff),
             acceptance.accepted_at if acceptance else None, _report_address(report) + "#acceptance",
         ),
         (
             _("What became of it"), bool(follow_ups) and follow_ups[-1].answered_at is not None,
-            _follow_up_fact(follow_ups), follow_ups[-1].answered_at if follow_ups else None,
+            _follow_up_fact(follow_ups, for_staff=for_staff), follow_ups[-1].answered_at if follow_ups else None,
             f"/pilots/{pilot.id}/afterwards",
         ),
     ]  # fmt: skip
@@ -119,7 +121,7 @@ def _plan_fact(plan: Plan | None) -> str:
 def _locked_fact(locked: datetime | None) -> str:
     if locked is None:
         return _("Before the first run the criteria are locked, so that nobody can bend them to the result.")
-    return _("The criteria cannot change unseen any more.")
+    return _("The criteria cannot change unnoticed any more.")
 
 
 def _slots_fact(held: int) -> str:
@@ -146,7 +148,9 @@ def _sealed_fact(progress: Progress) -> str:
     return _("After the last run the lab checks that nothing is missing, and seals the data.")
 
 
-def _report_fact(report: Report | None) -> str:
+def _report_fact(report: Report | None, *, for_staff: bool) -> str:
+    if report is None and for_staff:
+        return _("The answer to the company’s question, with every number and how sure it is.")
     if report is None:
         return _("The answer to your question, with every number and how sure it is.")
     return _(report.verdict) if report.is_final else _("Written; two people of the lab check it.")
@@ -159,16 +163,23 @@ def _approved_at(report: Report | None) -> datetime | None:
     return None if signed is None else signed.at
 
 
-def _acceptance_fact(acceptance: ReportAcceptance | None) -> str:
+def _acceptance_fact(acceptance: ReportAcceptance | None, *, for_staff: bool) -> str:
+    if acceptance is None and for_staff:
+        return _("The company says that the pilot is finished with this report.")
     if acceptance is None:
         return _("Your company says that the pilot is finished with this report.")
     return acceptance.name
 
 
-def _follow_up_fact(follow_ups: Sequence[FollowUp]) -> str:
+def _follow_up_fact(follow_ups: Sequence[FollowUp], *, for_staff: bool) -> str:
     last = next((row for row in reversed(follow_ups) if row.answered_at is not None), None)
+    if last is None and for_staff:
+        return _("After 6 and 12 months the lab asks whether the company has invested.")
     if last is None:
         return _("After 6 and 12 months the lab asks whether you have invested.")
+    if for_staff:
+        told = {"yes": _("The company has invested."), "no": _("The company has not invested.")}
+        return told.get(last.invested or "", _("Not decided yet."))
     invested = {"yes": _("You have invested."), "no": _("You have not invested.")}
     return invested.get(last.invested or "", _("Not decided yet."))
 

@@ -196,7 +196,7 @@ def _page(
         row=row,
         locked=locked,
         over=pilot.state in _FINISHED,
-        tried=design_text(locked) if locked is not None else "",
+        tried=design_text(locked, with_seed=True) if locked is not None else "",
         typed=typed,
         rows=rows,
         more=more,

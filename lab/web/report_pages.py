@@ -1,6 +1,6 @@
 """Reports: the page, the PDF and the data package; for the staff and the company it was made for, nobody else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -225,12 +225,18 @@ router.add_api_route("/reports/{report_id}/report.pdf", get_pdf)
 router.add_api_route("/reports/{report_id}/package.zip", get_package)
 
 
-def newest_reports(session: Session, principal: Principal) -> Mapping[str, Report]:
-    """The newest report of each pilot that this principal may read, by pilot id."""
-    newest: dict[str, Report] = {}
+def standing_reports(session: Session, principal: Principal) -> Mapping[str, Report]:
+    """The report of each pilot that stands, among those that this principal may read, by pilot id."""
+    found: dict[str, list[Report]] = {}
     for report in list_reports(session, principal):
-        newest.setdefault(report.pilot_id, report)
-    return newest
+        found.setdefault(report.pilot_id, []).append(report)
+    standing = {pilot_id: standing_report(reports) for pilot_id, reports in found.items()}
+    return {pilot_id: report for pilot_id, report in standing.items() if report is not None}
+
+
+def standing_report(reports: Sequence[Report]) -> Report | None:
+    """The newest approved one of a pilot's reports, the newest first; as long as there is none, the newest draft."""
+    return next((report for report in reports if report.is_final), reports[0] if reports else None)
 
 
 def _show(
@@ -255,6 +261,7 @@ def _show(
         )
         writing = _writing(session, report, settings, request.app.state.clock.now())
     tone, words = _DONE.get(done, ("good", ""))
+    shown = report.is_final or principal.is_staff  # what a draft says is not decided yet
     return page(
         request,
         "report.html",
@@ -271,7 +278,8 @@ def _show(
         until=until,
         report_language=language_of(report),
         **writing,
-        fragment=fragment_of(report, settings.data_dir, address=f"/reports/{report.id}"),
+        shown=shown,
+        fragment=fragment_of(report, settings.data_dir, address=f"/reports/{report.id}") if shown else "",
     )
 
 

@@ -101,11 +101,16 @@ class Lab(Town):
         self.store.write(pa.Table.from_pylist([row], schema=SAMPLES), watermark=0)
 
 
-def _report(session: Session, pilot_id: str, **results: object) -> Report:
+def _report(session: Session, pilot_id: str, version: int = 1, **results: object) -> Report:
     """A report row on a data set row; the files are for whoever needs them."""
     now = MONDAY_MORNING
     data_set = DataSet(
-        id=new_id("dst"), pilot_id=pilot_id, version=1, sealed_at=now, folder="pilots/data", manifest_sha256="0" * 64
+        id=new_id("dst"),
+        pilot_id=pilot_id,
+        version=version,
+        sealed_at=now,
+        folder="pilots/data",
+        manifest_sha256="0" * 64,
     )
     session.add(data_set)
     session.flush()
@@ -114,7 +119,7 @@ def _report(session: Session, pilot_id: str, **results: object) -> Report:
         pilot_id=pilot_id,
         data_set_id=data_set.id,
         number=f"R-{new_id('n')}",
-        version=1,
+        version=version,
         created_at=now,
         verdict="Invest",
         results={**example_document(), **results},
@@ -194,7 +199,7 @@ def test_the_overview_shows_a_member_the_own_things_only(lab: Lab) -> None:
     lab.say("mill-1", "spindle_power_kw", 1.75, seconds_ago=5)
     lab.say("meter-1", "active_power_kw", 3.25, seconds_ago=5)
     founder, joiner, staff = (words(lab.get(who, "/")) for who in ("founder", "joiner", "engineer"))
-    assert "Your slot until 09:30: Feed trial" in founder
+    assert "Your slot until 09:30 CET: Feed trial" in founder
     assert "1.75 kW" in founder
     assert "Secret trial" not in founder
     assert "3.25 kW" not in founder
@@ -443,6 +448,40 @@ def test_a_report_is_read_and_taken_home_by_those_it_was_made_for(lab: Lab, who:
     assert (pdf.headers["content-type"], pdf.content) == ("application/pdf", b"%PDF-1.7 the report")
     assert "attachment" in pdf.headers["content-disposition"]
     assert package.content == b"PK the package"
+
+
+def example_answer() -> str:
+    """As `words` reads it."""
+    return " ".join(str(example_document()["answer"]).split())
+
+
+def test_a_draft_tells_its_company_no_verdict_and_the_staff_that_it_is_a_draft(lab: Lab) -> None:
+    pilot, report, answer = f"/pilots/{lab.pilot.id}", f"/reports/{lab.report.id}", example_answer()
+    for page in ("/", "/pilots", pilot, report):
+        text = words(lab.get("founder", page))
+        assert "draft" in text, page
+        assert "Invest" not in text, page
+        assert answer not in text, page
+    for page in ("/", "/pilots"):
+        text = words(lab.get("engineer", page))
+        assert "draft" in text
+        assert "Invest" not in text
+    assert f"Invest draft {answer}" in words(lab.get("engineer", pilot))
+    assert "Verdict" in words(lab.get("engineer", report))
+
+
+def test_an_approved_report_stands_until_its_correction_is_approved(lab: Lab) -> None:
+    with lab.database.write() as session:
+        session.get_one(Report, lab.report.id).status = "approved"
+    with lab.database.write() as session:
+        correction = _report(session, lab.pilot.id, 2, answer="Something else.")
+    for who in ("founder", "engineer"):
+        for page in ("/", "/pilots"):
+            assert f'href="/reports/{lab.report.id}"><span class="tag invest">Invest' in lab.get(who, page).text
+        text = words(lab.get(who, f"/pilots/{lab.pilot.id}"))
+        assert f"Invest {example_answer()}" in text
+        assert f"To replace it, not approved yet: {correction.number}" in text
+        assert "Something else." not in text
 
 
 def test_another_company_cannot_even_learn_that_there_is_a_report(lab: Lab) -> None:

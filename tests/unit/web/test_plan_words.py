@@ -42,5 +42,8 @@ def test_every_design_is_told_in_a_line_of_the_readers_language(
     plan = AnalysisPlan.model_validate({**demo_plan().model_dump(), "design": design, **facts})
     line = design_text(plan)
     assert told[language] in line
+    assert str(plan.seed) not in line
+    by_chance = design in {"completely_randomised", "blocked", "crossover", "factorial"}
+    assert (str(plan.seed) in design_text(plan, with_seed=True)) is by_chance
     if language == "pl":
         assert not {"runs", "order", "all"} & set(line.replace(",", "").split())
