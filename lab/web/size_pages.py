@@ -16,9 +16,10 @@ from lab.pilots import service
 from lab.pilots.plans import AnalysisPlan, read_plan
 from lab.reports.schemas import SizeRequest
 from lab.reports.sizing import PilotSize, earlier_spread, size_pilot
+from lab.reports.spread import Spread
 from lab.web.languages import gettext as _
 from lab.web.rendering import page
-from lab.web.sketch_earlier import as_typed, source_words
+from lab.web.sketch_earlier import as_typed, is_taken, source_words
 from lab.web.sketch_pages import NUMBERS
 from lab.web.wording import bare_number, minutes_long, one_line, quantity
 
@@ -56,7 +57,7 @@ def show_size(request: Request, pilot_id: str, principal: PrincipalDep, database
             typed=typed,
             questions={name: _(NUMBERS[name]) for name in _ASKED},
             unit=plan.primary.unit,
-            source=source_words(earlier[0]) if earlier is not None else "",
+            source=_source(plan, typed["differ"], earlier[0]) if earlier is not None else "",
             follows=_follows(plan, found) if found is not None else [],
             enough=found is not None and found.size.runs_per_arm is not None,
             slots=_slots(pilot_id, plan, found),
@@ -71,7 +72,7 @@ def _sized(
     numbers = {name: bare_number(text) for name, text in typed.items()}
     earlier = earlier_spread(session, principal, pilot_id)
     wish = {name: numbers[name] for name in ("run_minutes", "reset_minutes", "setup_minutes") if numbers[name]}
-    if typed["differ"] and (earlier is None or typed["differ"] != as_typed(earlier[0].sd)):
+    if typed["differ"] and (earlier is None or not is_taken(typed["differ"], earlier[0].sd)):
         wish["sd"] = numbers["differ"]
     try:
         longest = round(60 * float(numbers["longest_hours"] or _DEFAULTS["longest_hours"]))
@@ -86,6 +87,20 @@ def _sized(
         return None, _(
             "No earlier trial of this company tells how much runs differ. Please say it; a few trial runs tell."
         )
+
+
+def _source(plan: AnalysisPlan, differ: str, earlier: Spread) -> str:
+    """What earlier trials tell, whether it is reckoned with or something else was typed."""
+    if not differ or is_taken(differ, earlier.sd):
+        return _(
+            "How much runs differ is known from earlier trials of this company: %(source)s.",
+            source=source_words(earlier),
+        )
+    return _(
+        "Earlier trials of this company differed by %(differ)s, %(source)s.",
+        differ=quantity(earlier.sd, plan.primary.unit),
+        source=source_words(earlier),
+    )
 
 
 def _follows(plan: AnalysisPlan, found: PilotSize) -> list[str]:
@@ -103,8 +118,8 @@ def _follows(plan: AnalysisPlan, found: PilotSize) -> list[str]:
     return [
         spread,
         _(
-            "%(each)s runs of each way of working, %(runs)s in all: with these an effect as hoped for is shown with a "
-            "probability of %(power)s %%.",
+            "Runs of each way of working: %(each)s, in all: %(runs)s. With these an effect as hoped for is shown with "
+            "a probability of %(power)s %%.",
             each=size.runs_per_arm, runs=found.runs, power=f"{100 * size.power:.0f}",
         ),
         _(

@@ -1,7 +1,7 @@
 """What a company's earlier trials tell about how much parts differ, in words for the sketch of its next plan."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from devices.units import code_of_symbol
 from lab.reports.spread import KnownSpread, Spread, spreads_in_unit
 from lab.web.languages import gettext as _
 from lab.web.languages import ngettext, present_language
-from lab.web.wording import lab_date, quantity
+from lab.web.wording import bare_number, lab_date, quantity
 
 _MOST_EARLIER = 3
 
@@ -31,6 +31,14 @@ def as_typed(value: float) -> str:
     return written.replace(".", ",") if present_language() == "pl" else written
 
 
+def is_taken(typed: str, value: float) -> bool:
+    """Whether somebody has typed just this number, with whichever decimal sign: people change the language too."""
+    try:
+        return Decimal(bare_number(typed)) == Decimal(as_typed(value).replace(",", "."))
+    except InvalidOperation:
+        return False
+
+
 def offers_of(known: Sequence[KnownSpread], typed: dict[str, str]) -> list[dict[str, str]]:
     """What can be taken over from earlier trials: a sentence, and the page's query with the answer filled in."""
     unit = code_of_symbol(typed["unit"]) or "1"
@@ -46,15 +54,16 @@ def offers_of(known: Sequence[KnownSpread], typed: dict[str, str]) -> list[dict[
             "address": urlencode(typed | {"differ": as_typed(one.spread.sd)}),
         }
         for one in known
-        if typed["differ"] != as_typed(one.spread.sd)
+        if not is_taken(typed["differ"], one.spread.sd)
     ]
 
 
 def source_words(spread: Spread) -> str:
     """From which runs of which trials a spread comes."""
-    days = [lab_date(trial.day, "") if trial.day is not None else trial.pilot for trial in spread.trials]
+    known = (lab_date(trial.day, "") if trial.day is not None else trial.pilot for trial in spread.trials)
+    days = list(dict.fromkeys(known))
     runs = spread.runs or 0
-    if len(days) == 1:
+    if len(spread.trials) == 1:
         return ngettext(
             "from %(num)s run of your trial of %(day)s", "from %(num)s runs of your trial of %(day)s", runs, day=days[0]
         )

@@ -24,7 +24,7 @@ from lab.reports.spread import KnownSpread, Spread
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.rendering import page
-from lab.web.sketch_earlier import as_typed, earlier_sentence, known_spreads, offers_of
+from lab.web.sketch_earlier import earlier_sentence, is_taken, known_spreads, offers_of
 from lab.web.wording import bare_number, minutes_long, one_line, quantity
 
 router = APIRouter(prefix="/pilots/{pilot_id}")
@@ -139,7 +139,7 @@ def sketch_of(typed: dict[str, str], earlier: Sequence[KnownSpread] = ()) -> Ske
         )
     spread = Spread(found["differ"]) if found["differ"] > 0 else None
     if spread is not None:
-        same = (one.spread for one in earlier if typed["differ"] == as_typed(one.spread.sd))
+        same = (one.spread for one in earlier if is_taken(typed["differ"], one.spread.sd))
         spread = next(same, spread)
     size = runs_for(gain=gain, sd=spread.reckoned if spread else gain, layout=RANDOMISED_LAYOUT)
     if size.runs_per_arm is None:

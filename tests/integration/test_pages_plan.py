@@ -271,7 +271,7 @@ def test_the_number_of_runs_follows_from_the_plan_and_leads_to_free_times(office
     for who in ("founder", "engineer"):
         assert "improves by more than 0.02" in office.get(address, who)
         page = office.get(asked, who)
-        assert "17 runs of each way of working, 34 in all" in page
+        assert "Runs of each way of working: 17, in all: 34." in page
         assert "The plan says 6 runs of each way of working now." in page
         assert f"device=meter-1&amp;device=mill-1&amp;pilot_id={office.pilot_id}&amp;minutes=220" in page
     joiner = office.town.browser(office.app, "joiner")

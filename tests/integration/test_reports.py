@@ -3,9 +3,10 @@
 import asyncio
 import html
 import json
+import re
 import shutil
 import zipfile
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,11 @@ from lab.reports.errors import DataSetAlteredError, PilotUnfinishedError, Report
 from lab.reports.gathering import gather, grant_of_company, samples_of
 from lab.reports.jobs import report_handlers
 from lab.reports.models import DataSet, Report
+from lab.reports.numbers import format_quantity
 from lab.reports.results import Results, Verdict
 from lab.reports.sealing import file_sha256, read_data_set, write_data_set
+from lab.reports.spread import Spread, Trial
+from lab.web.sketch_earlier import source_words
 from telemetry.models import MachineEvent
 from telemetry.sequences import note_received
 from telemetry.stores.duckdb import DuckDBStore
@@ -604,6 +608,30 @@ def test_the_sketch_offers_what_the_companys_own_runs_differed_by(lab, http):
     other = new_pilot(http, "stranger")
     page = sketch_page(lab, http, "stranger", f"/pilots/{other}/sketch?better={kpi['label']}&unit={kpi['unit']}")
     assert "From your earlier trials:" not in page
+
+
+def test_the_size_page_reckons_with_an_earlier_spread_in_either_language_and_says_when_another_is_typed(lab, http):
+    lab.report()
+    pilot = new_pilot(http, "member")
+    told = http.get("member", f"/pilots/{pilot}/plan/spread").json()
+    reckoned = f"{format_quantity(told['sd_reckoned'], 'kWh')} is reckoned with."
+    address = f"/pilots/{pilot}/plan/size?run_minutes=4"
+    page = sketch_page(lab, http, "member", address)
+    known = re.search(r'name="differ"[^>]* value="([^"]+)"', page)[1]
+    for typed in (known, known.replace(".", ","), f"{known}0"):
+        page = sketch_page(lab, http, "member", f"{address}&differ={typed}")
+        assert "known from earlier trials of this company: from 6 runs of your trial of Mon 23 Nov 2026." in page
+        assert reckoned in page
+    page = sketch_page(lab, http, "member", f"{address}&differ=0,5")
+    assert "is known from" not in page
+    assert f"Earlier trials of this company differed by {format_quantity(told['sd'], 'kWh')}, from 6 runs" in page
+    assert reckoned not in page
+
+
+def test_a_day_on_which_two_earlier_trials_were_made_is_named_once():
+    day = date(2026, 11, 23)
+    trials = tuple(Trial(number, day, 6) for number in ("PL-2026-002", "PL-2026-001"))
+    assert source_words(Spread(0.1, 10, 12, trials)) == "from 12 runs of your trials of Mon 23 Nov 2026"
 
 
 def sketch_page(lab, http, who, address):
