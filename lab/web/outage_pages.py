@@ -33,6 +33,8 @@ _DONE = {
     "withdrawn": N_("The outage is withdrawn."),
     "late": N_("Somebody was faster; this is how it stands now."),
 }
+WHOLE_LAB = "*"
+"""In place of a machine; no machine is called so, and an empty field takes nothing out of service."""
 Line = Annotated[str, Form(max_length=500)]
 
 
@@ -69,8 +71,10 @@ def submit_outage(
     zone, now = settings.time_zone, clock.now()
     typed = {"device_id": device_id, "kind": kind, "start": start, "end": end, "reason": reason}
     try:
+        if not device_id:
+            raise ValueError("a machine, or the whole lab in so many words")
         wish = OutageRequest(
-            device_id=device_id or None,
+            device_id=None if device_id == WHOLE_LAB else device_id,
             kind=OutageKind(kind),
             start=read_field_time(start, zone, field="start") if start else now,
             end=read_field_time(end, zone, field="end") if end else None,
@@ -149,6 +153,7 @@ def _page(
             outages=[outage for outage in found.rows if spans[outage.id]],
             spans=spans,
             devices=list_devices(session),
+            whole_lab=WHOLE_LAB,
             typed=typed or {"device_id": "", "kind": "planned", "start": "", "end": "", "reason": ""},
             seen=seen,
             problem=problem,
