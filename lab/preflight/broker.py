@@ -115,12 +115,12 @@ def broker_lines(
 
 
 def _window_lines(limits: BrokerLimits, max_payload_bytes: int) -> list[Finding]:
-    lines = [Finding("good", PART, "sends enough messages ahead of their acknowledgement")]
+    lines = [Finding("good", PART, "passes on enough messages at once")]
     if limits.in_flight is not None and limits.in_flight < GOOD_IN_FLIGHT:
-        fact = f"sends only {limits.in_flight} messages ahead of their acknowledgement (in-flight window)"
+        fact = f"passes on only {limits.in_flight} messages at once (in-flight window)"
         lines = [Finding("mind", PART, fact, "set its window to 2000 (Mosquitto: max_inflight_messages 2000)")]
     if limits.receive_maximum is not None and limits.receive_maximum < 20:
-        fact = f"takes only {limits.receive_maximum} messages ahead of its own acknowledgement"
+        fact = f"takes only {limits.receive_maximum} messages at once"
         lines.append(Finding("mind", PART, fact, "raise its receive maximum: machines wait for it"))
     if limits.largest_packet is not None and limits.largest_packet < max_payload_bytes:
         fact = f"takes packets of {limits.largest_packet} bytes at most, messages may have {max_payload_bytes}"
@@ -130,7 +130,7 @@ def _window_lines(limits: BrokerLimits, max_payload_bytes: int) -> list[Finding]
 
 def _session_line(limits: BrokerLimits) -> Finding:
     if limits.keeps_session:
-        return Finding("good", PART, "keeps the recorder's session while it is away")
+        return Finding("good", PART, "keeps messages for the recorder while it is away")
     fact = "forgets a client that is away: what machines send while the recorder restarts is lost"
     return Finding("wrong", PART, fact, "let it keep sessions (MQTT 5: session expiry; Mosquitto does by itself)")
 

@@ -19,7 +19,7 @@ _LATE_S = 5.0
 class SignalSeen:
     """How much of a signal came over the last minute."""
 
-    name: str
+    label: str
     expected_interval_ms: float | None
     count: int
     planned: bool
@@ -70,14 +70,14 @@ def _signal_lines(device: DeviceSeen) -> list[Finding]:
             if signal.count or not signal.planned:
                 well += 1
             else:
-                fact = f"{signal.name} has not come for a minute; nobody has said how often it should"
+                fact = f"{signal.label} has not come for a minute; nobody has said how often it should"
                 lines.append(Finding("mind", device.name, fact, "let the machine say it once, or give its interval"))
             continue
         expected = LOOKED_AT.total_seconds() * 1000 / signal.expected_interval_ms
         if signal.count >= ENOUGH * expected or (expected < 1 and signal.count):
             well += 1
             continue
-        fact = f"{signal.name}: {signal.count} of {max(1, round(expected))} values in the last minute"
+        fact = f"{signal.label}: {signal.count} of {max(1, round(expected))} values in the last minute"
         todo = (
             "see that the machine runs its program and sends this signal"
             if not signal.count
@@ -86,7 +86,9 @@ def _signal_lines(device: DeviceSeen) -> list[Finding]:
         lines.append(Finding("wrong" if signal.planned else "mind", device.name, fact, todo))
     if device.signals:
         total = len(device.signals)
-        lines.insert(0, Finding("good" if well == total else "mind", device.name, f"{well} of {total} signals arrive"))
+        fact, todo = f"{well} of {total} signals arrive", "see the lines below"
+        arrived = well == total
+        lines.insert(0, Finding("good" if arrived else "mind", device.name, fact, "" if arrived else todo))
     return lines
 
 

@@ -120,7 +120,7 @@ def _seen(
     if store is not None and sending and looked_at:
         came, uncertain = _counts(store, grant, device.id, [one.name for one in looked_at], span)
     signals = [
-        SignalSeen(one.name, one.expected_interval_ms, came.get(one.name, 0), one.name in planned) for one in looked_at
+        SignalSeen(one.label, one.expected_interval_ms, came.get(one.name, 0), one.name in planned) for one in looked_at
     ]
     offset_s = _offset_s(session, device.id, boot) if boot is not None else None
     return DeviceSeen(device.id, device.name, online, tuple(signals), offset_s, uncertain, sending=bool(sending))

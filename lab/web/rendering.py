@@ -9,6 +9,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from devices.units import unit_symbol
@@ -127,6 +128,7 @@ def _environment() -> Environment:
             "alarm_text": watch_words.alarm_text,
             "finding_text": watch_words.finding_text,
             "part_name": watch_words.part_name,
+            "with_code": _with_code,
             "booking_state": wording.booking_state,
             "pilot_state": wording.pilot_state,
             "alarm_severity": wording.alarm_severity,
@@ -145,6 +147,16 @@ def _zoned(write: Any) -> Any:
         return str(write(instant, context["zone"]))
 
     return filter_in_zone
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence in which commands stand between backticks, as a part of a page."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece) for place, piece in enumerate(pieces)
+    )
 
 
 @pass_context

@@ -102,7 +102,7 @@ def test_a_weak_broker_is_named_before_the_booking(
 ) -> None:
     lab = Lab(each_database, lab_clock, tmp_path, peer, broker_persistence=False)
     said = {(level, fact) for level, part, fact in lab.lines() if part == "broker"}
-    assert ("mind", "sends only 20 messages ahead of their acknowledgement (in-flight window)") in said
+    assert ("mind", "passes on only 20 messages at once (in-flight window)") in said
     assert ("wrong", "loses what it holds when it restarts") in said
     assert ("wrong", "keeps only 1020 messages while the recorder is away, which lasts 20 s") in said
     lab.store.close()
@@ -112,8 +112,8 @@ def test_what_arrives_at_its_rate_is_green_and_what_does_not_is_not(
     database: Database, lab_clock: LabClock, tmp_path: Path, peer: WindowPeer
 ) -> None:
     lab = Lab(database, lab_clock, tmp_path, peer, broker_persistence=True)
-    assert ("mind", "Mill 1", "spindle_power_kw: 0 of 60 values in the last minute") not in lab.lines()
-    assert ("wrong", "Mill 1", "spindle_power_kw: 0 of 60 values in the last minute") in lab.lines()
+    assert ("mind", "Mill 1", "Spindle power kw: 0 of 60 values in the last minute") not in lab.lines()
+    assert ("wrong", "Mill 1", "Spindle power kw: 0 of 60 values in the last minute") in lab.lines()
     lab.store.write(samples(*((second, 1.0) for second in range(-65, 0))), watermark=1)
     lines = lab.lines()
     assert ("good", "Mill 1", "is online") in lines
@@ -125,7 +125,7 @@ def test_what_arrives_at_its_rate_is_green_and_what_does_not_is_not(
     lab.store.write(samples(*((240 + second, 1.0) for second in range(40))), watermark=2)
     lab.store.write(samples(*((280 + second, 1.0) for second in range(9)), flags=int(Flag.UNCERTAIN)), watermark=3)
     lines = lab.lines()
-    assert ("wrong", "Mill 1", "spindle_power_kw: 49 of 60 values in the last minute") in lines
+    assert ("wrong", "Mill 1", "Spindle power kw: 49 of 60 values in the last minute") in lines
     assert ("wrong", "Mill 1", "9 values of the last minute have a time that nobody can be sure of") in lines
     assert ("wrong", "recorder", "The recorder has said nothing for 300 s") in lines
     lab.store.close()
@@ -148,7 +148,7 @@ def test_the_plan_says_which_machines_and_signals_matter(
     lines = lab.lines(booking)
     assert ("wrong", "plan", "the analysis plan needs meter-1, which is not booked") in lines
     assert ("mind", "plan", "the analysis plan is not locked yet") in lines
-    assert ("mind", "Mill 1", "spindle_power_kw: 0 of 60 values in the last minute") in lines
+    assert ("mind", "Mill 1", "Spindle power kw: 0 of 60 values in the last minute") in lines
     lab.store.close()
 
 

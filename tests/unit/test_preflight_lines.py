@@ -48,7 +48,15 @@ def test_a_planned_signal_needs_nine_tenths_of_its_rate(count: int, level: str) 
 def test_a_signal_that_nobody_planned_is_only_minded() -> None:
     lines = told(device_lines(device(SignalSeen("power", 500.0, 0, planned=False))))
     assert ("mind", "power: 0 of 120 values in the last minute") in lines
+    assert ("mind", "0 of 1 signals arrive") in lines
     assert not any(level == "wrong" for level, _ in lines)
+
+
+def test_what_is_to_be_minded_says_what_to_do_too() -> None:
+    signals = SignalSeen("power", 500.0, 0, planned=True), SignalSeen("wear", None, 0, planned=True)
+    lines = device_lines(device(*signals, online=None, offset_s=None))
+    assert {line.level for line in lines} == {"mind", "wrong"}
+    assert all(line.what_to_do for line in lines)
 
 
 def test_a_signal_slower_than_a_minute_needs_one_value() -> None:
@@ -90,8 +98,8 @@ def test_a_good_broker_is_green_and_says_how_long_it_can_wait() -> None:
 def test_a_weak_broker_is_named_by_window_queue_and_persistence() -> None:
     lines = lines_of(WEAK, Keeping(False))
     assert lines == [
-        ("mind", "sends only 20 messages ahead of their acknowledgement (in-flight window)"),
-        ("good", "keeps the recorder's session while it is away"),
+        ("mind", "passes on only 20 messages at once (in-flight window)"),
+        ("good", "keeps messages for the recorder while it is away"),
         ("wrong", "loses what it holds when it restarts"),
         ("wrong", "keeps only 1020 messages while the recorder is away, which lasts 10 s"),
     ]
