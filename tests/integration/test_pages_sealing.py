@@ -364,7 +364,8 @@ def test_the_console_tells_of_every_run_at_once_what_came_and_leaves_one_out_wit
     lab.make_run(1, 7.2)
     lab.make_run(2, 7.2)
     page = engineer.get(console).text
-    assert page.index('<th scope="row">2</th>') < page.index('<th scope="row">1</th>')  # the newest first
+    second, first = (page.index(f'<th scope="row" data-label="Run">{number}</th>') for number in (2, 1))
+    assert second < first  # the newest first
     assert page.count("mill-1".replace("-", " ").capitalize() + ": all 10") == 2
     assert page.count("Meter 1: 1 of 3 missing") == 2
     assert "Leave run 1 out" in page
@@ -428,7 +429,7 @@ def test_every_step_that_is_done_says_when(office):
 def test_missing_digital_maturity_is_warned_of_and_stops_nothing(office):
     lab, member = office.lab, office.as_("member")
     page = member.get(f"/pilots/{lab.pilot_id}").text
-    assert "has not been noted yet (T0)" in page
+    assert "has not been noted yet (at the start)" in page
     with lab.database.write() as session:
         scores = dict.fromkeys(MaturityScores.model_fields, 40.0)
         wish = MaturityRequest(assessed_on=lab.clock.now().date(), source="DMA tool", **scores)
