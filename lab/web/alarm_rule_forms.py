@@ -36,7 +36,7 @@ LABELS = {
     "signal": N_("Signal"),
     "low": N_("Lower limit"),
     "high": N_("Upper limit"),
-    "hysteresis": N_("Clears only so far inside"),
+    "hysteresis": N_("Margin before the alarm clears"),
     "delay_s": N_("Only after so many seconds"),
     "most_per_s": N_("Most change in a second"),
     "over_s": N_("Taken over so many seconds"),

@@ -15,8 +15,8 @@ from lab.web.wording import sentence
 _WAYS_OUT = {
     401: N_("Sign in and try again."),
     403: N_("If you think you should be able to do this, ask the lab's staff."),
-    404: N_("It may have been removed, or it belongs to somebody else. Start again from the overview."),
-    405: N_("Start again from the overview."),
+    404: N_("It may have been removed, or it belongs to somebody else."),
+    405: N_("Go back and try again."),
     409: N_("Go back, look at what has changed, and try again."),
     412: N_("Go back, reload the page and decide again."),
     413: N_("Send less at once."),

@@ -16,7 +16,7 @@ from lab.web.languages import marked as N_  # noqa: N812
 from lab.web.wording import bare_number, one_line, typed_number
 
 BASIC_KINDS = {
-    "integral": N_("amount over the run (from kW follow kWh)"),
+    "integral": N_("amount (from kW follow kWh)"),
     "mean": N_("mean of a signal"),
     "minimum": N_("least value of a signal"),
     "maximum": N_("greatest value of a signal"),

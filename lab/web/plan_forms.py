@@ -79,13 +79,13 @@ LABELS = MEASURE_LABELS | {
     "least_coverage_percent": N_("Least part of a run that must be there, in per cent"),
     "delay_s": N_("Only after so many seconds"),
     "stops": N_("Machines to stop, with commas between"),
-    "economics": N_("The company's own figures"),
+    "economics": N_("The company’s own figures"),
     "currency": N_("Currency"),
     "investment_cents": N_("Investment"),
     "lifetime_years": N_("Years of use"),
-    "discount_rate": N_("What money costs in a year, in per cent"),
+    "discount_rate": N_("Cost of capital a year, in per cent"),
     "grant_share": N_("Part that a grant pays, in per cent"),
-    "residual_value_cents": N_("What it still brings at the end"),
+    "residual_value_cents": N_("Worth at the end"),
     "yearly_volume": N_("How often a year the improvement is made"),
     "unit_value_cents": N_("Worth of one unit of what decides"),
     "running_costs_cents": N_("Running costs in a year"),
@@ -93,7 +93,7 @@ LABELS = MEASURE_LABELS | {
 }
 """Field of a plan → in words."""
 ESTIMATED = {name: LABELS[name] for name in ESTIMATES}
-EDGES = {"low": N_("low"), "likely": N_("likely"), "high": N_("high")}
+EDGES = {"low": N_("least"), "likely": N_("most likely"), "high": N_("most")}
 _NUMBERS = ("break_even", "expected", "longest_gap_s", "least_coverage_percent")
 _SWITCHES = ("finished_only", "written_after_data", "demonstration_only")
 _FIELD_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|^expected\b(?= must)")

@@ -100,9 +100,9 @@ def lab_clock(instant: datetime, zone: str) -> str:
 
 
 def lab_until(instant: datetime, now: datetime, zone: str) -> str:
-    """An end that is near: the time of day alone if it is today, else with the date."""
+    """An end that is near: the time of day and the zone alone if it is today, else with the date."""
     if in_zone(instant, zone).date() == in_zone(now, zone).date():
-        return in_zone(instant, zone).strftime("%H:%M")
+        return in_zone(instant, zone).strftime("%H:%M %Z")
     return lab_time(instant, zone)
 
 
@@ -301,6 +301,7 @@ _UNITS_IN_NAMES = {
     "_cel": "°C",
     "_hz": "Hz",
     "_um": "µm",
+    "_mpx": "Mpx",
     "_mm": "mm",
     "_min": "min",
     "_s": "s",
@@ -312,6 +313,12 @@ _UNITS_IN_NAMES = {
 
 _FINDINGS = (N_("passed"), N_("result"), N_("operator"), N_("material"))
 """What mostly stands in a run's record, beside `finished`."""
+_CHARACTERISTICS = (
+    N_("axes"), N_("travel x"), N_("travel y"), N_("travel z"), N_("spindle"), N_("payload"), N_("reach"), N_("width"),
+    N_("length"), N_("resolution"), N_("process"), N_("volume x"), N_("volume y"), N_("volume z"), N_("class"),
+    N_("phases"), N_("feed"), N_("roughness"),
+)  # fmt: skip
+"""How capabilities and settings are mostly characterised; what else a catalogue says is said as it stands there."""
 _OUTCOMES = {"good": N_("good"), "scrap": N_("scrap"), "rework": N_("rework")}
 
 

@@ -122,7 +122,7 @@ def test_a_page_that_fails_is_a_page_that_says_what_to_do(app: FastAPI, town: To
         assert response.status_code == 404
         assert response.headers["content-type"].startswith("text/html")
         assert words in response.text
-        assert "To the overview" in response.text
+        assert "To the start" in response.text
 
 
 def test_the_api_describes_itself_without_pages_or_foreign_scripts(app: FastAPI) -> None:

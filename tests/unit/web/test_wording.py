@@ -35,7 +35,7 @@ def test_a_span_over_the_end_of_summer_time_names_both_zones() -> None:
 
 
 def test_an_end_today_is_a_time_of_day_only() -> None:
-    assert wording.lab_until(MONDAY + timedelta(hours=1), MONDAY, WARSAW) == "09:00"
+    assert wording.lab_until(MONDAY + timedelta(hours=1), MONDAY, WARSAW) == "09:00 CET"
     assert wording.lab_until(MONDAY + timedelta(days=1), MONDAY, WARSAW) == "Tue 24 Nov 2026, 08:00 CET"
 
 
@@ -84,6 +84,17 @@ def test_opening_hours_are_grouped_by_days_in_a_row() -> None:
 )
 def test_a_unit_in_a_name_goes_behind_the_value(name: str, value: object, written: str) -> None:
     assert wording.named_value(name, value) == written
+
+
+def test_what_a_machine_can_do_is_characterised_in_the_readers_language() -> None:
+    token = languages._language.set("pl")
+    try:
+        assert wording.named_value("axes", 3) == "osie 3"
+        assert wording.named_value("travel_x_mm", 500) == "przesuw X 500 mm"
+        assert wording.named_value("resolution_mpx", 5) == "rozdzielczość 5 Mpx"
+        assert wording.named_value("gripper", "soft") == "gripper soft"
+    finally:
+        languages._language.reset(token)
 
 
 def test_values_prices_and_lengths_read_like_speech() -> None:
