@@ -126,5 +126,5 @@ def test_an_engineer_reads_what_an_hour_costs_now(database: Database, lab_clock:
     with database.write() as session:
         make_device(session, "mill-1", name="CNC mill", price_cents_per_hour=8500)
     text = re.sub(r"<[^>]+>", " ", town.browser(app, "engineer").get("/manage/prices").text)
-    assert "CNC mill EUR 85.00 per hour" in " ".join(text.split())
+    assert "CNC mill 85.00 EUR per hour" in " ".join(text.split())
     store.close()
