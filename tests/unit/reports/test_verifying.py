@@ -160,28 +160,29 @@ def test_with_another_release_numbers_may_differ_by_a_billionth_and_words_at_all
     assert {one.part for one in findings if one.level == "mind"} == {"programs", "words", "report"}
 
 
-FORMER = Path(__file__).parent / "packages" / "version-0.1.0.zip"
-"""Made by version 0.1.0 of the made-up pilot. PDF and page are one line each, so that the file stays small."""
+FORMER = {name: Path(__file__).parent / "packages" / f"version-{name}.zip" for name in ("0.1.0", "0.2.0")}
+"""Made by these versions of the made-up pilot. PDF and page are one line each, so that the files stay small."""
 
 
-@pytest.fixture
-def former(tmp_path: Path) -> Path:
+@pytest.fixture(params=FORMER)
+def former(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The package of a former version, unpacked."""
-    with zipfile.ZipFile(FORMER) as archive:
+    with zipfile.ZipFile(FORMER[request.param]) as archive:
         archive.extractall(tmp_path / "former")
     return tmp_path / "former"
 
 
-def test_a_package_of_a_former_version_is_still_computed_again_and_what_is_not_made_again_is_said():
-    findings = verify_package(FORMER)
+@pytest.mark.parametrize("name", FORMER)
+def test_a_package_of_a_former_version_is_still_computed_again_and_what_is_not_made_again_is_said(name):
+    findings = verify_package(FORMER[name])
     assert [one for one in findings if one.level == "wrong"] == []
     told = {one.part: one for one in findings}
-    assert f"pilotlab 0.1.0 (here {version('pilotlab')})" in told["programs"].fact
+    assert f"pilotlab {name} (here {version('pilotlab')})" in told["programs"].fact
     assert int(told["numbers"].fact.split()[0]) > 1000
     assert int(told["results/run-values.csv"].fact.split()[0]) > 30
     assert told["report"].level == "mind"
     assert "were not made again" in told["report"].fact
-    said = " ".join(CliRunner().invoke(app, ["verify", str(FORMER)]).output.split())
+    said = " ".join(CliRunner().invoke(app, ["verify", str(FORMER[name])]).output.split())
     assert "are as listed is all that is known of them" in said
     assert "SAME: every file is as listed and every number comes out again; PDF and page were not made again" in said
 
