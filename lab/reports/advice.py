@@ -8,7 +8,7 @@ from lab.pilots.power import layout_of
 from lab.pilots.units import unit_label
 from lab.reports.comparison import WELCH, spread
 from lab.reports.language import say as _
-from lab.reports.numbers import format_number, format_quantity
+from lab.reports.numbers import format_number, format_quantity, with_unit
 from lab.reports.outcomes import counted, written_interval, written_share, written_value
 from lab.reports.results import (
     DeviceSetup,
@@ -22,6 +22,7 @@ from lab.reports.results import (
     Verdict,
 )
 from lab.reports.verdict import runs_needed
+from lab.reports.writing import relative_effect
 
 _MOST_KEY_NUMBERS = 5
 
@@ -47,8 +48,8 @@ def answer(
     match verdict:
         case Verdict.INVEST:
             return _(
-                "Yes: with {treatment}, {effect}, more than the {limit} at which the investment just pays, and every "
-                "guard is met.",
+                "Yes: with {treatment}, {effect}, more than the {limit} at which the investment just pays, and nothing "
+                "that had to stay as good got worse than agreed.",
                 treatment=mid_sentence(plan.treatment.label),
                 effect=effect,
                 limit=limit,
@@ -119,14 +120,12 @@ def risks(
     """What a director must know before signing, most important first."""
     by_key = {kpi.key: kpi for kpi in kpis}
     found = [_open_guard(by_key[guard.key], guard) for guard in guards if guard.status is not GuardStatus.MET]
-    found += _unfinished(plan, quality)
+    unfinished = _unfinished(plan, quality)
+    found += dict.fromkeys(unfinished.values())
     found += [_price(by_key[guard.key], guard) for guard in guards if _is_surely_worse(guard)]
     if grade.letter in "DE":
         found.append(grade.reason)
-    left_out = [run for run in quality if run.excluded is not None and plan.arm(run.arm).role != "other"]
-    if left_out:
-        runs = _listed([str(run.run) for run in left_out])
-        found.append(_("Left out of the comparison, with reasons: run {runs}.", runs=runs))
+    found += _left_out(plan, [run for run in quality if run.run not in unfinished])
     gaps = sorted({part.device for run in quality for part in run.devices if part.missing})
     if gaps:
         found.append(_("Messages of {devices} are missing; see the data quality.", devices=_listed(gaps)))
@@ -255,9 +254,8 @@ def _key_number(kpi: KpiResult) -> KeyNumber:
     elif comparison is None:
         text = _("no inference possible")
     else:
-        percent = (
-            "" if comparison.percent is None else f" ({format_number(comparison.percent, decimals=1, sign=True)} %)"
-        )
+        relative = relative_effect(kpi)
+        percent = f" ({with_unit(relative, '%')})" if relative else ""
         text = _(
             "{change}, {level} % interval {interval}",
             change=f"{written_value(comparison.difference, kpi, comparison.interval, sign=True)}{percent}",
@@ -283,16 +281,36 @@ def _conditions(guards: Sequence[GuardResult], grade: EvidenceGrade) -> str:
     return _listed(points)
 
 
-def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
+def _unfinished(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> dict[int, str]:
+    """Run → what is said of its arm, for every run whose part was not finished."""
     if any(isinstance(kpi.measure, ResultValue) and kpi.measure.field == "finished" for kpi in plan.kpis):
-        return []  # a KPI of its own says it
-    found = []
+        return {}  # a KPI of its own says it
+    found: dict[int, str] = {}
     for arm in (plan.baseline, plan.treatment):
         noted = [run for run in quality if run.arm == arm.name and isinstance(run.result.get("finished"), bool)]
         lost = [run for run in noted if run.result["finished"] is False]
         if lost:
-            found.append(_("{arm}: {lost} of {all} parts not finished.", arm=arm.label, lost=len(lost), all=len(noted)))
+            runs = _listed([str(run.run) for run in lost])
+            said = _(
+                "{arm}: {lost} of {all} parts not finished (run {runs}).",
+                arm=arm.label, lost=len(lost), all=len(noted), runs=runs,
+            )  # fmt: skip
+            found |= {run.run: said for run in lost}
     return found
+
+
+def _left_out(plan: AnalysisPlan, quality: Sequence[RunQuality]) -> list[str]:
+    """Each reason once with the runs that do not count for it."""
+    reasons: dict[str, list[str]] = {}
+    for run in quality:
+        if run.excluded is not None and plan.arm(run.arm).role != "other":
+            reasons.setdefault(run.excluded, []).append(str(run.run))
+    return [
+        _("Run {runs} does not count: {reason}.", runs=runs[0], reason=reason)
+        if len(runs) == 1
+        else _("Runs {runs} do not count: {reason}.", runs=_listed(runs), reason=reason)
+        for reason, runs in ((reason.rstrip("."), runs) for reason, runs in reasons.items())
+    ]
 
 
 def of_primary(plan: AnalysisPlan, value: float) -> str:

@@ -1,20 +1,25 @@
 """The annexes of a report: every run, its data quality, the sealed files, the words used."""
 
+from dataclasses import replace
+from typing import Any, TypeGuard
+
 from lab.pilots.designs import PERIOD
 from lab.reports.blocks import Block, Column, Fact, Facts, Heading, Paragraph, Section, Table
 from lab.reports.charts import KPIS_PER_CHART
-from lab.reports.numbers import format_number
+from lab.reports.numbers import decimals_together, format_number
 from lab.reports.results import Results
 from lab.reports.tables import quality_cells, quality_columns, runs_of_kpis
 from lab.reports.words import Words
-from lab.reports.writing import write_executed, write_time, write_value
+from lab.reports.writing import write_executed, write_time, write_time_of_zone, write_value
 
 
 def annex_runs(results: Results, words: Words) -> Section:
     """Every run as it was, excluded ones too."""
+    starts = range(0, len(results.kpis), KPIS_PER_CHART)
+    tables = [runs_of_kpis(results.kpis[start : start + KPIS_PER_CHART], words) for start in starts]
     blocks: list[Block] = [
-        runs_of_kpis(results.kpis[start : start + KPIS_PER_CHART], words)
-        for start in range(0, len(results.kpis), KPIS_PER_CHART)
+        replace(table, caption=f"{table.caption} ({place}/{len(tables)})") if len(tables) > 1 else table
+        for place, table in enumerate(tables, start=1)
     ]
     if any(run.excluded for kpi in results.kpis for run in kpi.runs):
         blocks.append(Paragraph(words["excluded_note"]))
@@ -25,6 +30,8 @@ def annex_runs(results: Results, words: Words) -> Section:
 def _findings(results: Results, words: Words) -> Table:
     names = tuple(dict.fromkeys(name for run in results.quality for name in run.result))
     zone = results.identification.time_zone
+    lasted = decimals_together(run.duration_s for run in results.quality if run.duration_s is not None)
+    places = {name: decimals_together(filter(_is_number, _results_named(results, name))) for name in names}
     layout = _layout(results, words)
     columns = (
         Column(words["col_order"], align="right"),
@@ -42,12 +49,24 @@ def _findings(results: Results, words: Words) -> Table:
             run.arm,
             *(cells[run.run] for cells in layout.values()),
             write_time(run.started_at, zone),
-            words["not_shown"] if run.duration_s is None else format_number(run.duration_s, decimals=1),
-            *(write_value(run.result.get(name), words) for name in names),
+            words["not_shown"] if run.duration_s is None else format_number(run.duration_s, decimals=lasted),
+            *(_write_finding(run.result.get(name), places[name], words) for name in names),
         )
         for run in results.quality
     )
     return Table(words["runs_results"], columns, rows, small=True)
+
+
+def _results_named(results: Results, name: str) -> list[Any]:
+    return [run.result.get(name) for run in results.quality]
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _write_finding(value: Any, decimals: int, words: Words) -> str:
+    return format_number(value, decimals=decimals) if _is_number(value) else write_value(value, words)
 
 
 def _layout(results: Results, words: Words) -> dict[str, dict[int, str]]:
@@ -128,9 +147,9 @@ def annex_manifest(results: Results, words: Words) -> Section:
     return Section("annex-manifest", words["annex_manifest"], blocks)
 
 
-def annex_glossary(results: Results, words: Words) -> Section:
-    """The words used, for readers who are new to all this."""
-    facts = tuple(Fact(name, text) for name, text in words.glossary.items())
+def annex_glossary(text: str, words: Words) -> Section:
+    """The terms that the rest of the report (its text) uses, for readers who are new to all this."""
+    facts = tuple(Fact(term.name, term.meaning) for term in words.glossary if term.is_used(text))
     return Section("annex-glossary", words["annex_glossary"], (Facts(facts),))
 
 
@@ -153,6 +172,6 @@ def annex_notes(results: Results, words: Words) -> Section:
     """What was written down about the pilot for its report, the oldest first."""
     blocks: list[Block] = [Paragraph(words["notes_intro"])]
     for note in results.notes:
-        blocks.append(Heading(f"{write_time(note.written_at, results.identification.time_zone)}, {note.name}"))
+        blocks.append(Heading(f"{write_time_of_zone(note.written_at, results.identification.time_zone)}, {note.name}"))
         blocks += [Paragraph(line.strip()) for line in note.text.split("\n") if line.strip()]
     return Section("annex-notes", words["annex_notes"], tuple(blocks))

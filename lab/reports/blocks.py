@@ -4,10 +4,14 @@ Every text is ready to print and never markup: numbers are written, times are in
 """
 
 import dataclasses
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lab.reports.numbers import SPACE
+
+_LOOSE_PERCENT = re.compile(r"(?<=\d) (?=%)")
 REPLACEMENT = "\ufffd"
 # Kinds of characters that PDF/A refuses or that turn other text round: control, format, surrogate, private, unassigned.
 _REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -142,6 +146,8 @@ class DecisionPage:
     """File name of the chart of the primary KPI."""
     chart_caption: str
     chart_alt: str
+    chart_table: Table
+    """The numbers of the chart, for a page that has them ready."""
     reasons: tuple[str, ...]
     risks: tuple[str, ...]
     not_tested: tuple[str, ...]
@@ -192,8 +198,8 @@ def _printable(value: object) -> Plain:
 
 
 def printable_text(text: str) -> str:
-    """A text whose characters can all be printed; the others become U+FFFD."""
-    return "".join(map(_letter, text))
+    """A text whose characters can all be printed; the others become U+FFFD. No line breaks between number and %."""
+    return "".join(map(_letter, _LOOSE_PERCENT.sub(SPACE, text)))
 
 
 def _letter(letter: str) -> str:

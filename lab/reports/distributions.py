@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ARM_IN, _BETWEEN_IN = 0.27, 0.55
+_ARM_IN, _BETWEEN_IN, _AXIS_IN = 0.36, 0.55, 0.32
 LEAST_FOR_QUARTILES = 5
+_FAR = 4.0
+"""How many times the widest arm all arms together are, from which each gets an axis of its own."""
+_BOX, _POINTS = 0.12, -0.24
+"""Where box and points lie in an arm's line, so that neither hides the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +55,42 @@ def spreads_of(kpi: KpiResult) -> list[Spread]:
 def draw_distribution(results: Results, kpis: Sequence[KpiResult], words: Words) -> "Figure":
     """One row a KPI, one line of it an arm."""
     styles = arm_styles(results.arms)
-    rows = [(kpi, spreads_of(kpi)) for kpi in kpis]
-    heights = [_ARM_IN * max(1, len(spreads)) + 0.1 for _kpi, spreads in rows]
-    figure = new_figure(sum(heights) + _BETWEEN_IN * len(rows) + 0.1)
+    rows = [(kpi, rows_of(kpi)) for kpi in kpis]
+    heights = [sum(_ARM_IN * len(row) + _AXIS_IN for row in parts) for _kpi, parts in rows]
+    between = _BETWEEN_IN - _AXIS_IN
+    figure = new_figure(sum(heights) + between * len(rows) + 0.1)
     top = 0.25
-    for (kpi, spreads), height in zip(rows, heights, strict=True):
-        axes = add_row(figure, top, height, left_in=1.6)
+    for kpi, parts in rows:
         unit = f" ({drawable(kpi.unit)})" if kpi.unit else ""
-        axes.set_title(f"{drawable(kpi.label, 80)}{unit}", loc="left", fontsize=8.5, fontweight="bold", color=INK)
-        _draw_spreads(axes, spreads, styles)
-        _mark_spreads(axes, kpi, spreads, words)
-        top += height + _BETWEEN_IN
+        width = max((_width(row) for row in parts), default=0.0)
+        for place, row in enumerate(parts):
+            axes = add_row(figure, top, _ARM_IN * len(row), left_in=1.6)
+            if place == 0:
+                title = f"{drawable(kpi.label, 80)}{unit}"
+                axes.set_title(title, loc="left", fontsize=8.5, fontweight="bold", color=INK)
+            _draw_spreads(axes, row, styles, width)
+            _mark_spreads(axes, kpi, row, words)
+            top += _ARM_IN * len(row) + _AXIS_IN
+        top += between
     return figure
 
 
-def _draw_spreads(axes: "Axes", spreads: Sequence[Spread], styles: dict[str, tuple[str, str]]) -> None:
-    axes.set_ylim(len(spreads) - 0.4, -0.6)
+def rows_of(kpi: KpiResult) -> list[list[Spread]]:
+    """The arms that share an axis: all of them, unless they lie so far apart that each would shrink to a blob."""
+    spreads = spreads_of(kpi)
+    widest = max((_width([spread]) for spread in spreads), default=0.0)
+    far = len(spreads) > 1 and widest > 0 and _width(spreads) > _FAR * widest
+    return [[spread] for spread in spreads] if far else [spreads]
+
+
+def _width(spreads: Sequence[Spread]) -> float:
+    values = [value for spread in spreads for value in spread.values]
+    return max(values) - min(values) if values else 0.0
+
+
+def _draw_spreads(axes: "Axes", spreads: Sequence[Spread], styles: dict[str, tuple[str, str]], width: float) -> None:
+    """Arms on one axis that is `width` wide, in the KPI's unit."""
+    axes.set_ylim(len(spreads) - 0.5, -0.5)
     axes.set_yticks(range(len(spreads)), [drawable(spread.arm.label, 26) for spread in spreads])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -74,18 +98,19 @@ def _draw_spreads(axes: "Axes", spreads: Sequence[Spread], styles: dict[str, tup
         colour, marker = styles.get(spread.arm.arm, (INK, "o"))
         if spread.quartiles is not None:
             first, middle, third = spread.quartiles
-            axes.barh(place, third - first, left=first, height=0.6, color=colour, alpha=0.18, zorder=1)
-            axes.plot([middle, middle], [place - 0.3, place + 0.3], color=colour, linewidth=1.4, zorder=2)
-        axes.plot(spread.values, [place] * len(spread.values), marker, color=colour, markersize=4.5, alpha=0.6,
-                  linestyle="", zorder=3)  # fmt: skip
+            axes.barh(place + _BOX, third - first, left=first, height=0.4, color=colour, alpha=0.25, zorder=1)
+            axes.plot([middle, middle], [place + _BOX - 0.2, place + _BOX + 0.2], color=colour, linewidth=1.6, zorder=2)
+        axes.plot(spread.values, [place + _POINTS] * len(spread.values), marker, color=colour, markersize=4,
+                  markeredgecolor="white", markeredgewidth=0.4, linestyle="", zorder=3)  # fmt: skip
         if spread.arm.mean is not None:
-            axes.plot([spread.arm.mean], [place], "|", color=INK, markersize=11, markeredgewidth=1.1, zorder=4)
+            axes.plot([spread.arm.mean], [place + _BOX], "|", color=INK, markersize=11, markeredgewidth=1.1, zorder=4)
     values = [value for spread in spreads for value in spread.values]
     if not values:
         axes.set_xticks([])
         return
-    pad = 0.06 * (max(values) - min(values)) or max(abs(values[0]) * 0.05, 1e-9)
-    axes.set_xlim(min(values) - pad, max(values) + pad)
+    middle = (min(values) + max(values)) / 2
+    half = 0.56 * width or max(abs(middle) * 0.05, 1e-9)
+    axes.set_xlim(middle - half, middle + half)
     write_ticks(axes.xaxis, axes.get_xlim())
 
 
@@ -95,7 +120,7 @@ def _mark_spreads(axes: "Axes", kpi: KpiResult, spreads: Sequence[Spread], words
         for run in sorted(runs, key=lambda one: one.value or 0.0):
             if run.value is not None:
                 who = words.say("chart_trace_line", arm=spread.arm.label, run=run.run)
-                mark(axes, run.value, place, f"{kpi.label}: {who}: {format_quantity(run.value, kpi.unit)}")
+                mark(axes, run.value, place + _POINTS, f"{kpi.label}: {who}: {format_quantity(run.value, kpi.unit)}")
 
 
 def distribution_table(kpis: Sequence[KpiResult], words: Words) -> Table:

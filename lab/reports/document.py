@@ -1,6 +1,8 @@
 """From the result object to the blocks of a report: what is said, in which order. Layout is the templates' business."""
 
-from collections.abc import Mapping
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from lab.reports.annexes import annex_changes, annex_glossary, annex_manifest, annex_notes, annex_quality, annex_runs
@@ -30,8 +32,9 @@ from lab.reports.sections import (
     results_by_kpi,
     set_up,
 )
+from lab.reports.tables import kpi_summary
 from lab.reports.words import Words, words_of
-from lab.reports.writing import after_data_sentence, criterion_word, short_hash, write_time, write_verdict
+from lab.reports.writing import after_data_sentence, criterion_word, short_hash, write_time_of_zone, write_verdict
 
 TONES: dict[Verdict, Literal["invest", "conditions", "extend", "no"]] = {
     Verdict.INVEST: "invest",
@@ -54,6 +57,7 @@ LAYOUT_WORDS = (
     "figure",
     "table",
     "figure_table",
+    "chart",
     "chart_marks",
     "none_named",
     "no_rows",
@@ -94,11 +98,14 @@ def _document(results: Results, words: Words) -> Document:
         *((annex_plan,) if results.plan.document is not None else ()),
         annex_quality,
         annex_manifest,
-        annex_glossary,
         annex_changes,
         *((annex_attachments,) if results.attachments else ()),
         *((annex_notes,) if results.notes else ()),
     )
+    page, numbered = decision_page(results, words), [part(results, words) for part in parts]
+    lettered = [annex(results, words) for annex in annexes]
+    text = "\n".join(_texts([dataclasses.asdict(part) for part in (page, *numbered, *lettered)]))
+    lettered.insert(annexes.index(annex_changes), annex_glossary(text, words))
     return Document(
         language=words.language,
         title=f"{words['report']} {identity.report_number}: {identity.pilot_title}",
@@ -108,10 +115,20 @@ def _document(results: Results, words: Words) -> Document:
         footer_right=words.say("manifest_short", hash=short_hash(results.manifest.sha256)),
         page_of=words["page_of"],
         labels={key: words[key] for key in LAYOUT_WORDS},
-        decision=decision_page(results, words),
-        sections=tuple(_number(part(results, words), number) for number, part in enumerate(parts, start=2))
-        + tuple(_letter(annex(results, words), place, words) for place, annex in enumerate(annexes)),
+        decision=page,
+        sections=tuple(_number(part, number) for number, part in enumerate(numbered, start=2))
+        + tuple(_letter(annex, place, words) for place, annex in enumerate(lettered)),
     )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Everything that is said, in order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from itertools.chain.from_iterable(map(_texts, value.values()))
+    elif isinstance(value, (list, tuple)):
+        yield from itertools.chain.from_iterable(map(_texts, value))
 
 
 def _number(section: Section, number: int) -> Section:
@@ -143,13 +160,14 @@ def decision_page(results: Results, words: Words) -> DecisionPage:
         chart=chart.name,
         chart_caption=words["figure_primary"],
         chart_alt=describe_chart(results, chart, words),
+        chart_table=kpi_summary(results, words, kpis=chart.kpis),
         reasons=results.verdict_reasons,
         risks=_cut(top_risks(results, words), words, "section_risks"),
         not_tested=_cut(results.not_tested, words, "section_transfer"),
         next_step=results.next_step,
         first_step=first_step(results, words),
         locked=words.say(
-            "criteria_locked", time=write_time(locked.locked_at, identity.time_zone), person=locked.locked_by
+            "criteria_locked", time=write_time_of_zone(locked.locked_at, identity.time_zone), person=locked.locked_by
         ),
         locked_hash=short_hash(locked.sha256),
         statements=results.statements,

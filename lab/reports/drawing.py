@@ -10,7 +10,7 @@ from lab.reports.marks import mark, with_marks
 from lab.reports.numbers import decimals_alone, format_number, with_unit
 from lab.reports.results import ArmSetup, KpiResult, Results
 from lab.reports.words import Words
-from lab.reports.writing import write_mean, write_mean_interval, write_run_value
+from lab.reports.writing import decimals_of_runs, write_mean, write_mean_interval, write_run_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,10 +182,13 @@ def _draw_run_values(axes: "Axes", kpi: KpiResult, styles: Mapping[str, tuple[st
 def _mark_runs(axes: "Axes", kpi: KpiResult, words: Words) -> None:
     """Every run, then the lines of the means."""
     labels, unit = {arm.arm: arm.label for arm in kpi.arms}, "" if kpi.kind == "proportion" else kpi.unit
+    places = decimals_of_runs(kpi)
     for run in kpi.runs:
         if run.executed_order is not None:
             who = words.say("chart_trace_line", arm=labels.get(run.arm, run.arm), run=run.run)
-            value = with_unit(write_run_value(run.value, kpi, words), "" if run.value is None else unit)
+            value = with_unit(
+                write_run_value(run.value, kpi, words, decimals=places), "" if run.value is None else unit
+            )
             left_out = "" if run.excluded is None else f"; {words['chart_excluded']}: {run.excluded}"
             height = axes.get_ylim()[0] if run.value is None else run.value
             mark(axes, run.executed_order, height, f"{kpi.label}: {who}: {value}{left_out}")

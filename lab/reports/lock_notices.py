@@ -13,7 +13,7 @@ from lab.reports.afterwards.repository import members_of
 from lab.reports.language import Language, writing_in
 from lab.reports.language import say as _
 from lab.reports.repository import account_name
-from lab.reports.writing import write_time
+from lab.reports.writing import write_time_of_zone
 
 
 def tell_of_lock(session: Session, plan_id: str, *, time_zone: str, language: Language, now: datetime) -> None:
@@ -48,7 +48,7 @@ def tell_of_lock(session: Session, plan_id: str, *, time_zone: str, language: La
 
 def _write(name: str, pilot: Pilot, plan: Plan, *, by: str, zone: str) -> tuple[str, str]:
     """Subject and text, in the present language."""
-    when = write_time(plan.locked_at, zone)
+    when = write_time_of_zone(plan.locked_at, zone)
     document = read_plan(plan.document)
     if isinstance(document, AmendedPlan):
         return _write_change(name, pilot, plan, document.amends, by=by, when=when)

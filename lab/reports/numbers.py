@@ -5,6 +5,7 @@ advises for uncertainties), so that all three end at the same decimal place; a n
 """
 
 import math
+from collections.abc import Iterable
 
 from lab.reports.language import present_language, say
 
@@ -41,6 +42,15 @@ def decimals_alone(value: float, *, significant: int = 4) -> int:
     if value == 0 or not math.isfinite(value):
         return 0
     return min(MOST_DECIMALS, max(0, significant - 1 - math.floor(math.log10(abs(value)))))
+
+
+def decimals_together(values: Iterable[float]) -> int:
+    """Places after the point for numbers that stand in one column: as many as the one that needs most by itself."""
+    return max((_places(f"{abs(value):.{decimals_alone(value)}f}") for value in values), default=0)
+
+
+def _places(text: str) -> int:
+    return len(text.partition(".")[2].rstrip("0"))
 
 
 def decimals_of(low: float, high: float) -> int:

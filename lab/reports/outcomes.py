@@ -34,6 +34,7 @@ from lab.reports.steadiness.energy import energy_saving
 from lab.reports.steadiness.findings import EnergySaving, Limits
 from lab.reports.steadiness.process import capabilities_of, control_of
 from lab.reports.verdict import decision_of, guard_status
+from lab.reports.writing import relative_effect
 
 _ROLES = {"primary": 0, "secondary": 1, "guard": 2}
 _FEW = 5
@@ -205,8 +206,7 @@ def _assumptions(
     if min(len(base), len(treat)) < _FEW:
         notes.append(
             _(
-                "Only {n} runs in an arm: the interval is wide, and it rests on the assumption that runs spread "
-                "normally.",
+                "Only {n} runs in an arm: the interval rests on the assumption that runs spread normally.",
                 n=min(len(base), len(treat)),
             )
             if kpi.kind == "number"
@@ -291,7 +291,8 @@ def _sentence(result: KpiResult) -> str:
         )
     decimals = decimals_of(comparison.interval.low, comparison.interval.high)
     first, last = (format_number(arm.mean or 0.0, decimals=decimals) for arm in (base, treat))
-    percent = "" if comparison.percent is None else f", {format_number(comparison.percent, decimals=1, sign=True)} %"
+    relative = relative_effect(result)
+    percent = f", {with_unit(relative, '%')}" if relative else ""
     facts |= {
         "first": first,
         "last": with_unit(last, result.unit),

@@ -17,7 +17,7 @@ from lab.reports.results import Economics, FormerVersion, PlanChange
 from lab.reports.sealed import SealedRun
 from lab.reports.sealing import SealedData
 from lab.reports.words import Words, words_of
-from lab.reports.writing import write_time
+from lab.reports.writing import write_time_of_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def plan_changes(data: SealedData) -> tuple[PlanChange, ...]:
         for what, before, after, criterion in changes_between(former.plan, plan):
             sentence = _(
                 "On {time} {who} changed {what} from {before} to {after}, {when}: {reason}",
-                time=write_time(at, pilot.time_zone), who=by, what=what, before=before, after=after, when=when,
+                time=write_time_of_zone(at, pilot.time_zone), who=by, what=what, before=before, after=after, when=when,
                 reason=reason,
             )  # fmt: skip
             found.append(

@@ -2,7 +2,7 @@
 
 from lab.reports.blocks import Block, Bullets, Column, Fact, Facts, Figure, Heading, Notice, Paragraph, Section, Table
 from lab.reports.charts import describe_chart, distribution_charts, list_charts
-from lab.reports.distributions import distribution_table
+from lab.reports.distributions import distribution_table, rows_of
 from lab.reports.issue import Signature
 from lab.reports.language import say
 from lab.reports.numbers import format_number, format_quantity
@@ -10,7 +10,7 @@ from lab.reports.results import DeviceSetup, OrderedRun, Results, SignalSetup
 from lab.reports.steadiness.section import capability, control, energy, lab_oee, machines, traces
 from lab.reports.tables import comparison_facts, kpi_by_arm, kpi_summary, quality_by_device, runs_of_kpis
 from lab.reports.words import Words
-from lab.reports.writing import after_data_sentence, write_date, write_time, write_value
+from lab.reports.writing import after_data_sentence, write_date, write_time, write_time_of_zone, write_value
 
 
 def identification(results: Results, words: Words) -> Section:
@@ -59,7 +59,7 @@ def _people(results: Results, words: Words) -> tuple[Fact, ...]:
 def plan(results: Results, words: Words) -> Section:
     """What was asked and what was to count as success, as locked."""
     locked = results.plan
-    time = write_time(locked.locked_at, results.identification.time_zone)
+    time = write_time_of_zone(locked.locked_at, results.identification.time_zone)
     late = after_data_sentence(results, words)
     facts = (
         Fact(words["question"], results.question),
@@ -87,7 +87,7 @@ def _former(results: Results, words: Words) -> tuple[Fact, ...]:
     zone = results.identification.time_zone
     facts: list[Fact] = []
     for one in results.plan.former:
-        time = write_time(one.locked_at, zone)
+        time = write_time_of_zone(one.locked_at, zone)
         text = words.say("locked_text", time=time, person=one.locked_by, version=one.version)
         facts += [Fact(words["former_version"], text), Fact(words["former_hash"], one.sha256, code=True)]
     return tuple(facts)
@@ -121,7 +121,7 @@ def set_up(results: Results, words: Words) -> Section:
                 f"{device.name} ({device.id})",
                 device.kind,
                 device.location,
-                device.software_version or words["not_shown"],
+                device.software_version or words["not_stated"],
             )
             for device in results.devices
         ),
@@ -144,14 +144,14 @@ def _signal_row(device: DeviceSetup, signal: SignalSetup, words: Words) -> tuple
     high = "" if signal.high is None else format_number(signal.high)
     top = "…" if signal.high is None else format_quantity(signal.high, signal.unit or "")
     span = say("{low} to {high}", low=low or "…", high=top)
-    due = words["not_shown"] if signal.calibration_due is None else write_date(signal.calibration_due)
+    due = words["not_stated"] if signal.calibration_due is None else write_date(signal.calibration_due)
     return (
         signal.name if signal.label == signal.name else f"{signal.label} ({signal.name})",
         device.id,
-        span if low or high else words["not_shown"],
-        words["not_shown"] if signal.rate_hz is None else format_quantity(signal.rate_hz, "Hz"),
-        signal.sensor or words["not_shown"],
-        words["not_shown"] if signal.uncertainty is None else format_quantity(signal.uncertainty, signal.unit or ""),
+        span if low or high else words["not_stated"],
+        words["not_stated"] if signal.rate_hz is None else format_quantity(signal.rate_hz, "Hz"),
+        signal.sensor or words["not_stated"],
+        words["not_stated"] if signal.uncertainty is None else format_quantity(signal.uncertainty, signal.unit or ""),
         words.say("calibration_overdue", date=due) if signal.calibration_overdue else due,
     )
 
@@ -222,7 +222,7 @@ def _coverage(results: Results, words: Words) -> str:
     known = [run.coverage_percent for run in results.quality if run.coverage_percent is not None]
     if not known:
         return words["coverage_unknown"]
-    low, high = format_number(min(known)), format_number(max(known))
+    low, high = (format_number(value, decimals=1) for value in (min(known), max(known)))
     return words.say("coverage_one" if low == high else "coverage_sentence", low=low, high=high)
 
 
@@ -268,7 +268,10 @@ def results_by_kpi(results: Results, words: Words) -> Section:
     for chart in distribution_charts(results):
         alt = describe_chart(results, chart, words)
         table = distribution_table(chart.kpis, words)
-        blocks.append(Figure(chart.name, words["figure_distribution"], alt, table, floats=True))
+        caption = words["figure_distribution"]
+        if any(len(rows_of(kpi)) > 1 for kpi in chart.kpis):
+            caption = f"{caption} {words['figure_distribution_far']}"
+        blocks.append(Figure(chart.name, caption, alt, table, floats=True))
     blocks += traces(results, words)
     for kpi in results.kpis:
         blocks += [

@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from lab.reports.blocks import Column, Fact, Table
-from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity
+from lab.reports.numbers import decimals_of, format_interval, format_number, format_quantity, with_unit
 from lab.reports.results import Comparison, DeviceQuality, GuardResult, KpiResult, Results
 from lab.reports.words import Words
 from lab.reports.writing import (
     criterion_word,
     decimals_of_kpi,
+    decimals_of_runs,
     no_inference_words,
     scale_of,
     unit_of,
@@ -25,8 +26,8 @@ from lab.reports.writing import (
 )
 
 
-def kpi_summary(results: Results, words: Words) -> Table:
-    """All KPIs in one table: arms, difference, interval, criterion."""
+def kpi_summary(results: Results, words: Words, *, kpis: Sequence[KpiResult] | None = None) -> Table:
+    """All KPIs, or some, in one table: arms, difference, interval, criterion."""
     level = format_number((1 - results.method.alpha) * 100)
     columns = (
         Column(words["col_kpi"], share=1.6),
@@ -37,9 +38,9 @@ def kpi_summary(results: Results, words: Words) -> Table:
         Column(words.say("level_interval", level=level), align="right", share=1.4),
         Column(words["col_criterion"], share=0.9),
     )
-    return Table(
-        words["summary"], columns, tuple(_summary_row(kpi, results, words) for kpi in results.kpis), small=True
-    )
+    chosen = results.kpis if kpis is None else kpis
+    caption = words["summary"] if kpis is None else ", ".join(kpi.label for kpi in chosen)
+    return Table(caption, columns, tuple(_summary_row(kpi, results, words) for kpi in chosen), small=True)
 
 
 def _summary_row(kpi: KpiResult, results: Results, words: Words) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def _comparison(kpi: KpiResult, found: Comparison, words: Words) -> list[Fact]:
     interval = write_difference_interval(kpi, words)
     difference = write_difference(kpi, words)
     if found.percent is not None and kpi.kind == "number":
-        difference += f" ({write_percent(kpi, words)} %)"
+        difference += f" ({with_unit(write_percent(kpi, words), '%')})"
     if found.interval_percent is not None and kpi.kind == "number":
         width = found.interval_percent
         interval += f" ({format_interval(width.low, width.high, '%', sign=True)})"
@@ -171,12 +172,13 @@ def runs_of_kpis(kpis: Sequence[KpiResult], words: Words) -> Table:
         *(Column(f"{kpi.label}, {kpi.unit}" if kpi.unit else kpi.label, align="right", share=1) for kpi in kpis),
     )
     values = [{run.run: run for run in kpi.runs} for kpi in kpis]
+    places = [decimals_of_runs(kpi) for kpi in kpis]
     rows = []
     for run in dict.fromkeys(run.run for kpi in kpis for run in kpi.runs):
         found = next(by_run[run] for by_run in values if run in by_run)
         cells = [write_executed(found.executed_order, words), str(run), found.arm]
-        for kpi, by_run in zip(kpis, values, strict=True):
-            text = write_run_value(by_run[run].value if run in by_run else None, kpi, words)
+        for kpi, by_run, decimals in zip(kpis, values, places, strict=True):
+            text = write_run_value(by_run[run].value if run in by_run else None, kpi, words, decimals=decimals)
             hidden = run in by_run and by_run[run].excluded is not None and by_run[run].value is not None
             cells.append(words.say("excluded_mark", value=text) if hidden else text)
         rows.append(tuple(cells))

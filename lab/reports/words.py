@@ -2,21 +2,46 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from lab.reports.language import Language, say_word
 
-GLOSSARY = "glossary"
+GLOSSARY, SIGNS = "glossary", "glossary_signs"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the field, and what it means."""
+
+    name: str
+    meaning: str
+    signs: str
+    """How words begin that tell that a text uses it, parted by `|`; capitals count where a sign has some."""
+
+    def is_used(self, text: str) -> bool:
+        """Whether a text has one of its signs."""
+        begins = (
+            re.escape(sign) if sign != sign.lower() else f"(?i:{re.escape(sign)})" for sign in self.signs.split("|")
+        )
+        return re.search(rf"\b(?:{'|'.join(begins)})", text) is not None
+
+
+def _plain(name: str) -> str:
+    """A name as it is sorted: without the marks of its letters."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name.casefold()) if letter.isalnum())
 
 
 class Words(Mapping[str, str]):
     """The words of one language by key; `say` fills in the gaps of a sentence."""
 
-    def __init__(self, language: Language, words: Mapping[str, str], glossary: Mapping[str, str]) -> None:
+    def __init__(self, language: Language, words: Mapping[str, str], glossary: Iterable[Term]) -> None:
         self.language = language
-        self.glossary = dict(glossary)
+        self.glossary = tuple(sorted(glossary, key=lambda term: _plain(term.name)))
         self._words = dict(words)
 
     def __getitem__(self, key: str) -> str:
@@ -37,16 +62,23 @@ class Words(Mapping[str, str]):
 def words_of(language: Language) -> Words:
     """The words of a language."""
     words = english_words()
-    glossary = words.pop(GLOSSARY)
+    glossary, signs = words.pop(GLOSSARY), words.pop(SIGNS)
     return Words(
         language,
         {key: say_word(key, text, language) for key, text in words.items()},
-        {say_word(GLOSSARY, term, language): say_word(GLOSSARY, text, language) for term, text in glossary.items()},
+        [
+            Term(
+                say_word(GLOSSARY, term, language),
+                say_word(GLOSSARY, meaning, language),
+                say_word(SIGNS, signs[term], language),
+            )
+            for term, meaning in glossary.items()
+        ],
     )
 
 
 def english_words() -> dict[str, Any]:
-    """Words by key, and under `glossary` what terms mean."""
+    """Words by key, under `glossary` what terms mean, and under `glossary_signs` how one sees that they are used."""
     file = resources.files("lab.reports") / "templates" / "words.en.json"
     words: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return words

@@ -5,7 +5,15 @@ from datetime import date, datetime
 
 from lab.core.time import in_zone
 from lab.reports.language import marked, present_language, say
-from lab.reports.numbers import decimals_alone, decimals_of, format_interval, format_number, format_quantity
+from lab.reports.numbers import (
+    decimals_alone,
+    decimals_of,
+    decimals_together,
+    format_interval,
+    format_number,
+    format_quantity,
+    with_unit,
+)
 from lab.reports.results import ArmSummary, GuardResult, GuardStatus, Interval, KpiResult, Results, Verdict
 from lab.reports.words import Words
 
@@ -24,6 +32,11 @@ def write_time(instant: datetime | None, zone: str) -> str:
         return "–"
     wall = in_zone(instant, zone)
     return f"{write_date(wall)} {wall:%H:%M}"
+
+
+def write_time_of_zone(instant: datetime | None, zone: str) -> str:
+    """An instant with the name of its zone, where nothing beside it names the zone: `2026-11-23 08:10 CET`."""
+    return with_unit(write_time(instant, zone), "" if instant is None else f"{in_zone(instant, zone):%Z}")
 
 
 def write_date(day: date) -> str:
@@ -109,11 +122,16 @@ def write_interval(interval: Interval, kpi: KpiResult, unit: str, *, sign: bool 
 
 def write_percent(kpi: KpiResult, words: Words) -> str:
     """The difference as a share of the baseline; empty for proportions, whose differences are percentage points."""
-    comparison = kpi.comparison
-    if comparison is None:
+    if kpi.comparison is None:
         return words["no_inference_short"]
-    if comparison.percent is None or kpi.kind == "proportion":
-        return words["no_percent"]
+    return relative_effect(kpi) or words["no_percent"]
+
+
+def relative_effect(kpi: KpiResult) -> str:
+    """The difference as a share of the baseline without its `%`, to the digits of its own interval; empty for none."""
+    comparison = kpi.comparison
+    if comparison is None or comparison.percent is None or kpi.kind == "proportion":
+        return ""
     width = comparison.interval_percent
     places = decimals_of(width.low, width.high) if width else decimals_alone(comparison.percent, significant=2)
     return format_number(comparison.percent, decimals=places, sign=True)
@@ -147,13 +165,18 @@ def write_p(value: float) -> str:
     )
 
 
-def write_run_value(value: float | None, kpi: KpiResult, words: Words) -> str:
-    """One run's number for a KPI, without its unit."""
+def decimals_of_runs(kpi: KpiResult) -> int:
+    """Places after the point that the numbers of all runs of a KPI are written with."""
+    return decimals_together([run.value for run in kpi.runs if run.value is not None])
+
+
+def write_run_value(value: float | None, kpi: KpiResult, words: Words, *, decimals: int) -> str:
+    """One run's number for a KPI, without its unit, to the decimals of all its runs."""
     if value is None:
         return words["not_available"]
     if kpi.kind == "proportion":
         return words["yes"] if value else words["no"]
-    return format_number(value)
+    return format_number(value, decimals=decimals)
 
 
 def write_executed(order: int | None, words: Words) -> str:

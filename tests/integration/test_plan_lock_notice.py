@@ -59,7 +59,7 @@ def test_the_company_gets_time_person_and_hash_of_the_plan_that_was_locked(compa
     assert plan_sha256(PLAN.model_dump(mode="json")) in said.replace("\n", "")
     assert "Dear Ewa Lis," in said
     flat = " ".join(said.split())
-    assert "“Feed” was locked: 2026-11-23 08:00, by Member" in flat  # the lab's wall clock
+    assert "“Feed” was locked: 2026-11-23 08:00 CET, by Member" in flat  # the lab's wall clock
     assert (
         "neither you nor the lab can change the design, the number of runs or their order, and nothing else unseen"
         in flat
@@ -106,6 +106,6 @@ def test_it_is_written_in_the_language_of_its_reader(company):
     (mail,) = company.mails("szef@example.org")
     assert mail["subject"] == "Plan pilotażu PL-2026-001 jest zamknięty"
     said = " ".join(mail.get_content().split())
-    assert "„Feed” został zamknięty: 23.11.2026 08:00, przez: Member" in said
+    assert "„Feed” został zamknięty: 23.11.2026 08:00 CET, przez: Member" in said
     assert f"SHA-256 planu: {company.plan.sha256}" in said
     assert "ani Państwo, ani laboratorium nie mogą zmienić" in said

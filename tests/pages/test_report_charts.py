@@ -58,7 +58,7 @@ def test_the_arrow_keys_go_from_value_to_value_and_a_screen_reader_hears_them(
         expect(value).to_contain_text("95 %")
         expect(slider).to_have_attribute("aria-valuetext", value.text_content() or "")
         page.keyboard.press("ArrowLeft")
-        expect(value).to_contain_text("expected")
+        expect(value).to_contain_text("hoped for")
         assert violations(visit, axe) == []
         page.keyboard.press("Escape")
         expect(value).to_be_hidden()
@@ -80,5 +80,29 @@ def test_a_finger_taps_a_value_on_a_phone_and_beside_it_to_close_it(stage: Stage
         assert box["x"] + box["width"] <= around["x"] + around["width"]
         page.locator(".report-answer").tap()
         expect(value).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        visit.assert_quiet()
+
+
+def test_on_a_phone_a_chart_keeps_its_letters_and_scrolls_with_its_values(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, None, size="phone") as visit:
+        page = visit.page
+        visit.go("/shared/{shared}")
+        frame = page.locator(".chart-scroll").first
+        chart = frame.locator(".report-chart")
+        around, drawn = frame.bounding_box(), chart.bounding_box()
+        assert around is not None
+        assert drawn is not None
+        assert drawn["width"] >= 600 > around["width"]  # 7 points of 6.7 inches are 10 px then
+        chart.locator("svg").focus()
+        value = chart.locator(".report-value")
+        for key in ("Home", "End"):
+            page.keyboard.press(key)
+            expect(value).to_be_visible()
+            box = value.bounding_box()
+            assert box is not None
+            assert around["x"] - 1 <= box["x"]
+            assert box["x"] + box["width"] <= around["x"] + around["width"] + 1
+            assert box["y"] + box["height"] <= around["y"] + around["height"] + 1
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         visit.assert_quiet()

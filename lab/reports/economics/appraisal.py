@@ -176,8 +176,9 @@ def _runs_sentence(found: MoreRuns, currency: str) -> str:
             cost=format_money(found.cost_cents, currency),
         )
     return _(
-        "The effect is not known exactly. Judged by that, investing now would lose {if_bought} in the mean against "
-        "knowing it, and not investing {if_not}. {n} more runs an arm would save {worth} of that; {against}.",
+        "Chance may have moved the effect. Compared with knowing it exactly, the decision to invest now costs "
+        "{if_bought} on average, and the decision not to invest {if_not}. {n} more runs of each way of working would "
+        "save {worth} of that; {against}.",
         if_bought=format_money(found.loss_if_bought_cents, currency),
         if_not=format_money(found.loss_if_not_cents, currency),
         n=found.per_arm,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from lab.reports.blocks import Block, Bullets, Column, Fact, Facts, Figure, Heading, Paragraph, Section, Table
-from lab.reports.charts import describe_chart, economic_charts
+from lab.reports.charts import ChartFacts, describe_chart, economic_charts
 from lab.reports.economics.findings import EconomicCase, NpvDistribution, PublicSupport
 from lab.reports.economics.support import CURRENCY
 from lab.reports.economics.writing import (
@@ -35,7 +35,7 @@ def economics(results: Results, words: Words) -> Section:
     tables = {"tornado": _tornado, "npv": _bins}
     for chart in economic_charts(results):
         alt = describe_chart(results, chart, words)
-        blocks.append(Figure(chart.name, words[f"figure_{chart.kind}"], alt, tables[chart.kind](money, words)))
+        blocks.append(Figure(chart.name, words[_caption(chart, money)], alt, tables[chart.kind](money, words)))
     if money.distribution is not None:
         blocks += [_quantiles(money, money.distribution, words), Paragraph(_how_drawn(money.distribution, words))]
     if money.more_runs is not None:
@@ -44,6 +44,17 @@ def economics(results: Results, words: Words) -> Section:
     blocks.append(Heading(words["public_support"]))
     blocks += [Paragraph(words["no_prices"])] if money.support is None else _support(results, money.support, words)
     return Section("economics", words["section_economics"], tuple(blocks))
+
+
+def _caption(chart: ChartFacts, money: Economics) -> str:
+    """The word for a chart's caption; one of the net present value names zero only where draws lie on both sides."""
+    found = money.distribution
+    if chart.kind == "npv" and found is not None:
+        if found.edges_cents[0] >= 0:
+            return "figure_npv_gains"
+        if found.edges_cents[-1] <= 0:
+            return "figure_npv_losses"
+    return f"figure_{chart.kind}"
 
 
 def _inputs(money: Economics, words: Words) -> Table:

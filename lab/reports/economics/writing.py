@@ -1,6 +1,8 @@
 """How money, years and probabilities are written, and what a director reads about them."""
 
-from lab.reports.economics.findings import EconomicCase, InputFigure, NpvDistribution
+from collections.abc import Sequence
+
+from lab.reports.economics.findings import EconomicCase, InputFigure, NpvDistribution, TornadoBar
 from lab.reports.language import present_language
 from lab.reports.language import say as _
 from lab.reports.numbers import format_interval, format_number, format_quantity, with_unit
@@ -109,17 +111,7 @@ def sentences_of(economics: Economics, *, decimals: int) -> tuple[str, ...]:
         )
     said.append(_rate_sentence(case))
     if economics.tornado:
-        bar = economics.tornado[0]
-        low, high = sorted((bar.npv_less_cents, bar.npv_more_cents))
-        said.append(
-            _(
-                "It depends most on this: {figure}. 20 % less or more of it moves the net present value between {low} "
-                "and {high}.",
-                figure=_lowered(words["input_" + bar.key]),
-                low=format_money(low, currency),
-                high=format_money(high, currency),
-            )
-        )
+        said.append(_most_sentence(economics.tornado, words, currency))
     return tuple(said)
 
 
@@ -133,7 +125,10 @@ def economic_key_numbers(economics: Economics) -> tuple[KeyNumber, ...]:
     assert worth.p10 is not None
     assert worth.p90 is not None
     reach = (
-        _("P10 to P90: {interval}", interval=format_interval(payback.p10, payback.p90, words["years_part"], decimals=1))
+        _(
+            "in eight of ten cases {interval}",
+            interval=format_interval(payback.p10, payback.p90, words["years_part"], decimals=1),
+        )
         if payback.p10 is not None and payback.p90 is not None
         else _("never paid back in {share} of cases", share=format_probability(found.never_paid_back))
     )
@@ -153,7 +148,7 @@ def economic_key_numbers(economics: Economics) -> tuple[KeyNumber, ...]:
             unit="%",
             interval=None,
             text=_(
-                "{share}; net present value {worths} (P10 to P90)",
+                "{share}; in eight of ten cases the net present value is {worths}",
                 share=format_probability(found.probability_positive),
                 worths=worths,
             ),
@@ -236,6 +231,31 @@ def _rate_sentence(case: EconomicCase) -> str:
         "value does.",
         n=len(rates),
         listed=listed,
+    )
+
+
+def _most_sentence(bars: Sequence[TornadoBar], words: Words, currency: str) -> str:
+    """The figure that moves most, or all of them that move as much as written: it may be a product of theirs."""
+
+    def reach(bar: TornadoBar) -> tuple[str, str]:
+        low, high = sorted((bar.npv_less_cents, bar.npv_more_cents))
+        return format_money(low, currency), format_money(high, currency)
+
+    (low, high), most = reach(bars[0]), [bar for bar in bars if reach(bar) == reach(bars[0])]
+    facts = {"low": low, "high": high}
+    figures = [_lowered(words["input_" + bar.key]) for bar in most]
+    if len(most) == 1:
+        return _(
+            "It depends most on this: {figure}. 20 % less or more of it moves the net present value between {low} "
+            "and {high}.",
+            figure=figures[0],
+            **facts,
+        )
+    return _(
+        "It depends most on these, equally: {figures}. 20 % less or more of any of them moves the net present value "
+        "between {low} and {high}.",
+        figures=", ".join(figures),
+        **facts,
     )
 
 

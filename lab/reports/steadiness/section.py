@@ -3,12 +3,13 @@
 from lab.reports.blocks import Block, Column, Figure, Heading, Notice, Paragraph, Table
 from lab.reports.charts import control_chart, describe_chart, energy_charts, traces_chart
 from lab.reports.language import say as _
-from lab.reports.numbers import format_interval, format_number, format_quantity
+from lab.reports.numbers import decimals_together, format_interval, format_number, format_quantity
 from lab.reports.results import LAB_OEE, KpiResult, Results
 from lab.reports.steadiness.findings import ControlFinding, Index, MachineRecord
 from lab.reports.steadiness.writing import energy_sentence
 from lab.reports.value import Interval
 from lab.reports.words import Words
+from lab.reports.writing import decimals_of_kpi
 
 _SECONDS_AN_HOUR = 3600.0
 
@@ -84,8 +85,9 @@ def energy(results: Results, kpi: KpiResult, words: Words) -> list[Block]:
         Column(words["col_arm"], share=1),
         Column(words.say("chart_energy", unit=kpi.unit), align="right", share=1),
     )
+    places = decimals_of_kpi(kpi)  # as in the sentence below
     rows = tuple(
-        (str(run), arm, format_number(value, sign=True))
+        (str(run), arm, format_number(value, decimals=places, sign=True))
         for run, arm, value in zip(found.runs, found.arm_of, found.cusum, strict=True)
     )
     table = Table(words.say("energy_table", label=kpi.label), columns, rows, small=True)
@@ -136,11 +138,12 @@ def _control_table(found: ControlFinding, words: Words) -> Table:
         *(Column(words[name], align="right", share=1) for name in ("col_value", "col_limits", "col_ewma", "col_cusum")),
     )
     limits = {arm.arm: format_interval(arm.low, arm.high, "") for arm in found.arms}
+    places = decimals_together(found.values)
     rows = tuple(
         (
             str(run),
             arm,
-            format_number(value),
+            format_number(value, decimals=places),
             limits[arm],
             format_number(average, decimals=2, sign=True),
             f"{format_number(above, decimals=2)} / {format_number(below, decimals=2)}",

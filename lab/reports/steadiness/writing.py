@@ -11,6 +11,7 @@ def energy_sentence(kpi: KpiResult, words: Words) -> str:
     found = kpi.energy
     assert found is not None
     places = decimals_of_kpi(kpi)
+    saving, actual = round(found.saving, places), round(found.actual, places)
     key = "energy_saved" if found.saving >= 0 else "energy_lost"
     treatment = next(arm for arm in kpi.arms if arm.role == "treatment")
     return words.say(
@@ -18,7 +19,7 @@ def energy_sentence(kpi: KpiResult, words: Words) -> str:
         arm=treatment.label,
         n=treatment.n,
         model=format_quantity(found.model, kpi.unit, decimals=places),
-        expected=format_quantity(found.expected, kpi.unit, decimals=places),
-        actual=format_quantity(found.actual, kpi.unit, decimals=places),
-        saving=format_quantity(abs(found.saving), kpi.unit, decimals=places),
+        expected=format_quantity(actual + saving, kpi.unit, decimals=places),  # so that what is printed adds up
+        actual=format_quantity(actual, kpi.unit, decimals=places),
+        saving=format_quantity(abs(saving), kpi.unit, decimals=places),
     )

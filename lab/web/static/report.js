@@ -6,6 +6,7 @@ const NEAR_PX = { mouse: 28, pen: 28, touch: 44 };
 class PointedChart {
   constructor(box) {
     this.box = box;
+    this.frame = box.closest(".chart-scroll");
     this.drawing = box.querySelector(".report-marks");
     this.marks = [...this.drawing.querySelectorAll("circle")].map((circle) => {
       const title = circle.querySelector("title");
@@ -57,7 +58,9 @@ class PointedChart {
     const next = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: end }[event.key];
     if (next === undefined) return;
     event.preventDefault();
-    this.show(this.shown === null ? now : Math.min(end, Math.max(0, next)));
+    const place = this.shown === null ? now : Math.min(end, Math.max(0, next));
+    this.marks[place].circle.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.show(place);
   }
 
   point(event) {
@@ -82,14 +85,19 @@ class PointedChart {
     this.put(circle);
   }
 
-  // Above the mark, or below it where there is no room, and never beside the chart.
+  // Above the mark, or below it where there is no room, and never beside the part of the chart that one sees.
   put(circle) {
     const [mark, box] = [circle.getBoundingClientRect(), this.box.getBoundingClientRect()];
+    const { scrollLeft, clientWidth, scrollWidth } = this.frame;
+    const scrolls = scrollWidth > clientWidth;
+    this.value.style.maxWidth = scrolls ? `min(22rem, ${clientWidth - 8}px)` : "";
     const middle = mark.left + mark.width / 2 - box.left;
     const above = mark.top - box.top - this.value.offsetHeight - 8;
-    const room = box.width - this.value.offsetWidth - 4;
-    this.value.style.left = `${Math.max(4, Math.min(room, middle - this.value.offsetWidth / 2))}px`;
-    this.value.style.top = `${above >= -this.value.offsetHeight ? above : mark.bottom - box.top + 8}px`;
+    const room = (scrolls ? scrollLeft + clientWidth : box.width) - this.value.offsetWidth - 4;
+    this.value.style.left = `${Math.max((scrolls ? scrollLeft : 0) + 4, Math.min(room, middle - this.value.offsetWidth / 2))}px`;
+    const least = scrolls ? 0 : -this.value.offsetHeight; // what lies beyond a box that scrolls cannot be seen
+    const lowest = scrolls ? Math.max(0, box.height - this.value.offsetHeight - 4) : Infinity;
+    this.value.style.top = `${above >= least ? above : Math.min(lowest, mark.bottom - box.top + 8)}px`;
   }
 
   hide() {

@@ -63,7 +63,7 @@ def test_break_even_is_drawn_on_the_better_side():
     assert [(round(at, 3), text) for at, _, text in reference_lines(primary, (), WORDS)] == [
         (0.0, "no difference"),
         (-0.02, "break-even"),
-        (-0.04, "expected"),
+        (-0.04, "hoped for"),
     ]
     document["kpis"][0]["direction"] = "higher"
     higher = Results.model_validate(document).primary

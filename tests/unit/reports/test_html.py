@@ -100,3 +100,21 @@ def test_page_and_pdf_are_made_of_the_same_blocks():
         for block in section.blocks:
             for row in getattr(block, "rows", ()):
                 assert all(" ".join(cell.split()) in text for cell in row)
+
+
+@pytest.mark.parametrize("case", AWKWARD)
+def test_every_chart_and_table_scrolls_in_a_region_with_a_name_of_its_own(case):
+    results = AWKWARD[case]()
+    charts = draw_charts(results)
+    tags = Reader(render_html(results, charts)).tags
+    names = [attrs["aria-label"] for _, attrs in tags if attrs.get("role") == "region"]
+    assert len(names) == len(set(names)), [name for name in names if names.count(name) > 1]
+    document = build_document(results)
+    figures = 1 + sum(block.kind == "figure" for section in document.sections for block in section.blocks)
+    word = document.labels["chart"]
+    assert [name for name in names if re.fullmatch(f"{word} [0-9]+", name or "")] == [
+        f"{word} {number}" for number in range(1, figures + 1)
+    ]
+    assert sum(attrs.get("class") == "chart-scroll" for _, attrs in tags) == figures
+    assert not [tag for tag, _ in tags if tag == "caption"], "in a wide table a caption would be cut off with it"
+    assert sum(tag == "details" for tag, _ in tags) == figures, "every chart has its numbers beneath"

@@ -21,7 +21,7 @@ from lab.reports.html import render_page
 from lab.reports.issue import ReportIssue
 from lab.reports.language import LANGUAGES, LOCALES, say, writing_in
 from lab.reports.numbers import format_interval, format_number
-from lab.reports.words import GLOSSARY, english_words, words_of
+from lab.reports.words import GLOSSARY, SIGNS, english_words, words_of
 from tests.unit.reports.report_examples import (
     ARMS,
     example_plan,
@@ -52,9 +52,10 @@ def said_in_code() -> set[str]:
 def needed() -> set[tuple[str | None, str]]:
     """(context, message) of everything that a report can say."""
     words = english_words()
-    glossary = words.pop(GLOSSARY)
+    glossary, signs = words.pop(GLOSSARY), words.pop(SIGNS)
     layout = {(key, text) for key, text in words.items()}
     terms = {(GLOSSARY, text) for pair in glossary.items() for text in pair}
+    terms |= {(SIGNS, text) for text in signs.values()}
     return {(None, message) for message in said_in_code()} | layout | terms
 
 

@@ -37,9 +37,9 @@ def test_the_deciding_chart_says_difference_interval_and_what_it_is_held_against
     *lines, difference = texts_of(draw_charts(example_results())["primary.svg"])
     assert [line.split(": ", 1)[1].split("\N{MINUS SIGN}")[0].strip() for line in lines[1:]] == [
         "break-even",
-        "expected",
+        "hoped for",
     ]
-    assert re.search(r"kWh, 95 % interval .* to .*kWh$", difference)
+    assert re.search(r"kWh, 95\s% interval .* to .*kWh$", difference)
 
 
 @pytest.mark.parametrize("case", AWKWARD)

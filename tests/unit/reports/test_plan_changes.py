@@ -56,7 +56,7 @@ CHANGES = [
       "roughness_um as noted in the run table; finished parts only. Not worse by more than 0.3 µm.", "nothing", True)]),
     ("kpis", (*PLAN.kpis, PASSED), [("the KPI “Passed”", "nothing",
       "passed as noted in the run table; finished parts only. Not worse by more than 10 percentage points.", True)]),
-    ("economics", DEARER, [("the company's figure “Value of one unit”", "0.18 EUR per kWh / 0.22 EUR per kWh / "
+    ("economics", DEARER, [("the company's figure “Value of one unit saved”", "0.18 EUR per kWh / 0.22 EUR per kWh / "
       "0.30 EUR per kWh", "0.18 EUR per kWh / 0.25 EUR per kWh / 0.30 EUR per kWh", False)]),
     ("break_even", 0.0123456789, [("break-even", None, None, True)]),
     ("expected", 0.9, [("the effect that is hoped for", None, "0.9 kWh", True)]),
@@ -150,8 +150,8 @@ def sealed(tmp_path):
 def test_the_report_says_on_page_one_and_among_the_deviations_what_was_changed(sealed):
     results = compute_results(sealed)
     said = (
-        f"On 2026-11-23 08:45 Anna Nowak changed the confidence level from 95 % to 90 %, after 4 runs had been made: "
-        f"{REASON}"
+        f"On 2026-11-23 08:45 CET Anna Nowak changed the confidence level from 95 % to 90 %, after 4 runs had been "
+        f"made: {REASON}"
     )
     assert plain(results.method.deviations[0]) == said
     assert results.verdict_reasons[0].startswith("The criteria were changed after 4 runs had been made")
@@ -161,13 +161,13 @@ def test_the_report_says_on_page_one_and_among_the_deviations_what_was_changed(s
     assert page.count(said) == 2  # beside the criteria, and among the deviations
     assert results.plan.former[0].sha256 in page
     assert results.plan.sha256 in page
-    assert "2026-11-23 08:00, Ewa Lis" in page.replace(" by ", ", ")
+    assert "2026-11-23 08:00 CET, Ewa Lis" in page.replace(" by ", ", ")
 
 
 def test_it_says_so_in_polish(sealed):
     results = compute_results(sealed, issue=in_polish(ReportIssue()))
     assert plain(results.method.deviations[0]) == (
-        f"23.11.2026 08:45, Anna Nowak, zmiana: poziom ufności. Było: 95 %. Jest: 90 %. "
+        f"23.11.2026 08:45 CET, Anna Nowak, zmiana: poziom ufności. Było: 95 %. Jest: 90 %. "
         f"Zmieniono po wykonaniu 4 przebiegów. Powód: {REASON}"
     )
     assert results.verdict_reasons[0].startswith("Kryteria zmieniono po wykonaniu 4 przebiegów")

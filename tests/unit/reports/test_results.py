@@ -156,7 +156,7 @@ def test_the_price_of_an_improvement_is_named_even_within_its_margin(pilot):
 
 def test_unfinished_parts_are_a_risk_even_without_a_kpi_of_their_own(pilot):
     found = pilot(powers(0.04), run_2={"result": {"finished": False}})
-    assert "feed 9 mm/s: 1 of 6 parts not finished." in found.risks
+    assert "feed 9 mm/s: 1 of 6 parts not finished (run 2)." in found.risks
     assert found.quality[1].excluded == "unfinished part"
 
 
