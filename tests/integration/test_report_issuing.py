@@ -360,3 +360,8 @@ def test_strangers_and_readers_change_nothing_on_the_page(desk):
     assert signed_in(desk, "stranger").post(f"{address}/links", data={"label": "x", "days": 1}).status_code == 404
     assert signed_in(desk, "recipient").post(f"{address}/links", data={"label": "x", "days": 1}).status_code == 403
     assert "Make a link" not in signed_in(desk, "recipient").get(address).text
+    about = desk.report.results["identification"]
+    listed = signed_in(desk, "recipient").get("/").text
+    assert all(about[fact] in listed for fact in ("report_number", "pilot_title", "customer")), (
+        "what each report is about"
+    )
