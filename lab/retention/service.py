@@ -153,15 +153,18 @@ def remove_rule(
     )
 
 
-def plan_retention(session: Session, *, default_days: int | None, now: datetime) -> list[DeviceRetention]:
+def plan_retention(
+    session: Session, *, default_days: int | None, now: datetime, tried: Mapping[str, int] | None = None
+) -> list[DeviceRetention]:
     """What of each device goes by the rules as they are.
 
     Args:
         session: to read in.
         default_days: the installation's setting, where managers have set nothing.
         now: the present.
+        tried: scope → days of rules that are not set yet, in the place of those that are.
     """
-    rules = {rule.scope: rule.days for rule, _ in repository.all_rules(session)}
+    rules = {rule.scope: rule.days for rule, _ in repository.all_rules(session)} | dict(tried or {})
     lab_days = rules.pop(LAB, default_days)
     longest = None if lab_days is None else max([lab_days, *rules.values()])
     doubtful_before_ns = BEGINNING_NS if longest is None else to_nanoseconds(now) - longest * DAY_NS

@@ -83,6 +83,10 @@ CLAUSES = (
     N_("write it down then"),
     N_("this entry is taken back already, or takes another one back"),
     N_("write down what is right as a new one"),
+    # how long data are kept
+    N_("say why the data set is to be kept for a shorter time"),
+    N_("the data of this data set are deleted"),
+    N_("its time was over"),
     # questions and runs
     N_("many enquiries have come in"),
     N_("please try again later, or phone the lab"),

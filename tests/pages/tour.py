@@ -77,6 +77,7 @@ TOUR = (
     Stop("approvals", "manager", "/manage/approvals"),
     Stop("enquiries", "manager", "/manage/enquiries"),
     Stop("support", "manager", "/manage/support"),
+    Stop("retention", "manager", "/manage/retention"),
     Stop("outages", "manager", "/manage/outages"),
     Stop("recording", "manager", "/manage/recording"),
     Stop("rules", "manager", "/manage/rules"),
