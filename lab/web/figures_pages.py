@@ -62,16 +62,16 @@ def show_figures(
     return page(
         request,
         "figures.html",
-        title=_("Figures"),
+        title=_("Use of the machines"),
         principal=principal,
         status=422 if problem else 200,
         problem=problem,
         days=days,
         after=days[1] + _DAY,
         tables=[
-            (_("Machines"), _named(found[Grouping.DEVICE])),
-            (_("Companies"), _named(found[Grouping.COMPANY])),
-            (_("Week by week"), _named(found[Grouping.WEEK])),
+            (_("Machines"), _("Machine"), _named(found[Grouping.DEVICE])),
+            (_("Companies"), _("Company"), _named(found[Grouping.COMPANY])),
+            (_("Week by week"), _("Week"), _named(found[Grouping.WEEK])),
         ],
         total=found[Grouping.DEVICE].total,
     )

@@ -112,6 +112,7 @@ def _environment() -> Environment:
             "plain_number": lambda value: wording.number_text(format_number(value)),
             "typed_number": wording.typed_number,
             "hours": lambda length: wording.number_text(f"{length.total_seconds() / 3600:.1f}"),
+            "share": lambda share: f"{share * 100:.0f}\u00a0%",
             "minutes_long": wording.minutes_long,
             "change_name": wording.change_name,
             "short_duration": wording.short_duration,

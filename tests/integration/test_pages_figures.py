@@ -46,13 +46,13 @@ def words(page: Response) -> str:
 def test_the_days_that_are_asked_for_are_counted_both_included(town: Counted) -> None:
     said = words(town.look("?first=2026-11-23&last=2026-11-29"))
     assert "Mon 23 Nov 2026 – Sun 29 Nov 2026: 15 % of the open time was booked, 9.0 h of 60.0 h." in said
-    assert "2 bookings began in these days." in said
+    assert "2 bookings start in these days." in said
     assert "CNC mill 15 % 60.0 9.0 2.0 1.0 2 1" in said
     assert f"{town.foundry.name} 5 % 60.0 3.0 2.0 1.0 1 0" in said
     assert f"{town.joinery.name} 10 % 60.0 6.0 0.0 0.0 1 1" in said
     assert "from Mon 23 Nov 2026 15 %" in said
     page = town.look("?first=2026-11-24&last=2026-11-24")
-    assert "50 % of the open time was booked, 6.0 h of 12.0 h. 1 booking began in these days." in words(page)
+    assert "50 % of the open time was booked, 6.0 h of 12.0 h. 1 booking starts in these days." in words(page)
     assert "from=2026-11-24&amp;to=2026-11-25&amp;by=device" in page.text, "the file counts the same days"
 
 
@@ -82,6 +82,15 @@ def test_what_are_no_days_is_said_and_the_usual_ones_are_shown(town: Counted, qu
     assert page.status_code == 422
     assert said in words(page)
     assert "Mon 12 Oct 2026 – Sun 6 Dec 2026:" in words(page)
+
+
+def test_no_share_is_said_of_days_on_which_no_machine_is_open(town: Counted, database: Database) -> None:
+    with database.write() as session:
+        place_booking(session, town.foundry.id, at(9, day=29, length=6), "mill-1")
+    said = words(town.look("?first=2026-11-29&last=2026-11-29"))
+    assert "6.0 h were booked; no machine is open in these days." in said
+    assert "CNC mill – 0.0 6.0" in said
+    assert "%" not in said.partition("Nobody came")[0].partition("Sun 29 Nov 2026: ")[2]
 
 
 def test_only_the_staff_sees_them(town: Counted) -> None:
