@@ -94,7 +94,7 @@ def test_what_is_free_lies_on_the_calendar_and_a_press_chooses_it(stage: Stage, 
         page = visit.page
         visit.go("/bookings/new?capability=additive-manufacturing&find=yes")
         free = page.locator(".ec-event.proposed")
-        expect(free.first).to_contain_text("free then")
+        expect(free.first).to_contain_text("free")
         first = page.locator("#first-proposal strong").inner_text()
         free.first.click()
         page.wait_for_url("**/bookings/new?**#terms")

@@ -1,6 +1,8 @@
 // The form to book: a calendar of what is taken, on which a free time can be chosen, and price and rules as one types.
 // Everything can also be typed: without this script the form works the same.
 
+import { writtenDay, writtenFields } from "./written-times.js";
+
 const form = document.getElementById("booking");
 const frame = document.getElementById("calendar-frame");
 const written = document.getElementById("written");
@@ -13,9 +15,9 @@ const phone = window.matchMedia("(max-width: 40rem)");
 const digits = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
 const wall = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, ...digits });
 const here = new Intl.DateTimeFormat("sv-SE", digits);
-const spoken = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { timeZone: "UTC", weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
 const naive = (instant) => wall.format(new Date(instant)).replace(" ", "T");
 const wallClock = (ms) => here.format(ms).replace(" ", "T");
+const clockTime = { hour: "2-digit", minute: "2-digit" };
 const DAY_MS = 86_400_000;
 let calendar = null;
 let known = { events: [], outages: [], closed: [] };
@@ -34,8 +36,7 @@ function field(name) {
 
 // The lab's way of writing a time, beside a field that follows the browser's.
 function write() {
-  const read = (text) => (text ? spoken.format(Date.parse(`${text}Z`)) : "…");
-  written.textContent = `${read(field("start").value)} – ${read(field("end").value)} (${zone}).`;
+  written.textContent = `${writtenFields(field("start").value, field("end").value)} (${zone}).`;
 }
 
 function wantTerms() {
@@ -119,8 +120,13 @@ function show() {
     slotMinTime: dayBegins,
     slotMaxTime: dayEnds,
     slotDuration: "00:30",
-    slotWidth: 40,
-    views: { resourceTimelineWeek: { slotDuration: "02:00", slotWidth: 32 } },
+    slotWidth: 36,
+    slotLabelFormat: clockTime,
+    eventTimeFormat: clockTime,
+    dayHeaderFormat: (day) => writtenDay(day),
+    listDayFormat: (day) => writtenDay(day),
+    listDaySideFormat: () => "",
+    views: { resourceTimelineWeek: { slotDuration: "03:00", snapDuration: "00:30", slotWidth: 38 } },
     nowIndicator: false,
     editable: false,
     noEventsContent: words.nothing,
@@ -132,10 +138,9 @@ function show() {
       wantTerms();
     },
     datesSet: (range) => {
-      const title = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
       const last = new Date(range.end.getTime() - 1);
       const one = range.end - range.start <= DAY_MS + 3_600_000;
-      document.getElementById("calendar-title").textContent = one ? title.format(range.start) : title.formatRange(range.start, last);
+      document.getElementById("calendar-title").textContent = one ? writtenDay(range.start) : `${writtenDay(range.start)} – ${writtenDay(last)}`;
       load(range.start.getTime(), range.end.getTime());
     },
   });

@@ -4,11 +4,18 @@
 const sync = window.uPlot.sync("lab");
 const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
 const written = new Intl.NumberFormat(language, { maximumFractionDigits: 9, useGrouping: false });
+const steady = new Intl.NumberFormat(language, { minimumSignificantDigits: 4, maximumSignificantDigits: 4, useGrouping: false });
 
 export function number(value, words = { yes: "yes", no: "no" }) {
   if (typeof value === "boolean") return value ? words.yes : words.no;
   if (typeof value !== "number") return String(value);
   return written.format(Number(value.toPrecision(4))).replace("-", "−");
+}
+
+// As `number`, with four digits even if the last ones are zero: beside a live chart nothing shall jump to and fro.
+export function steadyNumber(value, words) {
+  if (typeof value !== "number" || Number.isInteger(value) || Math.abs(value) < 1e-5) return number(value, words);
+  return steady.format(value).replace("-", "−");
 }
 
 export function timeFormat(zone, parts) {
@@ -66,6 +73,9 @@ export class Chart {
     const [line, grid, ink, bad] = [colour(`plot-${(place % 6) + 1}`), colour("line"), colour("ink-soft"), colour("bad")];
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const font = "12px system-ui, sans-serif";
+    // Without values and limits the scale would be made up.
+    const filter = (_chart, ticks) => (limits.length || this.data[1].some((value) => value !== null) ? ticks : ticks.map(() => null));
+    const upright = { ...axis, grid: { ...axis.grid, filter }, ticks: { ...axis.ticks, filter }, filter };
     const series = banded
       ? [{}, { stroke: line, width: 1, points: { show: false } }, { stroke: line, width: 1, points: { show: false } }]
       : [{}, { stroke: line, width: 1.75, points: { show: (chart, _index, first, last) => last - first < 40, size: 4 } }];
@@ -83,7 +93,7 @@ export class Chart {
         },
         axes: [
           { ...axis, font, size: 28, space: 90, values: (_chart, ticks) => timeLabels(ticks, zone) },
-          { ...axis, font, size: 58, space: 34, values: (_chart, ticks) => ticks.map((tick) => number(tick)) },
+          { ...upright, font, size: 58, space: 34, values: (_chart, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
         ],
         bands: banded ? [{ series: [2, 1], fill: alpha(line, 0.3) }] : [],
         series,
@@ -110,7 +120,7 @@ export class Chart {
     }
     const [low, high] = [this.data[1][index], this.data.at(-1)[index]];
     if (low === null) return;
-    this.value.textContent = (banded && low !== high ? `${number(low)} – ${number(high)}` : number(low)) + tail;
+    this.value.textContent = (banded && low !== high ? `${number(low)} – ${number(high)}` : steadyNumber(low)) + tail;
   }
 
   // `spoken` makes the label of the whole picture; at most once a second, since nobody listens faster.

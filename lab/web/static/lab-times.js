@@ -1,9 +1,6 @@
 // Beside each field for a date and time, the lab's way of writing it: browsers show such fields in their own language.
 
-const language = document.documentElement.lang;
-const written = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
-  timeZone: "UTC", weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
-});
+import { writtenFields } from "./written-times.js";
 
 for (const field of document.querySelectorAll("input[type=datetime-local]")) {
   const beside = document.createElement("small");
@@ -11,7 +8,7 @@ for (const field of document.querySelectorAll("input[type=datetime-local]")) {
   beside.setAttribute("aria-hidden", "true"); // whoever hears the field hears the time in the own language
   field.after(beside);
   const write = () => {
-    beside.textContent = field.value ? written.format(Date.parse(`${field.value}Z`)) : "";
+    beside.textContent = field.value ? writtenFields(field.value) : "";
   };
   field.addEventListener("input", write);
   write();

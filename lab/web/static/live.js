@@ -1,9 +1,10 @@
 // Live values of one or several machines: one chart per chosen signal over the last minutes, all with one cursor, and
 // the table of newest values. It reads Server-Sent Events and keeps a window of points.
 
-import { Chart, number, redrawOnTheme, timeFormat } from "./charts.js";
+import { Chart, number, redrawOnTheme, steadyNumber, timeFormat } from "./charts.js";
 import { LookingBack } from "./looking-back.js";
 import { readPast, showPast } from "./past.js";
+import { writtenDay } from "./written-times.js";
 
 const SILENCE_MS = 10_000;
 const RATE_MS = 10_000;
@@ -25,7 +26,6 @@ class LiveMachine {
     const table = section.querySelector("table") ?? document.getElementById("latest");
     this.rows = new Map([...(table?.querySelectorAll("tr[data-signal]") ?? [])].map((row) => [row.dataset.signal, row]));
     this.clock = timeFormat(this.zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-    this.day = timeFormat(this.zone, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
     this.series = new Map(); // signal → { t: [s…], v: […] }, t increasing
     this.newest = new Map(); // signal → [t_ms, value]
     this.charts = new Map(); // signal → Chart
@@ -217,7 +217,7 @@ class LiveMachine {
       const minutes = this.windowMs === 60_000 ? WORDS.lastMinute : WORDS.lastMinutes.replace("{n}", this.windowMs / 60_000);
       return `${chart.settings.label}, ${minutes}: ${range}`;
     };
-    chart.set([t, v], { newest: number(last[1], WORDS) + unit, spoken });
+    chart.set([t, v], { newest: steadyNumber(last[1], WORDS) + unit, spoken });
   }
 
   writeTable() {
@@ -226,7 +226,7 @@ class LiveMachine {
       const row = this.rows.get(signal);
       if (!row) continue;
       row.cells[1].textContent = number(value, WORDS);
-      row.cells[3].textContent = `${this.day.format(t).replace(",", "")}, ${this.clock.format(t)}`;
+      row.cells[3].textContent = `${writtenDay(t, this.zone)}, ${this.clock.format(t)}`;
     }
     if (!this.quality || this.frameAt === undefined) return;
     const now = performance.now();
