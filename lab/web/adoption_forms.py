@@ -23,11 +23,11 @@ FIELDS = {
     "location": N_("Place in the lab"),
     "price_eur_per_hour": N_("Price in EUR per hour"),
     "signals": N_("Signals"),
-    "label": N_("As people read it"),
+    "label": N_("Display name"),
     "type": N_("What it is"),
     "unit": N_("Unit"),
     "range": N_("Plausible from … to …"),
-    "choices": N_("What it may be"),
+    "choices": N_("Allowed words"),
     "description": N_("What it is for"),
     "capabilities": N_("What it can do"),
     "setup_minutes": N_("Minutes to prepare before a slot"),
@@ -118,6 +118,8 @@ def wrong_field(error: ValidationError) -> str:
     field = next((name for name in known if name in FIELDS), "")
     if not field:
         field = next((name for name in ("unit", "choices") if name in first["msg"]), "name")
+    if field == "name" and error.title == SignalEntry.__name__:
+        field = "id"
     return _(FIELDS[field])
 
 

@@ -29,7 +29,7 @@ _DONE = {
     "assessed": N_("The assessment is noted."),
 }
 _FAULTS = {
-    "invested": N_("Please say whether you have invested."),
+    "invested": N_("Please say yes, no or not yet."),
     "amount_cents": N_("Please give the amount in euros, such as 12500 or 12500.50."),
     "source": N_("Please say how this is known."),
     "assessed_on": N_("Please give the day of the assessment."),
@@ -44,10 +44,11 @@ DIMENSIONS = {
     "green": N_("Green digitalisation"),
 }
 STAGES = {
-    "T0": N_("T0: before the pilot"),
-    "T1": N_("T1: after the report"),
-    "T2": N_("T2: a year later"),
+    "T0": N_("before the pilot"),
+    "T1": N_("after the report"),
+    "T2": N_("a year later"),
 }
+"""When an assessment was made, as people say it; programs say T0, T1 and T2."""
 _TOLD_BY_COMPANY = "told by the company on its page"
 _GROUPED = re.compile(r"[0-9]{1,3}(?:[ .,\u00a0\u202f][0-9]{3})+|[0-9]+")
 _AMOUNT_IS_NONE = -1

@@ -24,7 +24,7 @@ router = APIRouter()
 
 _SHOWN = 200
 _DONE = {
-    "acknowledge": N_("You have taken the alarm on. Others see that somebody takes care."),
+    "acknowledge": N_("You have taken the alarm on. Others see that somebody is dealing with it."),
     "comment": N_("Your comment is kept."),
     "clear": N_("The alarm is cleared. It is raised again when its cause comes again."),
     "late": N_("Somebody was faster; this is how it stands now."),

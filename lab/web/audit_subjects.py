@@ -13,8 +13,10 @@ from devices.models import Device
 from lab.core.audit import AuditEntry
 from lab.people.models import Account, Organisation
 from lab.pilots.models import Pilot
+from lab.reports.links.models import ReportLink
 from lab.reports.models import Report
 from lab.web.languages import gettext as _
+from telemetry.alarms.models import AlarmRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ _NAMED: dict[str, tuple[Any, Any, str]] = {
     "device-time": (Device.id, Device.name, "/devices/"),
     "pilot": (Pilot.id, Pilot.number + " " + Pilot.title, "/pilots/"),
     "report": (Report.id, Report.number, "/reports/"),
+    "report-link": (
+        ReportLink.id,
+        sa.select(Report.number + ", " + ReportLink.label).where(Report.id == ReportLink.report_id).scalar_subquery(),
+        "",
+    ),
+    "alarm-rule": (
+        AlarmRule.id,
+        sa.select(Device.name).where(Device.id == AlarmRule.device_id).scalar_subquery(),
+        "",
+    ),
 }
 """Kind → its id, its name, and where it is shown."""
 
@@ -62,6 +74,6 @@ def _subject(change: AuditEntry, names: dict[tuple[str, str], str], rules: dict[
     if change.subject == "rule":
         lab = change.subject_id == LAB.id
         return Subject(_("the whole lab") if lab else rules.get(change.subject_id, change.subject_id), "/manage/rules")
-    name = names.get((change.subject, change.subject_id), "")
+    name = names.get((change.subject, change.subject_id)) or ""
     place = _NAMED[change.subject][2] if name else ""
     return Subject(name, f"{place}{change.subject_id}" if place else "")

@@ -28,7 +28,7 @@ SUBJECTS = {
     "report": N_("report"),
     "report-link": N_("link to a report"),
     "alarm": N_("alarm"),
-    "alarm-rule": N_("rule of an alarm"),
+    "alarm-rule": N_("alarm rule"),
     "device": N_("machine"),
     "device-command": N_("command to a machine"),
     "device-time": N_("time of a machine"),

@@ -159,7 +159,7 @@ def submit_note(
 ) -> Response:
     """Write something down."""
     if staff_only and in_report:
-        problem = _("A note for the staff alone is never printed in the report. Please choose one of the two.")
+        problem = _("A note for the staff only is never printed in the report. Please choose one of the two.")
         return _page(request, pilot_id, principal, database, settings, problem=problem)
     try:
         wish = NoteRequest(text=plain_words(text), staff_only=bool(staff_only), in_report=bool(in_report))

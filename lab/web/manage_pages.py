@@ -224,6 +224,6 @@ def show_log(
             facts={change.id: facts_in_words(change, organisations) for change in found.rows},
             details={change.id: differences(change, settings.time_zone) for change in found.rows},
             about=subjects_of(session, found.rows),
-            people=named,
+            people={**named, "system": "Pilot Lab", "link": _("someone with the link")},
             problem=problem,
         )

@@ -23,6 +23,7 @@ from lab.pilots.service import get_pilot, get_plan, list_pilots, plan_versions, 
 from lab.reports.afterwards.service import follow_ups, get_acceptance
 from lab.reports.progress import progress_of_pilot
 from lab.reports.service import list_reports
+from lab.web.afterwards_pages import STAGES
 from lab.web.booking_pages import names
 from lab.web.languages import gettext as _
 from lab.web.languages import marked as N_  # noqa: N812

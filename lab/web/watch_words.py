@@ -4,6 +4,9 @@ They are written down in English, when they are noticed; pages say them from the
 `lab.watch.words`. A test holds the templates against the code that says them.
 """
 
+import re
+
+from devices.units import SYMBOLS
 from lab.core.catalogues import writing_in
 from lab.core.sayings import Sayings
 from lab.watch import words
@@ -98,6 +101,8 @@ PARTS = {
 _TIMES = (N_("about %(number)s minutes"), N_("%(number)s hours"), N_("%(number)s s"))
 _FINDINGS = Sayings(FINDINGS, plain, numbers=words.NUMBERS)
 _LASTING = Sayings(_TIMES, plain)
+_UNITS = sorted({*filter(None, SYMBOLS.values()), "kB", "MB", "GB", "MiB", "GiB"}, key=len, reverse=True)
+_BEFORE_UNIT = re.compile(rf"(?<=\d) (?=(?:{'|'.join(map(re.escape, _UNITS))})(?!\w))")
 
 
 def alarm_text(text: str) -> str:
@@ -114,6 +119,11 @@ def finding_text(text: str) -> str:
     if comma and (said := _LASTING.find(time)) is not None:
         text = f"{before}{comma}{said}"
     return _FINDINGS.find(text) or alarm_text(text)
+
+
+def unbroken(text: str) -> str:
+    """The same with each number on one line with its unit: `6.9 kW`, `180 s`."""
+    return _BEFORE_UNIT.sub("\u00a0", text)
 
 
 def part_name(part: str) -> str:

@@ -48,7 +48,7 @@ ALARM_NOTES = {
     "raised": N_("noticed"),
     "acknowledged": N_("taken on"),
     "commented": N_("said"),
-    "cleared": N_("over"),
+    "cleared": N_("cleared"),
     "told": N_("told people"),
     "stop-done": N_("machine stopped"),
     "stop-refused": N_("machine not stopped"),
@@ -95,8 +95,14 @@ def lab_time(instant: datetime, zone: str) -> str:
 
 
 def lab_clock(instant: datetime, zone: str) -> str:
-    """The time of day in the lab to the second."""
-    return in_zone(instant, zone).strftime("%H:%M:%S")
+    """The time of day in the lab to the second, with the zone's own short name."""
+    return in_zone(instant, zone).strftime("%H:%M:%S %Z")
+
+
+def lab_second(instant: datetime, zone: str) -> str:
+    """A date and time to the second, for a table that names the zone."""
+    wall = in_zone(instant, zone)
+    return f"{_written_date(wall)}, {wall:%H:%M:%S}"
 
 
 def lab_until(instant: datetime, now: datetime, zone: str) -> str:

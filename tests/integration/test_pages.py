@@ -17,6 +17,7 @@ from bookings.rulebook.models import RuleEntry
 from devices.models import Signal
 from devices.service import get_device
 from lab.app import create_app
+from lab.core.audit import note_change
 from lab.core.clock import LabClock
 from lab.core.database import Database
 from lab.core.ids import new_id
@@ -24,6 +25,7 @@ from lab.core.settings import Settings
 from lab.core.time import Span
 from lab.people.models import Account
 from lab.pilots import service as pilots
+from lab.reports.links.models import ReportLink
 from lab.reports.models import DataSet, Report
 from lab.web.device_states import SILENT_AFTER
 from telemetry.repository import note_boots
@@ -608,6 +610,22 @@ def test_the_log_names_what_was_changed_leads_there_and_tells_only_what_is_diffe
     start = "From: Tue 24 Nov 2026, 09:00 CET → Tue 24 Nov 2026, 11:00 CET"
     assert f"{start} To: Tue 24 Nov 2026, 10:00 CET → Tue 24 Nov 2026, 12:00 CET" in log
     assert log.count("Price: EUR") == 1, "of the new booking; the move changed no price"
+
+
+def test_the_log_names_the_machine_of_an_alarm_rule_and_for_whom_a_link_is(lab: Lab) -> None:
+    typed = {"device": "mill-1", "kind": "limit", "signal": "spindle_power_kw", "high": "6.5", "severity": "warning"}
+    assert lab.post("engineer", "/manage/alarm-rules/new", **typed).status_code == 303
+    with lab.database.write() as session:
+        times = {"created_at": lab.clock.now(), "expires_at": lab.clock.now()}
+        session.add(
+            ReportLink(
+                id="lnk_1", token_hash="0", report_id=lab.report.id, label="Bank", created_by="acc_1", opened=0, **times
+            )
+        )
+        note_change(session, "report-link", "lnk_1", "opened", by="link", at=lab.clock.now())
+    log = words(lab.get("manager", "/manage/audit"))
+    assert "Alarm rule created CNC mill" in log
+    assert re.search(r"someone with the link Link to a report opened \S+, Bank", log)
 
 
 def test_what_an_account_cannot_become_is_said_and_nothing_is_changed(lab: Lab) -> None:

@@ -246,7 +246,7 @@ def test_an_engineer_looks_back_closely_while_the_run_goes_on_and_returns_to_liv
         assert seconds_of(status.inner_text()) > 2 * seconds_of(closely)
         page.keyboard.press("Escape")
         expect(back).to_be_hidden()
-        expect(status).to_have_text("live")
+        expect(status).to_have_text("The charts show what happens now")
         assert page.evaluate("document.activeElement.dataset.step") == "here"
         page.wait_for_function(
             "() => [...document.querySelectorAll('[data-live] .plot')]"
@@ -271,5 +271,5 @@ def test_looking_back_works_with_the_keyboard_alone_and_in_polish_on_a_phone(
         assert page.evaluate("document.activeElement.dataset.step") == "earlier"
         tab_to(page, STEPS.format("live"))
         page.keyboard.press("Enter")
-        expect(page.locator("#looking-back [role=status]")).to_have_text("na żywo")
+        expect(page.locator("#looking-back [role=status]")).to_have_text("Wykresy pokazują bieżące pomiary")
         visit.assert_quiet()

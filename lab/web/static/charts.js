@@ -113,7 +113,7 @@ export class Chart {
   // Beside the name: the value under the cursor, else the newest one.
   showAt(index) {
     const { unit, banded } = this.settings;
-    const tail = unit ? ` ${unit}` : "";
+    const tail = unit ? `\u00a0${unit}` : "";
     if (index === null || index === undefined || this.data[1][index] === undefined) {
       if (this.newest !== undefined) this.value.textContent = this.newest;
       return;

@@ -203,7 +203,7 @@ class LiveMachine {
   }
 
   drawChart(chart, known, last, start) {
-    const unit = chart.settings.unit ? ` ${chart.settings.unit}` : "";
+    const unit = chart.settings.unit ? `\u00a0${chart.settings.unit}` : "";
     if (!known || !last) return;
     const first = firstAfter(known.t, start);
     const [t, v] = first ? [known.t.slice(first), known.v.slice(first)] : [known.t, known.v];

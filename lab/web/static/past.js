@@ -34,7 +34,7 @@ function rangeOf(points, unit, words) {
     low = Math.min(low, point[1]);
     high = Math.max(high, point[point.length - 1]);
   }
-  return (low === high ? number(low) : `${number(low)} ${words.to} ${number(high)}`) + (unit ? ` ${unit}` : "");
+  return (low === high ? number(low) : `${number(low)} ${words.to} ${number(high)}`) + (unit ? `\u00a0${unit}` : "");
 }
 
 // The rows of a chart, with nothing where nothing was measured for long.

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from lab.web import languages
 from lab.web.adoption_forms import device_id_of, propose, proposed_unit, read_device, read_signal, signal_name
-from lab.web.heard_words import heard_range, heard_rate
+from lab.web.heard_words import heard_examples, heard_range, heard_rate
 from lab.web.letter_words import LETTER_REASONS, readable
 from telemetry.models import HeardSignal
 
@@ -93,6 +94,21 @@ def test_what_was_heard_reads_well() -> None:
     assert heard_rate(heard(interval_ms=5000.0)) == "every 5 s"
     assert heard_rate(heard(interval_ms=None)) == "9 so far"
     assert readable("a\0b\tc") == "a\u2400b\tc"
+
+
+def test_examples_of_values_read_as_people_write_them() -> None:
+    numbers = heard(examples=["18.4", "-3e-05", "7"])
+    truths = heard(kinds={"boolean": 2}, examples=["True", "False"])
+    texts = heard(kinds={"text": 2}, examples=["18.4", "True"])
+    assert heard_examples(numbers, 2) == "18.4, -3e-05"
+    assert heard_examples(truths) == "yes, no"
+    assert heard_examples(texts) == "18.4, True", "what a machine says in words stays"
+    token = languages._language.set("pl")
+    try:
+        assert heard_examples(numbers) == "18,4; -3e-05; 7"
+        assert heard_examples(truths) == "tak, nie"
+    finally:
+        languages._language.reset(token)
 
 
 def test_every_reason_of_a_dead_letter_has_words() -> None:

@@ -11,7 +11,7 @@ import pytest
 from lab.watch.rules import disk_problem, recorder_problem
 from lab.watch.words import ALARMS
 from lab.web import languages
-from lab.web.watch_words import FINDINGS, alarm_text, finding_text
+from lab.web.watch_words import FINDINGS, alarm_text, finding_text, unbroken
 from telemetry.alarms.rules import LimitRule, Raised, RateRule, Rule, SilenceRule, StateRule, limits_in_words
 
 PREFLIGHT = Path(__file__).parents[3] / "lab" / "preflight"
@@ -100,6 +100,13 @@ def test_numbers_have_the_sign_of_the_language_and_names_stay() -> None:
         "CNC mill 2.5, Spindle power: 6,9 kW, powyżej 6,5 kW"
     )
     assert alarm_text("Somebody wrote this") == "Somebody wrote this"
+
+
+def test_a_number_stays_on_one_line_with_its_unit() -> None:
+    assert unbroken("Power of mill 3 is 6.9 kW, above 6.5 kW: wait") == (
+        "Power of mill 3 is 6.9\u00a0kW, above 6.5\u00a0kW: wait"
+    )
+    assert unbroken("nothing for 180 s; 20 times, 5 smart ones") == "nothing for 180\u00a0s; 20 times, 5 smart ones"
 
 
 def test_every_template_is_used_once() -> None:

@@ -18,7 +18,8 @@ def test_times_are_the_labs_with_the_zones_short_name() -> None:
     assert wording.lab_time(MONDAY, WARSAW) == "Mon 23 Nov 2026, 08:00 CET"
     assert wording.lab_time(datetime(2026, 7, 1, 7, tzinfo=UTC), WARSAW) == "Wed 1 Jul 2026, 09:00 CEST"
     assert wording.lab_date(date(2027, 6, 30), WARSAW) == "Wed 30 Jun 2027"
-    assert wording.lab_clock(MONDAY, WARSAW) == "08:00:00"
+    assert wording.lab_clock(MONDAY, WARSAW) == "08:00:00 CET"
+    assert wording.lab_second(MONDAY, WARSAW) == "Mon 23 Nov 2026, 08:00:00"
 
 
 def test_a_span_names_a_shared_date_once() -> None:
