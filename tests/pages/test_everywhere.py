@@ -88,6 +88,20 @@ def test_a_field_for_a_time_has_the_labs_way_of_writing_it_beside_it(stage: Stag
             visit.assert_quiet()
 
 
+BLANK = """() => [...document.querySelectorAll('[data-device=meter-1] canvas')].map(canvas =>
+    !canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0))"""
+
+
+def test_a_chart_without_any_value_has_no_scale(stage: Stage, chrome: Browser) -> None:
+    with visiting(chrome, stage, "founder") as visit:
+        visit.go("/bookings/{running}/live")
+        expect(visit.page.locator("[data-device=meter-1] .strip b").first).to_have_text("no value yet")
+        visit.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        blank = visit.page.evaluate(BLANK)
+        assert blank
+        assert all(blank)
+
+
 @pytest.mark.parametrize(
     "address",
     ["/pilots/{planned}", "/bookings", "/bookings/{coming}", "/reports/{report}", "/devices/mill-1", "/manage/audit"],

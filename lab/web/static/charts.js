@@ -73,9 +73,12 @@ export class Chart {
     const [line, grid, ink, bad] = [colour(`plot-${(place % 6) + 1}`), colour("line"), colour("ink-soft"), colour("bad")];
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const font = "12px system-ui, sans-serif";
-    // Without values and limits the scale would be made up.
-    const filter = (_chart, ticks) => (limits.length || this.data[1].some((value) => value !== null) ? ticks : ticks.map(() => null));
-    const upright = { ...axis, grid: { ...axis.grid, filter }, ticks: { ...axis.ticks, filter }, filter };
+    // Where nothing is known yet, the scale would be made up.
+    const shown = (known) => {
+      const filter = (_chart, ticks) => (known(ticks) ? ticks : ticks.map(() => null));
+      return { ...axis, font, filter, grid: { ...axis.grid, filter }, ticks: { ...axis.ticks, filter } };
+    };
+    const [times, values] = [shown(([first]) => first >= 86_400), shown(() => limits.length > 0 || this.data[1].some((value) => value !== null))];
     const series = banded
       ? [{}, { stroke: line, width: 1, points: { show: false } }, { stroke: line, width: 1, points: { show: false } }]
       : [{}, { stroke: line, width: 1.75, points: { show: (chart, _index, first, last) => last - first < 40, size: 4 } }];
@@ -92,8 +95,8 @@ export class Chart {
           y: { range: (_chart, low, high) => spread(low, high, limits) },
         },
         axes: [
-          { ...axis, font, size: 28, space: 90, values: (_chart, ticks) => timeLabels(ticks, zone) },
-          { ...upright, font, size: 58, space: 34, values: (_chart, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
+          { ...times, size: 28, space: 90, values: (_chart, ticks) => timeLabels(ticks, zone) },
+          { ...values, size: 58, space: 34, values: (_chart, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
         ],
         bands: banded ? [{ series: [2, 1], fill: alpha(line, 0.3) }] : [],
         series,
@@ -204,7 +207,7 @@ function drawMarks(chart, marks, stroke, font) {
 const formats = new Map();
 
 function timeLabels(ticks, zone) {
-  if (ticks.length && ticks[0] < 86_400) return ticks.map(() => ""); // nothing has come yet
+  if (ticks.includes(null)) return ticks.map(() => ""); // nothing has come yet
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
   const parts = step < 60 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : step < 86_400 ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
   const key = `${zone} ${Object.keys(parts)}`;
