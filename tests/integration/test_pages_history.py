@@ -57,8 +57,8 @@ def test_any_span_is_shown_and_downloaded(database: Database, chromium: Path, tm
         page.open(f"{lab.url}/devices/mill-1", cookies=cookie_of(lab, "engineer"))
         page.wait_for(f"document.getElementById('history-status') && {STRIPS} >= 2 && {STATUS} === ''")
         choose(page, "28800")
-        page.wait_for(f"{LABEL.format(2)} === 'Feed mm s: 0 to 9 mm/s'")
-        page.wait_for(f"{LABEL.format(3)} === 'Spindle power kw: 1 to 3 kW'")
+        page.wait_for(f"{LABEL.format(2)} === 'Feed mm s: 0 to 9\u00a0mm/s'")
+        page.wait_for(f"{LABEL.format(3)} === 'Spindle power kw: 1 to 3\u00a0kW'")
         assert page.read(REDUCED) == "true"
         assert page.read(PIECES) == 2  # the pause is not drawn over
         page.read("document.querySelector('[data-step=closer]').click()")

@@ -89,7 +89,7 @@ def test_a_member_sees_values_move_is_told_of_a_lost_connection_and_of_the_end(
         page.wait_for(f"{STATUS} === 'live' && {CELL} === '1.75' && {CURVE} >= 2")
         assert page.read(DRAWN)
         label = "document.querySelector('.strip:nth-child(2) [role=img]').getAttribute('aria-label')"
-        page.wait_for(f"{label} === 'Spindle power kw, last minute: 1.25 to 1.75 kW'")
+        page.wait_for(f"{label} === 'Spindle power kw, last minute: 1.25 to 1.75\u00a0kW'")
         _choose_another_signal(page)
         assert page.read("document.documentElement.scrollWidth <= window.innerWidth")
         machine.stop()
