@@ -41,7 +41,6 @@ _DONE = {
     "locked": ("good", N_("The plan is locked and its runs are laid out. The company gets its fingerprint by mail.")),
     "changed": ("warn", N_("Nothing is locked: the plan was changed meanwhile. This is how it stands now.")),
 }
-_STAGES = {"T0": N_("at the start"), "T1": N_("after the report"), "T2": N_("a year later")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def show_pilot(
                 follow_ups=follow_ups(session, principal, pilot_id),
             ),
             missing_maturity=[
-                _(_STAGES[stage]) for stage in assessments(session, principal, pilot_id, now=clock.now())[1]
+                _(STAGES[stage]) for stage in assessments(session, principal, pilot_id, now=clock.now())[1]
             ],
             documents=sum(row.removed_at is None for row in list_documents(session, principal, pilot_id)),
             **names(session, principal),

@@ -429,7 +429,10 @@ def test_every_step_that_is_done_says_when(office):
 def test_missing_digital_maturity_is_warned_of_and_stops_nothing(office):
     lab, member = office.lab, office.as_("member")
     page = member.get(f"/pilots/{lab.pilot_id}").text
-    assert "has not been noted yet (at the start)" in page
+    assert "has not been noted yet (before the pilot)" in page
+    said = re.sub(r"<[^>]+>", " ", member.get(f"/pilots/{lab.pilot_id}/afterwards").text)
+    assert "Still missing: before the pilot" in " ".join(said.split())
+    assert "T0" not in said, "which only programs call it"
     with lab.database.write() as session:
         scores = dict.fromkeys(MaturityScores.model_fields, 40.0)
         wish = MaturityRequest(assessed_on=lab.clock.now().date(), source="DMA tool", **scores)
