@@ -86,7 +86,7 @@ def shown_in_grey(page: str) -> dict[str, str]:
     for field in re.findall(r"<(?:input|textarea)[^>]* placeholder=[^>]*>", page):
         name, text = (re.search(rf' {what}="([^"]*)"', field)[1] for what in ("name", "placeholder"))
         found[name] = unescape(text)
-    found |= dict(re.findall(r'<select[^>]* name="(\w+)"><option value="">not set here \(default: (\w+)\)', page))
+    found |= dict(re.findall(r'<select[^>]* name="(\w+)"><option value="">default: (\w+)', page))
     return found | dict(re.findall(r"(Where nothing is chosen): ([^<]*)<", page))
 
 

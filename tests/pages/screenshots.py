@@ -14,6 +14,8 @@ from tests.services import chromium_program, start_mosquitto
 
 _SETTLE_MS = 600
 _LIVE_MS = 6000
+_SEEN_MS = 300
+"""htmx looks five times a second at what is in sight."""
 
 
 def main() -> None:
@@ -49,6 +51,7 @@ def _reveal(visit: Visit) -> None:
     """Come by whatever is only asked for once it is in sight; a picture of the whole page scrolls past nothing."""
     for late in visit.page.locator("[hx-trigger='revealed']").all():
         late.scroll_into_view_if_needed()
+        visit.page.wait_for_timeout(_SEEN_MS)
     visit.page.wait_for_load_state("networkidle")
     visit.page.evaluate("scrollTo(0, 0)")
 
