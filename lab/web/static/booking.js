@@ -126,7 +126,7 @@ function show() {
     dayHeaderFormat: (day) => writtenDay(day),
     listDayFormat: (day) => writtenDay(day),
     listDaySideFormat: () => "",
-    views: { resourceTimelineWeek: { slotDuration: "03:00", snapDuration: "00:30", slotWidth: 38 } },
+    views: { resourceTimelineWeek: { slotDuration: "03:00", slotLabelInterval: "06:00", snapDuration: "00:30", slotWidth: 36 } },
     nowIndicator: false,
     editable: false,
     noEventsContent: words.nothing,
