@@ -178,7 +178,7 @@ def test_what_allows_no_conclusion_is_a_report_that_draws_none(lab, happens):
     printed = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
     client = browser(http.app)
     with lab.database.write() as session:
-        client.cookies.set(SESSION_COOKIE, open_session(session, lab.member.account_id, now=lab.clock.now()))
+        client.cookies.set(SESSION_COOKIE, open_session(session, lab.engineer.account_id, now=lab.clock.now()))
     page = client.get(f"/reports/{listed['id']}")
     assert page.status_code == 200
     shown = html.unescape(re.sub(r"<(style|script|svg).*?</\1>|<[^>]*>", " ", page.text, flags=re.DOTALL))
