@@ -97,7 +97,7 @@ def _source(plan: AnalysisPlan, differ: str, earlier: Spread) -> str:
             source=source_words(earlier),
         )
     return _(
-        "Earlier trials of this company differed by %(differ)s, %(source)s.",
+        "In earlier trials of this company runs differed by %(differ)s, %(source)s.",
         differ=quantity(earlier.sd, plan.primary.unit),
         source=source_words(earlier),
     )

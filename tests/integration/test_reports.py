@@ -624,7 +624,9 @@ def test_the_size_page_reckons_with_an_earlier_spread_in_either_language_and_say
         assert reckoned in page
     page = sketch_page(lab, http, "member", f"{address}&differ=0,5")
     assert "is known from" not in page
-    assert f"Earlier trials of this company differed by {format_quantity(told['sd'], 'kWh')}, from 6 runs" in page
+    assert (
+        f"In earlier trials of this company runs differed by {format_quantity(told['sd'], 'kWh')}, from 6 runs" in page
+    )
     assert reckoned not in page
 
 
