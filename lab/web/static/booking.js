@@ -126,7 +126,7 @@ function show() {
     dayHeaderFormat: (day) => writtenDay(day),
     listDayFormat: (day) => writtenDay(day),
     listDaySideFormat: () => "",
-    views: { resourceTimelineWeek: { slotDuration: "03:00", slotLabelInterval: "06:00", snapDuration: "00:30", slotWidth: 36 } },
+    views: { resourceTimelineWeek: { slotDuration: "02:00", slotLabelInterval: "08:00", snapDuration: "00:30", slotWidth: 22 } },
     nowIndicator: false,
     editable: false,
     noEventsContent: words.nothing,
