@@ -19,6 +19,7 @@ _SPEAKERS = (
     "lab/people",
     "lab/pilots",
     "lab/reports",
+    "lab/retention",
     "lab/web/wording.py",
     "lab/app.py",
     "lab/core",
