@@ -46,9 +46,12 @@ class PointedChart {
       if (event.pointerType !== "touch" && !this.drawing.matches(":focus-visible")) this.hide();
     });
     this.drawing.addEventListener("focus", () => {
-      if (this.drawing.matches(":focus-visible")) this.show(this.last);
+      if (this.drawing.matches(":focus-visible")) this.reach(this.last);
     });
     this.drawing.addEventListener("blur", () => this.hide());
+    this.frame.addEventListener("scroll", () => {
+      if (this.shown !== null) this.put(this.marks[this.shown].circle);
+    });
     this.drawing.addEventListener("keydown", (event) => this.step(event));
   }
 
@@ -58,9 +61,15 @@ class PointedChart {
     const next = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: end }[event.key];
     if (next === undefined) return;
     event.preventDefault();
-    const place = this.shown === null ? now : Math.min(end, Math.max(0, next));
-    this.marks[place].circle.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.reach(this.shown === null ? now : Math.min(end, Math.max(0, next)));
+  }
+
+  // By key: a mark may lie in the part of its chart that is scrolled away.
+  reach(place) {
+    const { circle } = this.marks[place];
+    circle.scrollIntoView({ block: "nearest", inline: "nearest" });
     this.show(place);
+    this.put(circle);
   }
 
   point(event) {
