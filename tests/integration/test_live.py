@@ -231,10 +231,10 @@ def test_a_company_sees_its_own_slot_live_and_not_what_was_measured_before_it(
 def test_the_stream_ends_with_the_slot(world: tuple[TelemetryLab, Machine, Callable[..., Viewer]]) -> None:
     lab, machine, watch = world
     now = lab.clock.now()
-    lab.book("alfa", now - HOUR, now + timedelta(seconds=4))
+    lab.book("alfa", now - HOUR, now + timedelta(seconds=8))
     viewer = watch("alfa")
     keep_saying(machine, viewer, spindle_power_kw=1.0)
-    wait_for(viewer.ended.is_set, seconds=8)
+    wait_for(viewer.ended.is_set)
     assert viewer.events[-1] == ("end", {"reason": "access"})
     last = max(at for at, _ in viewer.points())
     assert last < (lab.clock.now_ns() / 1e6)
@@ -333,12 +333,14 @@ def test_at_most_ten_frames_a_second(world: tuple[TelemetryLab, Machine, Callabl
     keep_saying(machine, viewer, spindle_power_kw=-1.0)
     before, begin = len(viewer.named("values")), time.monotonic()
     number = 0
-    while time.monotonic() - begin < 1.5:
+    frames = 0
+    while frames < 12:  # a busy machine may take longer over as many
+        assert time.monotonic() - begin < 20, frames
         machine.say(spindle_power_kw=float(number))
         number += 1
-    frames = len(viewer.named("values")) - before
+        frames = len(viewer.named("values")) - before
     assert number > frames
-    assert 3 <= frames <= 16
+    assert frames <= 10 * (time.monotonic() - begin) + 1
     wait_for(lambda: viewer.values()[-1] == number - 1)
 
 

@@ -19,8 +19,8 @@ from tests.telemetry_lab import NOW_NS, SECOND, TelemetryLab, served_lab
 STATUS = "document.getElementById('history-status').textContent"
 STRIPS = "document.querySelectorAll('#history-strips .strip').length"
 LABEL = "document.querySelector('#history-strips .strip:nth-child({}) [role=img]').getAttribute('aria-label')"
-PIECES = "Number(document.querySelector('#history-strips .strip:nth-child(3) .plot').dataset.pieces)"
-REDUCED = "document.querySelector('#history-strips .strip:nth-child(3) .plot').dataset.reduced"
+PIECES = "Number(document.querySelector('#history-strips .strip:nth-child(2) .plot').dataset.pieces)"
+REDUCED = "document.querySelector('#history-strips .strip:nth-child(2) .plot').dataset.reduced"
 
 
 def fill(lab: TelemetryLab) -> None:
@@ -57,8 +57,8 @@ def test_any_span_is_shown_and_downloaded(database: Database, chromium: Path, tm
         page.open(f"{lab.url}/devices/mill-1", cookies=cookie_of(lab, "engineer"))
         page.wait_for(f"document.getElementById('history-status') && {STRIPS} >= 2 && {STATUS} === ''")
         choose(page, "28800")
-        page.wait_for(f"{LABEL.format(2)} === 'Feed mm s: 0 to 9\u00a0mm/s'")
-        page.wait_for(f"{LABEL.format(3)} === 'Spindle power kw: 1 to 3\u00a0kW'")
+        page.wait_for(f"{LABEL.format(1)} === 'Feed mm s: 0 to 9\u00a0mm/s'")
+        page.wait_for(f"{LABEL.format(2)} === 'Spindle power kw: 1 to 3\u00a0kW'")
         assert page.read(REDUCED) == "true"
         assert page.read(PIECES) == 2  # the pause is not drawn over
         page.read("document.querySelector('[data-step=closer]').click()")

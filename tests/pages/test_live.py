@@ -14,10 +14,15 @@ from tests.pages.tour import visiting
 from tests.services import start_mosquitto
 
 POINTS = "() => Number(document.querySelector('[data-device={}] .plot')?.dataset.points ?? 0) >= 10"
-DRAWN = """() => [...document.querySelectorAll('[data-live] canvas')].every(canvas => {
-    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    return data.some((value, place) => place % 4 === 3 && value > 0);
-})"""
+DRAWN = """() => {
+    const filled = [...document.querySelectorAll('[data-live] .plot')].filter(plot => Number(plot.dataset.points) > 0);
+    return filled.length > 0 && filled.every(plot => {
+        const canvas = plot.querySelector('canvas');
+        const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        return data.some((value, place) => place % 4 === 3 && value > 0);
+    });
+}"""
+"""Of a chart without any value yet there is nothing to draw."""
 
 
 @pytest.fixture(scope="module")
